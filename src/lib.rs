@@ -1,0 +1,36 @@
+//! Vigie watches key figures against objectives and alerts before they are missed.
+
+pub mod model;
+
+pub mod clock;
+pub mod secret;
+pub mod telemetry;
+
+pub mod locale;
+
+pub mod net;
+pub mod source;
+
+pub mod validate;
+
+pub mod assess;
+
+pub mod rule;
+
+pub mod alert;
+
+pub mod notify;
+
+pub mod engine;
+
+pub mod channel;
+
+pub mod store;
+
+pub mod web;
+
+pub mod config;
+
+pub mod daemon;
+
+pub mod cli;

@@ -1,0 +1,320 @@
+//! The life of one trouble: identity, state, and the changes in it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::assessment::{ComparisonFact, DataFacts, ObjectiveFacts, Unmeasurable};
+use super::grain::BucketIndex;
+use super::ids::{AlertId, KpiId, ObjectiveId, ReceiverId, RuleId, SeriesKey, SourceId};
+use super::text::Said;
+use super::unit::{Category, Unit};
+use super::verdict::{ConditionRecord, Severity, Suggestion};
+
+/// Identity of an alert.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AlertKey {
+    pub subject: Subject,
+    /// First day of the objective's period; none without objective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<Date>,
+    pub aspect: Aspect,
+}
+
+/// What an alert is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    Rule {
+        rule: RuleId,
+        series: SeriesKey,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        objective: Option<ObjectiveId>,
+    },
+    Source(SourceId),
+    Receiver(ReceiverId),
+    Service,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aspect {
+    Breach,
+    NoData,
+    Failed,
+    Outage,
+    System,
+}
+
+/// Who cares: managers for objectives and signals, ops for data and system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    Objective,
+    Data,
+    System,
+}
+
+impl About {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            About::Objective => "objective",
+            About::Data => "data",
+            About::System => "system",
+        }
+    }
+}
+
+impl Aspect {
+    pub fn about(self) -> About {
+        match self {
+            Aspect::Breach => About::Objective,
+            Aspect::NoData | Aspect::Failed | Aspect::Outage => About::Data,
+            Aspect::System => About::System,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Aspect::Breach => "breach",
+            Aspect::NoData => "no_data",
+            Aspect::Failed => "failed",
+            Aspect::Outage => "outage",
+            Aspect::System => "system",
+        }
+    }
+}
+
+impl AlertKey {
+    /// The identity as one line; unique, stable over versions: the store's key.
+    pub fn canonical(&self) -> String {
+        let period = self.period.map(|day| format!("@{day}")).unwrap_or_default();
+        format!("{}{period}#{}", self.subject, self.aspect.as_str())
+    }
+
+    /// The short name people type: `a` and ten hexadecimal digits of the identity's FNV-1a digest.
+    pub fn id(&self) -> AlertId {
+        let digest = self
+            .canonical()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+        AlertId::from(format!("a{:010x}", digest >> 24))
+    }
+
+    pub fn kpi(&self) -> Option<&KpiId> {
+        self.series().map(|series| &series.kpi)
+    }
+
+    pub fn series(&self) -> Option<&SeriesKey> {
+        match &self.subject {
+            Subject::Rule { series, .. } => Some(series),
+            Subject::Source(_) | Subject::Receiver(_) | Subject::Service => None,
+        }
+    }
+
+    pub fn rule(&self) -> Option<&RuleId> {
+        match &self.subject {
+            Subject::Rule { rule, .. } => Some(rule),
+            Subject::Source(_) | Subject::Receiver(_) | Subject::Service => None,
+        }
+    }
+
+    pub fn objective(&self) -> Option<&ObjectiveId> {
+        match &self.subject {
+            Subject::Rule { objective, .. } => objective.as_ref(),
+            Subject::Source(_) | Subject::Receiver(_) | Subject::Service => None,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Rule { rule, series, objective: Some(objective) } => {
+                write!(f, "rule:{rule}/{series}/{objective}")
+            }
+            Subject::Rule { rule, series, objective: None } => write!(f, "rule:{rule}/{series}"),
+            Subject::Source(source) => write!(f, "source:{source}"),
+            Subject::Receiver(receiver) => write!(f, "receiver:{receiver}"),
+            Subject::Service => f.write_str("service"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    #[default]
+    Inactive,
+    Pending,
+    Firing,
+    Resolved,
+}
+
+impl Phase {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Inactive => "inactive",
+            Phase::Pending => "pending",
+            Phase::Firing => "firing",
+            Phase::Resolved => "resolved",
+        }
+    }
+}
+
+/// Run-time state of one alert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    pub key: AlertKey,
+    /// Counts the times this identity fired; a new episode is a new thread.
+    pub episode: u32,
+    pub phase: Phase,
+    pub severity: Severity,
+    /// When the present breach was first seen.
+    pub since: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fired_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<EndReason>,
+    pub counters: Counters,
+    /// Why the state can't move now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Freeze>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledgement>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snoozed_until: Option<Timestamp>,
+    /// The slot of the evaluation that changed it last.
+    pub slot: Timestamp,
+    /// Rises when a correction is due to those who were told.
+    pub revision: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Arc<AlertFacts>>,
+}
+
+/// Counted in new final buckets; the same bucket counts once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    pub last_bucket: Option<BucketIndex>,
+    /// Buckets in breach in a row (while pending).
+    pub breach: u32,
+    /// Buckets calm in a row (while firing).
+    pub calm: u32,
+    /// Since when calm lasts, for durations.
+    pub calm_since: Option<Timestamp>,
+    /// Buckets in a row at a level below the alert's.
+    pub lower: u32,
+    pub lower_since: Option<Timestamp>,
+}
+
+/// Why an alert's state is held.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Freeze {
+    Hold { reason: String },
+    NoData { missing: Unmeasurable },
+    Failed { cause: String },
+}
+
+/// Why an alert ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    Recovered,
+    PeriodEnded(PeriodOutcome),
+    Removed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeriodOutcome {
+    Reached,
+    Missed,
+    /// The last bucket is not final, or not all are there.
+    ToBeConfirmed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    pub by: String,
+    pub at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// The newest verdict's figures, raw, for messages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlertFacts {
+    pub at: Timestamp,
+    pub title: String,
+    pub category: Option<Category>,
+    pub unit: Unit,
+    pub owner: Option<String>,
+    /// The figure that the rule watched.
+    pub value: Option<f64>,
+    pub said: Option<Said>,
+    pub conditions: Vec<ConditionRecord>,
+    pub suggestions: Vec<Suggestion>,
+    pub statement: Option<String>,
+    pub objective: Option<ObjectiveFacts>,
+    pub comparisons: Vec<ComparisonFact>,
+    pub data: Option<DataFacts>,
+    /// For data and system alerts: what is wrong, in words free of secrets.
+    pub cause: Option<String>,
+    /// The correction's old value, when one is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrected_from: Option<f64>,
+}
+
+/// A change in an alert's life.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    /// Number in the order of decisions, across all alerts.
+    pub seq: u64,
+    pub key: AlertKey,
+    pub episode: u32,
+    /// Instant of the evaluation.
+    pub at: Timestamp,
+    pub slot: Timestamp,
+    pub from: Phase,
+    pub to: Phase,
+    pub change: Change,
+    pub severity: Severity,
+    pub value: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// First breach; waiting for `for`.
+    Pended,
+    /// The breach went before `for` had passed.
+    Withdrawn,
+    Fired,
+    Escalated {
+        from: Severity,
+    },
+    Deescalated {
+        from: Severity,
+    },
+    Resolved(EndReason),
+    Frozen(Freeze),
+    Unfrozen,
+    Acknowledged {
+        by: String,
+    },
+    Unacknowledged,
+    Snoozed {
+        until: Timestamp,
+        by: String,
+    },
+    Corrected {
+        old: Option<f64>,
+        new: Option<f64>,
+    },
+}

@@ -1,0 +1,105 @@
+//! Words for what an assessment found, and for what could not be measured.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::objective::{Measure, Target};
+
+/// Why a value can't be had. Reading one ends a script as *no data*; no comparison ever sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unmeasurable {
+    /// No observation in the span asked for.
+    NoData,
+    /// The newest expected bucket has not come, and is late.
+    Late { bucket_end: Timestamp },
+    /// Too few of the due buckets are there.
+    Incomplete { present: u32, due: u32 },
+    /// A ratio whose denominator is zero.
+    ZeroDenominator,
+    /// The comparison span lies before the history.
+    NoHistory,
+    /// The objective has no period that holds this moment.
+    OutsidePeriod,
+    /// The figure makes no sense for this kind of KPI or objective.
+    NotDefined { what: String },
+}
+
+/// A value, or why it can't be had.
+pub type Measured<T> = Result<T, Unmeasurable>;
+
+/// How an objective stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Ahead,
+    OnTrack,
+    Watch,
+    OffTrajectory,
+    Reached,
+    Missed,
+    TooEarly,
+    InsufficientData,
+    StaleData,
+}
+
+/// What is known of an objective at one instant, as raw figures for messages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ObjectiveFacts {
+    pub status: Status,
+    pub target: Target,
+    pub measure: Measure,
+    pub period_start: Date,
+    /// Last day of the period.
+    pub period_end: Date,
+    pub actual: Option<f64>,
+    /// The trajectory's figure at the end of the newest bucket counted.
+    pub expected: Option<f64>,
+    /// Actual minus expected; negative is bad where higher is better, and the reverse.
+    pub drift: Option<f64>,
+    /// Drift over expected.
+    pub drift_ratio: Option<f64>,
+    /// Drift in working days of the planned rate; negative is late.
+    pub drift_days: Option<f64>,
+    /// Where the period ends if the present pace holds.
+    pub projected: Option<f64>,
+    /// Per working day from now on, to land on the target.
+    pub required_rate: Option<f64>,
+    /// Per working day so far.
+    pub current_rate: Option<f64>,
+    pub working_days_left: Option<u32>,
+    /// Share of the due buckets that are there, 0 to 1.
+    pub completeness: f64,
+}
+
+/// A figure beside the same span of another time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonFact {
+    pub basis: ComparisonBasis,
+    pub value: f64,
+    pub reference: f64,
+    /// First and last day of the reference span.
+    pub from: Date,
+    pub to: Date,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComparisonBasis {
+    /// The span of the same length just before (for objectives: the same part of the period before).
+    SpanBefore,
+    /// The same span a year before.
+    YearBefore,
+}
+
+/// How fresh and whole the data under a verdict is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataFacts {
+    /// End of the newest bucket known.
+    pub as_of: Option<Timestamp>,
+    pub provisional: bool,
+    /// Share of the due buckets that are there, 0 to 1.
+    pub completeness: f64,
+    pub source: String,
+}

@@ -1,0 +1,48 @@
+//! The whole configuration, resolved: what the engine needs, with no trace of files.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use jiff::tz::TimeZone;
+
+use super::ids::{KpiId, ObjectiveId, PersonId, ReceiverId, RuleId};
+use super::kpi::Kpi;
+use super::notification::{Person, Receiver, Route};
+use super::objective::Objective;
+use super::rule::RuleDef;
+use super::unit::Language;
+
+/// Definitions by id, in the order of the files.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    pub zone: TimeZone,
+    pub language: Language,
+    pub kpis: IndexMap<KpiId, Arc<Kpi>>,
+    pub objectives: IndexMap<ObjectiveId, Arc<Objective>>,
+    pub rules: IndexMap<RuleId, Arc<RuleDef>>,
+    pub people: IndexMap<PersonId, Arc<Person>>,
+    pub receivers: IndexMap<ReceiverId, Arc<Receiver>>,
+    pub route: Route,
+    /// Digest of all that was read, to tell one configuration from another.
+    pub checksum: String,
+}
+
+impl Catalog {
+    pub fn kpi(&self, id: &KpiId) -> Option<&Arc<Kpi>> {
+        self.kpis.get(id)
+    }
+
+    pub fn objective(&self, id: &ObjectiveId) -> Option<&Arc<Objective>> {
+        self.objectives.get(id)
+    }
+
+    /// The rules that run on a KPI, in the order of the files.
+    pub fn rules_on<'a>(&'a self, kpi: &'a KpiId) -> impl Iterator<Item = &'a Arc<RuleDef>> {
+        self.rules.values().filter(move |rule| rule.on.contains(kpi))
+    }
+
+    /// The objectives on a KPI.
+    pub fn objectives_on<'a>(&'a self, kpi: &'a KpiId) -> impl Iterator<Item = &'a Arc<Objective>> {
+        self.objectives.values().filter(move |objective| objective.kpi == *kpi)
+    }
+}

@@ -1,0 +1,135 @@
+//! Buckets: the intervals that observations cover, counted by a whole number per grain.
+//!
+//! A bucket index makes a series a dense array: neighbours in time are neighbours in memory.
+
+use jiff::civil::{Date, Weekday};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
+
+/// The width of a KPI's buckets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grain {
+    /// A fixed number of seconds, counted from the Unix epoch.
+    Seconds(u32),
+    /// A civil day in the KPI's zone (23 to 25 hours).
+    Day,
+    /// An ISO week, Monday to Sunday, in the KPI's zone.
+    Week,
+    /// A civil month in the KPI's zone.
+    Month,
+}
+
+/// Number of a bucket: days, ISO weeks or months since 1970, or epoch seconds over the width.
+pub type BucketIndex = i64;
+
+/// The half-open interval `[start, end)` of one bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Bucket {
+    pub index: BucketIndex,
+    pub start: Timestamp,
+    pub end: Timestamp,
+}
+
+const EPOCH: Date = jiff::civil::date(1970, 1, 1);
+
+impl Grain {
+    pub const HOUR: Grain = Grain::Seconds(3600);
+
+    /// Index of the bucket that holds `at`.
+    pub fn index_at(self, at: Timestamp, zone: &TimeZone) -> BucketIndex {
+        match self {
+            Grain::Seconds(width) => at.as_second().div_euclid(i64::from(width)),
+            Grain::Day | Grain::Week | Grain::Month => self.index_of_date(zone.to_datetime(at).date()),
+        }
+    }
+
+    /// Index of the bucket that holds the start of a civil day (for `Seconds`: in UTC).
+    pub fn index_of_date(self, date: Date) -> BucketIndex {
+        match self {
+            Grain::Seconds(width) => days_since_epoch(date) * 86_400 / i64::from(width),
+            Grain::Day => days_since_epoch(date),
+            // The epoch was a Thursday; ISO week 0 began on Monday 1969-12-29.
+            Grain::Week => (days_since_epoch(date) + 3).div_euclid(7),
+            Grain::Month => (i64::from(date.year()) - 1970) * 12 + i64::from(date.month()) - 1,
+        }
+    }
+
+    /// The bucket with that index.
+    pub fn bucket(self, index: BucketIndex, zone: &TimeZone) -> Bucket {
+        Bucket { index, start: self.start_of(index, zone), end: self.start_of(index + 1, zone) }
+    }
+
+    /// The bucket that holds `at`.
+    pub fn bucket_at(self, at: Timestamp, zone: &TimeZone) -> Bucket {
+        self.bucket(self.index_at(at, zone), zone)
+    }
+
+    /// First instant of the bucket with that index.
+    pub fn start_of(self, index: BucketIndex, zone: &TimeZone) -> Timestamp {
+        match self {
+            Grain::Seconds(width) => {
+                Timestamp::from_second(index.saturating_mul(i64::from(width))).unwrap_or(Timestamp::MAX)
+            }
+            Grain::Day | Grain::Week | Grain::Month => start_of_day(self.date_of(index), zone),
+        }
+    }
+
+    /// First civil day of the bucket (for `Seconds`: in UTC).
+    pub fn date_of(self, index: BucketIndex) -> Date {
+        match self {
+            Grain::Seconds(width) => date_from_days(index.saturating_mul(i64::from(width)).div_euclid(86_400)),
+            Grain::Day => date_from_days(index),
+            Grain::Week => date_from_days(index.saturating_mul(7).saturating_sub(3)),
+            Grain::Month => {
+                let year = (1970 + index.div_euclid(12)).clamp(-9998, 9998) as i16;
+                Date::new(year, (index.rem_euclid(12) + 1) as i8, 1).unwrap_or(EPOCH)
+            }
+        }
+    }
+
+    /// Index of the newest bucket that has ended at `at` (its end is at or before `at`).
+    pub fn last_ended(self, at: Timestamp, zone: &TimeZone) -> BucketIndex {
+        self.index_at(at, zone) - 1
+    }
+
+    /// About how long one bucket lasts; for bounds, never for boundaries.
+    pub fn nominal(self) -> SignedDuration {
+        match self {
+            Grain::Seconds(width) => SignedDuration::from_secs(i64::from(width)),
+            Grain::Day => SignedDuration::from_hours(24),
+            Grain::Week => SignedDuration::from_hours(24 * 7),
+            Grain::Month => SignedDuration::from_hours(24 * 30),
+        }
+    }
+
+    /// True for grains whose buckets are whole civil days.
+    pub fn is_civil(self) -> bool {
+        !matches!(self, Grain::Seconds(_))
+    }
+}
+
+/// First instant of a civil day in a zone, also where midnight is skipped.
+pub fn start_of_day(date: Date, zone: &TimeZone) -> Timestamp {
+    zone.to_timestamp(date.at(0, 0, 0, 0)).unwrap_or(Timestamp::MIN)
+}
+
+/// The civil day on which an instant falls in a zone.
+pub fn day_of(at: Timestamp, zone: &TimeZone) -> Date {
+    zone.to_datetime(at).date()
+}
+
+/// Monday of the ISO week that holds the day.
+pub fn monday_of(date: Date) -> Date {
+    let back = i64::from(date.weekday().since(Weekday::Monday));
+    date.checked_sub(back.days()).unwrap_or(date)
+}
+
+fn days_since_epoch(date: Date) -> i64 {
+    date.duration_since(EPOCH).as_secs() / 86_400
+}
+
+fn date_from_days(days: i64) -> Date {
+    EPOCH.checked_add(SignedDuration::from_secs(days.saturating_mul(86_400))).unwrap_or(EPOCH)
+}

@@ -1,0 +1,136 @@
+//! Identities that cross modules: one newtype each, cheap to clone, ordered, printable.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! id {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.into())
+            }
+        }
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text.into())
+            }
+        }
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", &*self.0)
+            }
+        }
+    )+};
+}
+
+id! {
+    /// A KPI of the configuration.
+    KpiId,
+    /// An objective of the configuration.
+    ObjectiveId,
+    /// A rule of the configuration (not its script).
+    RuleId,
+    /// An outside system that numbers are pulled from.
+    SourceId,
+    /// A person of the configuration.
+    PersonId,
+    /// A named way to reach persons or channels.
+    ReceiverId,
+    /// A silence, made up when it is created.
+    SilenceId,
+    /// The short public name of one alert, as people type it: a digest of its identity.
+    AlertId,
+}
+
+/// Dimension values of one series; empty for the total.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Labels(Arc<BTreeMap<String, String>>);
+
+impl Labels {
+    /// The labels of the total series: none.
+    pub fn total() -> Self {
+        Self::default()
+    }
+
+    pub fn is_total(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// True when every pair of `wanted` stands in these labels with the same value.
+    pub fn contains(&self, wanted: &Labels) -> bool {
+        wanted.iter().all(|(name, value)| self.get(name) == Some(value))
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Labels {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        Self(Arc::new(pairs.into_iter().map(|(n, v)| (n.into(), v.into())).collect()))
+    }
+}
+
+/// `{channel="web",region="Sud"}`; nothing for the total.
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_total() {
+            return Ok(());
+        }
+        f.write_str("{")?;
+        for (i, (name, value)) in self.iter().enumerate() {
+            write!(f, "{}{name}={value:?}", if i == 0 { "" } else { "," })?;
+        }
+        f.write_str("}")
+    }
+}
+
+/// One KPI with one set of labels.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SeriesKey {
+    pub kpi: KpiId,
+    #[serde(default, skip_serializing_if = "Labels::is_total")]
+    pub labels: Labels,
+}
+
+impl SeriesKey {
+    pub fn total(kpi: &KpiId) -> Self {
+        Self { kpi: kpi.clone(), labels: Labels::total() }
+    }
+}
+
+impl fmt::Display for SeriesKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.kpi, self.labels)
+    }
+}

@@ -1,0 +1,85 @@
+//! The definition of a KPI, as the configuration resolved it.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use super::calendar::Calendar;
+use super::grain::Grain;
+use super::ids::{KpiId, PersonId, SourceId};
+use super::schedule::Schedule;
+use super::unit::{Category, Direction, Kind, Unit};
+
+/// A named indicator.
+#[derive(Clone, Debug)]
+pub struct Kpi {
+    pub id: KpiId,
+    pub title: String,
+    pub category: Category,
+    pub unit: Unit,
+    pub better: Direction,
+    pub kind: Kind,
+    pub grain: Grain,
+    pub zone: TimeZone,
+    pub calendar: Arc<Calendar>,
+    pub source: SourceId,
+    pub query: Query,
+    pub dimensions: Vec<String>,
+    pub schedule: Schedule,
+    /// How long after a bucket's end its value may take to come; later is late.
+    pub expected: Lateness,
+    /// Buckets younger than this are provisional and pulled again.
+    pub settle: SignedDuration,
+    /// How far back the first start pulls.
+    pub history: SignedDuration,
+    pub empty: Empty,
+    /// Share of the due buckets (0 to 1) from which a span counts as measurable.
+    pub complete: f64,
+    pub quality: Quality,
+    pub owner: Option<PersonId>,
+}
+
+/// What a source is asked. Text for SQL and PromQL, columns for tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    Text(String),
+    Table(TableQuery),
+}
+
+/// Which columns of a table are time, value and labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableQuery {
+    pub time: String,
+    pub value: Option<String>,
+    pub numerator: Option<String>,
+    pub denominator: Option<String>,
+    pub n: Option<String>,
+    pub labels: Vec<String>,
+}
+
+/// A stretch of time after a bucket's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lateness {
+    /// Clock time.
+    Elapsed(SignedDuration),
+    /// The value must be there by the end of that many working days after the bucket.
+    Workdays(u32),
+}
+
+/// What an absent bucket means after a complete, successful pull.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Empty {
+    Zero,
+    Missing,
+}
+
+/// Limits outside which a value is refused or suspected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+}

@@ -1,0 +1,22 @@
+//! Values that all modules share: definitions, observations, verdicts, alerts, messages.
+//!
+//! Plain data with serde derives. No I/O, no clock, no script engine.
+
+pub mod action;
+pub mod alert;
+pub mod assessment;
+pub mod calendar;
+pub mod catalog;
+pub mod grain;
+pub mod ids;
+pub mod kpi;
+pub mod notification;
+pub mod objective;
+pub mod observation;
+pub mod period;
+pub mod rule;
+pub mod schedule;
+pub mod series;
+pub mod text;
+pub mod unit;
+pub mod verdict;

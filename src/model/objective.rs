@@ -1,0 +1,107 @@
+//! The definition of an objective: a SMART target on a series over a period.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{KpiId, Labels, ObjectiveId, PersonId};
+use super::period::PeriodSpec;
+
+/// A target on a series over a period.
+#[derive(Clone, Debug)]
+pub struct Objective {
+    pub id: ObjectiveId,
+    pub kpi: KpiId,
+    /// The series it binds to; the total unless the configuration says `where`.
+    pub labels: Labels,
+    pub statement: String,
+    pub target: Target,
+    pub measure: Measure,
+    pub period: PeriodSpec,
+    pub trajectory: Trajectory,
+    /// Where the measure stood when the objective was set: start of the way for levels.
+    pub baseline: Option<f64>,
+    pub axis: Option<String>,
+    pub owner: Option<PersonId>,
+    pub actions: Vec<PlannedAction>,
+}
+
+/// What is to be had, in the KPI's unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// Get up to this by the end.
+    Reach(f64),
+    /// Get down to this by the end.
+    ReduceTo(f64),
+    /// Stay at or above.
+    AtLeast(f64),
+    /// Stay at or below.
+    AtMost(f64),
+    /// Stay within, both ends included.
+    Between(f64, f64),
+}
+
+impl Target {
+    /// The figure to show as *the* target; the nearer bound of a band for `value`.
+    pub fn figure(&self, value: f64) -> f64 {
+        match *self {
+            Target::Reach(t) | Target::ReduceTo(t) | Target::AtLeast(t) | Target::AtMost(t) => t,
+            Target::Between(low, high) => {
+                if (value - low).abs() <= (value - high).abs() {
+                    low
+                } else {
+                    high
+                }
+            }
+        }
+    }
+
+    /// True when `value` satisfies the target.
+    pub fn is_met_by(&self, value: f64) -> bool {
+        match *self {
+            Target::Reach(t) | Target::AtLeast(t) => value >= t,
+            Target::ReduceTo(t) | Target::AtMost(t) => value <= t,
+            Target::Between(low, high) => (low..=high).contains(&value),
+        }
+    }
+}
+
+/// How the period's buckets make one figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Sum to date.
+    Sum,
+    /// Numerators over denominators to date.
+    Pooled,
+    /// Mean of the buckets to date.
+    Mean,
+    /// Every bucket on its own: the newest counts.
+    Each,
+    /// The value at the period's end: the newest stands for it until then.
+    AtEnd,
+}
+
+/// The way the figure is expected to go.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trajectory {
+    Linear,
+    WorkingDays,
+    /// Expected figures at the end of civil days, in order; straight lines between.
+    Milestones(Vec<Milestone>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Milestone {
+    /// The figure is expected by the end of this day.
+    pub by: Date,
+    pub value: f64,
+}
+
+/// Something somebody undertook for the objective.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedAction {
+    pub what: String,
+    pub who: Option<PersonId>,
+    pub by: Option<Date>,
+}

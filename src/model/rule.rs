@@ -1,0 +1,76 @@
+//! The definition of a rule as the configuration resolved it, without its compiled script.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{KpiId, Labels, RuleId};
+use super::verdict::Severity;
+
+/// A rule: a script, what it watches, its parameters and its patience.
+#[derive(Clone, Debug)]
+pub struct RuleDef {
+    pub id: RuleId,
+    /// `objective/off_trajectory`: below `rules/` beside the configuration, else shipped.
+    pub script: String,
+    /// The KPIs it runs on, selections already expanded.
+    pub on: Vec<KpiId>,
+    /// Which series of those KPIs.
+    pub series: SeriesChoice,
+    pub with: BTreeMap<String, ParamValue>,
+    /// How long the breach must last; none: the script's sidecar, else at once.
+    pub for_: Option<Patience>,
+    /// How long calm must last before the alert ends or its level sinks.
+    pub keep_firing_for: Option<Patience>,
+    pub no_data: NoDataPolicy,
+    /// Count provisional buckets too.
+    pub use_provisional: bool,
+}
+
+/// Which series of a KPI a rule or objective binds to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SeriesChoice {
+    #[default]
+    Total,
+    /// Every value of these dimensions (`each: channel`).
+    Each(Vec<String>),
+    /// The series with just these labels (`where: {channel: web}`).
+    Where(Labels),
+}
+
+/// A parameter's value as configuration or sidecar gives it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ParamValue {
+    Bool(bool),
+    Integer(i64),
+    Number(f64),
+    Text(String),
+}
+
+/// A stretch counted in new final buckets, or in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Patience {
+    Buckets(u32),
+    Elapsed(SignedDuration),
+}
+
+impl Patience {
+    pub const NONE: Patience = Patience::Buckets(1);
+}
+
+/// When missing data becomes an alert of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoDataPolicy {
+    /// Missed expected buckets before the alert opens.
+    pub after: u32,
+    pub severity: Severity,
+}
+
+impl Default for NoDataPolicy {
+    fn default() -> Self {
+        Self { after: 3, severity: Severity::Warning }
+    }
+}

@@ -1,0 +1,130 @@
+//! One series in memory: dense arrays by bucket index, newest version only.
+
+use std::sync::Arc;
+
+use super::grain::BucketIndex;
+use super::observation::{Observation, Parts};
+
+/// One bucket of a series as it is known now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    pub index: BucketIndex,
+    /// NaN where the ratio is undefined.
+    pub value: f64,
+    pub parts: Option<Parts>,
+    pub provisional: bool,
+}
+
+/// Newest versions of one series, 9 bytes a bucket (33 for ratios).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SeriesData {
+    first: BucketIndex,
+    values: Vec<f64>,
+    marks: Vec<u8>,
+    parts: Vec<Parts>,
+}
+
+const PRESENT: u8 = 1;
+const PROVISIONAL: u8 = 2;
+
+/// Most buckets one series keeps in memory; older ones stay in the store.
+pub const BUCKETS_MAX: usize = 200_000;
+
+impl SeriesData {
+    pub fn shared() -> Arc<SeriesData> {
+        Arc::new(SeriesData::default())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Index of the oldest and newest bucket held.
+    pub fn span(&self) -> Option<(BucketIndex, BucketIndex)> {
+        (!self.values.is_empty()).then(|| (self.first, self.first + self.values.len() as i64 - 1))
+    }
+
+    pub fn last(&self) -> Option<Point> {
+        self.span().and_then(|(_, last)| self.get(last))
+    }
+
+    pub fn get(&self, index: BucketIndex) -> Option<Point> {
+        let offset = usize::try_from(index.checked_sub(self.first)?).ok()?;
+        let mark = *self.marks.get(offset)?;
+        (mark & PRESENT != 0).then(|| Point {
+            index,
+            value: self.values[offset],
+            parts: self.parts.get(offset).copied().filter(|parts| !parts.denominator.is_nan()),
+            provisional: mark & PROVISIONAL != 0,
+        })
+    }
+
+    /// The buckets present in `from..=to`, oldest first.
+    pub fn range(&self, from: BucketIndex, to: BucketIndex) -> impl DoubleEndedIterator<Item = Point> + '_ {
+        let (first, last) = self.span().unwrap_or((0, -1));
+        (from.max(first)..=to.min(last)).filter_map(|index| self.get(index))
+    }
+
+    /// Takes over a newer version of one bucket. Returns what it replaced.
+    pub fn put(&mut self, observation: &Observation) -> Option<Point> {
+        let before = self.get(observation.bucket);
+        let offset = self.make_room(observation.bucket)?;
+        self.values[offset] = observation.value;
+        self.marks[offset] = PRESENT | if observation.provisional { PROVISIONAL } else { 0 };
+        if let Some(parts) = observation.parts {
+            if self.parts.len() < self.values.len() {
+                self.parts.resize(self.values.len(), NO_PARTS);
+            }
+            self.parts[offset] = parts;
+        }
+        before
+    }
+
+    /// Gives back spare capacity after a bulk load.
+    pub fn shrink(&mut self) {
+        self.values.shrink_to_fit();
+        self.marks.shrink_to_fit();
+        self.parts.shrink_to_fit();
+    }
+
+    /// Makes the arrays cover `index`; none when it is older than the bound allows.
+    fn make_room(&mut self, index: BucketIndex) -> Option<usize> {
+        if self.values.is_empty() {
+            self.first = index;
+        }
+        if index < self.first {
+            let missing = usize::try_from(self.first - index).ok()?;
+            if missing + self.values.len() > BUCKETS_MAX {
+                return None;
+            }
+            self.values.splice(0..0, std::iter::repeat_n(f64::NAN, missing));
+            self.marks.splice(0..0, std::iter::repeat_n(0, missing));
+            if !self.parts.is_empty() {
+                self.parts.splice(0..0, std::iter::repeat_n(NO_PARTS, missing));
+            }
+            self.first = index;
+        }
+        let mut offset = usize::try_from(index - self.first).ok()?;
+        if offset >= BUCKETS_MAX {
+            let drop = (offset + 1 - BUCKETS_MAX + BUCKETS_MAX / 8).min(self.values.len());
+            self.values.drain(..drop);
+            self.marks.drain(..drop);
+            self.parts.drain(..drop.min(self.parts.len()));
+            self.first = if self.values.is_empty() { index } else { self.first + drop as i64 };
+            offset = usize::try_from(index - self.first).ok()?;
+        }
+        if offset >= self.values.len() {
+            if offset == self.values.len() && self.values.capacity() == self.values.len() {
+                // Series grow by a bucket a slot: an eighth to spare keeps memory near the data.
+                let spare = (self.values.len() / 8).max(8);
+                self.values.reserve_exact(spare);
+                self.marks.reserve_exact(spare);
+            }
+            self.values.resize(offset + 1, f64::NAN);
+            self.marks.resize(offset + 1, 0);
+        }
+        Some(offset)
+    }
+}
+
+const NO_PARTS: Parts = Parts { numerator: f64::NAN, denominator: f64::NAN, n: None };

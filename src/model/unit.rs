@@ -1,0 +1,77 @@
+//! What a KPI's number means: unit, direction, category, kind.
+
+use serde::{Deserialize, Serialize};
+
+/// The unit of a KPI's values.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// A plain number.
+    None,
+    /// ISO 4217 code, such as `EUR`.
+    Currency(String),
+    /// The value is a share: 0.125 reads `12,5 %`.
+    Ratio,
+    /// The value is already per cent: 12.5 reads `12,5 %`.
+    Percent,
+    /// Points of an index or of an NPS.
+    Points,
+    /// Anything else, written after the number: `commandes`, `ms`.
+    Other(String),
+}
+
+/// Which way is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    Higher,
+    Lower,
+    InBand,
+}
+
+/// The three families of KPIs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Category {
+    Financial,
+    Operational,
+    Customer,
+}
+
+impl Category {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Category::Financial => "financial",
+            Category::Operational => "operational",
+            Category::Customer => "customer",
+        }
+    }
+}
+
+/// How values of neighbouring buckets and labels combine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Adds up over time and labels: revenue.
+    Flow,
+    /// State at a moment: stock. Over time the last value stands, or the mean.
+    Level { over_time: LevelOverTime, additive: bool },
+    /// Numerator and denominator are kept; aggregates pool them.
+    Ratio,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LevelOverTime {
+    Last,
+    Mean,
+}
+
+/// The language of texts and numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Language {
+    #[default]
+    Fr,
+    En,
+}
