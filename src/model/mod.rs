@@ -7,6 +7,7 @@ pub mod alert;
 pub mod assessment;
 pub mod calendar;
 pub mod catalog;
+pub mod commit;
 pub mod grain;
 pub mod ids;
 pub mod kpi;

@@ -1,0 +1,105 @@
+//! The two halves of a step, each written to the store in one transaction.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::alert::{Alert, AlertKey, Transition};
+use super::grain::BucketIndex;
+use super::ids::{KpiId, SilenceId, SourceId};
+use super::notification::{Group, GroupKey, NewDelivery, Notification, Silence};
+use super::observation::{Observation, Rejection};
+
+/// First half: what came in, what it did to alerts, and that the slot is done.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EvaluateCommit {
+    /// New versions; the one they replace is kept as an old version.
+    pub observations: Vec<Observation>,
+    /// Readings refused, newest kept per KPI up to a bound.
+    pub rejections: Vec<(KpiId, Rejection)>,
+    /// Alerts that changed, whole.
+    pub alerts: Vec<Alert>,
+    /// Alerts that left the book: ended, and everybody concerned was told.
+    pub gone: Vec<AlertKey>,
+    pub transitions: Vec<Transition>,
+    pub silences: Vec<Silence>,
+    pub silences_gone: Vec<SilenceId>,
+    pub clocks: Vec<KpiClock>,
+    pub sources: Vec<SourceState>,
+}
+
+/// Second half: group timers, what receivers were told, and the outbox.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NotifyCommit {
+    /// Groups that changed, whole.
+    pub groups: Vec<Group>,
+    pub groups_gone: Vec<GroupKey>,
+    /// Alerts that left the book with this decision.
+    pub alerts_gone: Vec<AlertKey>,
+    pub notifications: Vec<Notification>,
+    pub deliveries: Vec<NewDelivery>,
+}
+
+impl EvaluateCommit {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl NotifyCommit {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How far a KPI has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KpiClock {
+    pub kpi: KpiId,
+    /// Digest of the definition's parts that decide what was pulled; a change pulls the history anew.
+    pub definition: String,
+    /// The newest slot that was stepped.
+    pub last_slot: Option<Timestamp>,
+    /// A slot whose pull failed and is tried again.
+    pub open: Option<OpenSlot>,
+    /// Newest bucket that a complete pull covered.
+    pub pulled_to: Option<BucketIndex>,
+    pub last_pull_at: Option<Timestamp>,
+    /// What the last pull said, when it failed or was partial. Free of secrets.
+    pub last_error: Option<String>,
+}
+
+/// A slot that has been evaluated without its data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenSlot {
+    pub slot: Timestamp,
+    /// Pulls that failed so far.
+    pub failures: u32,
+    /// When the next pull is due; computed from the slot, so that a restart changes nothing.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// How a source is doing, over all its KPIs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceState {
+    pub source: SourceId,
+    /// Pulls that failed in a row.
+    pub failures: u32,
+    pub last_ok: Option<Timestamp>,
+    pub last_error: Option<String>,
+}
+
+/// What the engine takes up after a restart (series are loaded when first read).
+#[derive(Clone, Debug, Default)]
+pub struct StoredState {
+    pub alerts: Vec<Alert>,
+    pub groups: Vec<Group>,
+    pub silences: Vec<Silence>,
+    pub clocks: Vec<KpiClock>,
+    pub sources: Vec<SourceState>,
+    /// Highest transition number written, 0 at first.
+    pub last_seq: u64,
+    /// Number of notifications decided so far.
+    pub notifications: u64,
+    /// Checksum of the configuration that ran last.
+    pub config_checksum: Option<String>,
+}
