@@ -1,0 +1,290 @@
+//! One step in an alert's life. Pure: state and signal in, state and changes out.
+//!
+//! `for` and recovery count new buckets; the same bucket seen twice counts once. Going up is
+//! immediate; going down or out waits for `keep_firing_for`.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::alert::{Alert, AlertFacts, AlertKey, Change, Counters, EndReason, Freeze, Phase};
+use crate::model::grain::BucketIndex;
+use crate::model::rule::Patience;
+use crate::model::verdict::Severity;
+
+/// How patient an alert is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How long a breach lasts before the alert fires.
+    pub for_: Patience,
+    /// How long calm lasts before it ends, or a lower level before it sinks.
+    pub keep_firing_for: Patience,
+}
+
+impl Policy {
+    /// Fires and ends with the first bucket that says so.
+    pub const AT_ONCE: Policy = Policy { for_: Patience::NONE, keep_firing_for: Patience::NONE };
+}
+
+/// When the verdict was given, and on what.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    pub now: Timestamp,
+    pub slot: Timestamp,
+    /// The bucket that was judged.
+    pub bucket: Option<BucketIndex>,
+    /// False for evaluations that must not count: revisions, provisional buckets not asked for.
+    pub counts: bool,
+}
+
+/// What a verdict means for one alert.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Signal {
+    Breach(Severity),
+    /// Between the two limits of a hysteresis: nothing begins, nothing ends.
+    Between {
+        floor: Severity,
+    },
+    Calm,
+    Freeze(Freeze),
+    End(EndReason),
+}
+
+/// The alert after the step (none: nothing to remember) and what changed, oldest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stepped {
+    pub alert: Option<Alert>,
+    pub changes: Vec<(Phase, Phase, Change)>,
+    /// True when the alert differs from before and must be written.
+    pub dirty: bool,
+}
+
+/// Takes one step.
+pub fn step(
+    alert: Option<Alert>,
+    key: &AlertKey,
+    (signal, facts): (Signal, Option<Arc<AlertFacts>>),
+    policy: Policy,
+    moment: Moment,
+) -> Stepped {
+    let mut walk = Walk { changes: Vec::new(), policy, moment, began: false };
+    let before = alert.clone();
+    let after = match signal {
+        Signal::Freeze(freeze) => walk.freeze(alert, freeze),
+        Signal::End(reason) => walk.end(alert, reason, facts),
+        Signal::Breach(severity) => walk.breach(alert, key, severity, facts),
+        Signal::Between { floor } => walk.between(alert, floor, facts),
+        Signal::Calm => walk.calm(alert, facts),
+    };
+    let dirty = before != after;
+    Stepped { alert: after, changes: walk.changes, dirty }
+}
+
+struct Walk {
+    changes: Vec<(Phase, Phase, Change)>,
+    policy: Policy,
+    moment: Moment,
+    /// This very step began the breach.
+    began: bool,
+}
+
+impl Walk {
+    fn freeze(&mut self, alert: Option<Alert>, freeze: Freeze) -> Option<Alert> {
+        let mut alert = alert?;
+        if alert.phase == Phase::Resolved {
+            return Some(alert);
+        }
+        if alert.frozen.is_none() {
+            self.changes.push((alert.phase, alert.phase, Change::Frozen(freeze.clone())));
+        }
+        alert.frozen = Some(freeze);
+        Some(alert)
+    }
+
+    fn end(&mut self, alert: Option<Alert>, reason: EndReason, facts: Option<Arc<AlertFacts>>) -> Option<Alert> {
+        let alert = alert?;
+        match alert.phase {
+            Phase::Inactive | Phase::Pending => {
+                self.changes.push((alert.phase, Phase::Inactive, Change::Withdrawn));
+                None
+            }
+            Phase::Firing => Some(self.resolve(alert, reason, facts)),
+            Phase::Resolved => Some(alert),
+        }
+    }
+
+    fn breach(
+        &mut self,
+        alert: Option<Alert>,
+        key: &AlertKey,
+        severity: Severity,
+        facts: Option<Arc<AlertFacts>>,
+    ) -> Option<Alert> {
+        let mut alert = match alert {
+            Some(alert) if matches!(alert.phase, Phase::Pending | Phase::Firing) => alert,
+            other if !self.moment.counts => return other,
+            other => self.begin(other, key, severity),
+        };
+        self.thaw(&mut alert);
+        let new = self.count(&mut alert);
+        alert.facts = facts.or(alert.facts);
+        alert.counters.calm = 0;
+        alert.counters.calm_since = None;
+        if alert.phase == Phase::Pending {
+            alert.counters.breach += u32::from(new);
+            alert.severity = severity;
+            self.fire_when_due(&mut alert);
+        } else if self.moment.counts {
+            self.move_level(&mut alert, severity, new);
+        }
+        Some(alert)
+    }
+
+    fn between(&mut self, alert: Option<Alert>, floor: Severity, facts: Option<Arc<AlertFacts>>) -> Option<Alert> {
+        let mut alert = alert?;
+        match alert.phase {
+            Phase::Firing => {
+                self.thaw(&mut alert);
+                let new = self.count(&mut alert);
+                alert.facts = facts.or(alert.facts);
+                alert.counters.calm = 0;
+                alert.counters.calm_since = None;
+                if self.moment.counts {
+                    let level = floor.min(alert.severity);
+                    self.move_level(&mut alert, level, new);
+                }
+                Some(alert)
+            }
+            Phase::Inactive | Phase::Pending => self.withdraw(alert),
+            Phase::Resolved => Some(alert),
+        }
+    }
+
+    fn calm(&mut self, alert: Option<Alert>, facts: Option<Arc<AlertFacts>>) -> Option<Alert> {
+        let mut alert = alert?;
+        match alert.phase {
+            Phase::Inactive | Phase::Pending => self.withdraw(alert),
+            Phase::Resolved => Some(alert),
+            Phase::Firing => {
+                self.thaw(&mut alert);
+                if !self.moment.counts {
+                    return Some(alert);
+                }
+                let new = self.count(&mut alert);
+                alert.facts = facts.clone().or(alert.facts);
+                alert.counters.calm += u32::from(new);
+                let since = *alert.counters.calm_since.get_or_insert(self.moment.now);
+                if self.is_over(self.policy.keep_firing_for, alert.counters.calm, since) {
+                    alert = self.resolve(alert, EndReason::Recovered, facts);
+                }
+                Some(alert)
+            }
+        }
+    }
+
+    fn begin(&mut self, ended: Option<Alert>, key: &AlertKey, severity: Severity) -> Alert {
+        self.began = true;
+        Alert {
+            key: key.clone(),
+            episode: ended.map_or(0, |alert| alert.episode),
+            phase: Phase::Pending,
+            severity,
+            since: self.moment.now,
+            fired_at: None,
+            resolved_at: None,
+            end: None,
+            counters: Counters::default(),
+            frozen: None,
+            acknowledged: None,
+            snoozed_until: None,
+            slot: self.moment.slot,
+            revision: 0,
+            facts: None,
+        }
+    }
+
+    /// An ended alert that people may still have to hear of comes back; one that only waited goes.
+    fn withdraw(&mut self, alert: Alert) -> Option<Alert> {
+        if !self.moment.counts {
+            return Some(alert);
+        }
+        self.changes.push((alert.phase, Phase::Inactive, Change::Withdrawn));
+        None
+    }
+
+    fn fire_when_due(&mut self, alert: &mut Alert) {
+        if !self.is_over(self.policy.for_, alert.counters.breach, alert.since) {
+            if self.began {
+                self.changes.push((Phase::Inactive, Phase::Pending, Change::Pended));
+                alert.slot = self.moment.slot;
+            }
+            return;
+        }
+        let from = if self.began { Phase::Inactive } else { Phase::Pending };
+        self.changes.push((from, Phase::Firing, Change::Fired));
+        alert.phase = Phase::Firing;
+        alert.episode += 1;
+        alert.fired_at = Some(self.moment.now);
+        alert.slot = self.moment.slot;
+    }
+
+    fn move_level(&mut self, alert: &mut Alert, level: Severity, new: bool) {
+        if level >= alert.severity {
+            alert.counters.lower = 0;
+            alert.counters.lower_since = None;
+            if level > alert.severity {
+                self.change_level(alert, level);
+            }
+            return;
+        }
+        alert.counters.lower += u32::from(new);
+        let since = *alert.counters.lower_since.get_or_insert(self.moment.now);
+        if self.is_over(self.policy.keep_firing_for, alert.counters.lower, since) {
+            alert.counters.lower = 0;
+            alert.counters.lower_since = None;
+            self.change_level(alert, level);
+        }
+    }
+
+    fn change_level(&mut self, alert: &mut Alert, level: Severity) {
+        let from = alert.severity;
+        let change = if level > from { Change::Escalated { from } } else { Change::Deescalated { from } };
+        alert.severity = level;
+        alert.slot = self.moment.slot;
+        self.changes.push((Phase::Firing, Phase::Firing, change));
+    }
+
+    fn resolve(&mut self, mut alert: Alert, reason: EndReason, facts: Option<Arc<AlertFacts>>) -> Alert {
+        self.changes.push((Phase::Firing, Phase::Resolved, Change::Resolved(reason.clone())));
+        alert.phase = Phase::Resolved;
+        alert.resolved_at = Some(self.moment.now);
+        alert.end = Some(reason);
+        alert.frozen = None;
+        alert.slot = self.moment.slot;
+        alert.facts = facts.or(alert.facts);
+        alert
+    }
+
+    fn thaw(&mut self, alert: &mut Alert) {
+        if alert.frozen.take().is_some() {
+            self.changes.push((alert.phase, alert.phase, Change::Unfrozen));
+        }
+    }
+
+    /// Notes the bucket; true when it is newer than all counted before.
+    fn count(&self, alert: &mut Alert) -> bool {
+        let new =
+            self.moment.counts && self.moment.bucket.is_none_or(|bucket| alert.counters.last_bucket < Some(bucket));
+        if new {
+            alert.counters.last_bucket = self.moment.bucket.or(alert.counters.last_bucket);
+        }
+        new
+    }
+
+    fn is_over(&self, patience: Patience, buckets: u32, since: Timestamp) -> bool {
+        match patience {
+            Patience::Buckets(wanted) => buckets >= wanted.max(1),
+            Patience::Elapsed(wanted) => self.moment.now.duration_since(since) >= wanted,
+        }
+    }
+}
