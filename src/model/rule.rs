@@ -74,3 +74,30 @@ impl Default for NoDataPolicy {
         Self { after: 3, severity: Severity::Warning }
     }
 }
+
+impl Patience {
+    /// Reads `2 buckets`, `1 bucket`, or a duration such as `90s 5m 2h 3d`.
+    pub fn parse(text: &str) -> Result<Patience, String> {
+        let wrong = || format!("'{text}' is neither a number of buckets nor a duration; write `2 buckets` or `36h`");
+        let trimmed = text.trim();
+        if let Some(count) = trimmed.strip_suffix("buckets").or_else(|| trimmed.strip_suffix("bucket")) {
+            let count = count.trim().parse().map_err(|_| wrong())?;
+            return if (1..=10_000).contains(&count) { Ok(Patience::Buckets(count)) } else { Err(wrong()) };
+        }
+        let split = trimmed.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(wrong)?;
+        let (count, unit) = trimmed.split_at(split);
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            "w" => 604_800,
+            _ => return Err(wrong()),
+        };
+        let count: i64 = count.trim().parse().map_err(|_| wrong())?;
+        if !(0..=3_660 * 86_400).contains(&count.saturating_mul(seconds)) {
+            return Err(wrong());
+        }
+        Ok(Patience::Elapsed(SignedDuration::from_secs(count * seconds)))
+    }
+}

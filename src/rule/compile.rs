@@ -1,0 +1,263 @@
+//! Scripts into rules: compiled once, checked before anything runs, all problems at once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rhai::{AST, Engine, Position};
+
+use super::check::{self, Findings};
+use super::sandbox::{self, SCRIPT_BYTES_MAX, on_large_stack};
+use super::sidecar::{ParameterKind, Sidecar};
+use super::suggest::did_you_mean;
+use super::views::{Param, Params};
+use crate::model::catalog::Catalog;
+use crate::model::ids::{KpiId, RuleId};
+use crate::model::rule::{ParamValue, RuleDef};
+use crate::model::text::Localized;
+
+/// A script and its sidecar as they were found.
+#[derive(Clone, Debug)]
+pub struct ScriptFiles {
+    /// Path as people know it, for messages.
+    pub path: String,
+    pub text: String,
+    pub sidecar_path: String,
+    /// None when there is no sidecar.
+    pub sidecar: Option<String>,
+}
+
+/// Something wrong with a rule's script, sidecar or parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleProblem {
+    pub rule: RuleId,
+    /// Where in a script or sidecar; none: in the configuration.
+    pub file: Option<PathBuf>,
+    /// From 1; 0 when the configuration's own position serves.
+    pub line: usize,
+    pub column: usize,
+    /// The key of the rule's configuration that is wrong: `script`, `on`, `with.enter`.
+    pub key: Option<String>,
+    pub message: String,
+}
+
+/// All rules of a configuration, ready to run.
+pub struct RuleSet {
+    pub(super) engine: Arc<Engine>,
+    rules: HashMap<RuleId, Arc<CompiledRule>>,
+}
+
+/// A rule ready to run.
+pub struct CompiledRule {
+    pub def: Arc<RuleDef>,
+    pub sidecar: Sidecar,
+    /// Path of the script, for messages.
+    pub path: String,
+    /// Runs once per objective of the series, and not without one.
+    pub needs_objective: bool,
+    /// KPIs that parameters name.
+    pub others: Vec<KpiId>,
+    pub(super) ast: AST,
+    pub(super) params: Arc<Params>,
+    pub(super) texts: HashMap<String, Localized>,
+    /// What each condition watches, by the position of its call.
+    pub(super) watched: HashMap<Position, String>,
+}
+
+impl RuleSet {
+    /// Compiles and checks every rule of a catalog. `load` finds a script by its name.
+    pub fn compile(
+        catalog: &Catalog,
+        load: &(dyn Fn(&str) -> Result<ScriptFiles, String> + Sync),
+    ) -> (RuleSet, Vec<RuleProblem>) {
+        on_large_stack(|| {
+            let engine = Arc::new(sandbox::engine());
+            let mut rules = HashMap::new();
+            let mut problems = Vec::new();
+            for def in catalog.rules.values() {
+                match compile_rule(&engine, catalog, def, load) {
+                    Ok(rule) => {
+                        rules.insert(def.id.clone(), Arc::new(rule));
+                    }
+                    Err(found) => problems.extend(found),
+                }
+            }
+            (RuleSet { engine, rules }, problems)
+        })
+    }
+
+    pub fn get(&self, id: &RuleId) -> Option<&Arc<CompiledRule>> {
+        self.rules.get(id)
+    }
+}
+
+fn compile_rule(
+    engine: &Engine,
+    catalog: &Catalog,
+    def: &Arc<RuleDef>,
+    load: &dyn Fn(&str) -> Result<ScriptFiles, String>,
+) -> Result<CompiledRule, Vec<RuleProblem>> {
+    let files = load(&def.script).map_err(|message| vec![in_config(def, "script", message)])?;
+    let mut problems = Vec::new();
+    let sidecar = read_sidecar(def, &files, &mut problems);
+    let (params, others) = resolve_params(catalog, def, &sidecar, &mut problems);
+    let compiled = compile_script(engine, def, &files, &mut problems);
+    let Some((ast, findings)) = compiled else { return Err(problems) };
+    problems.extend(findings.check_texts(&sidecar).into_iter().map(|found| in_script(def, &files.path, found)));
+    problems.extend(findings.check_params(&sidecar).into_iter().map(|found| in_script(def, &files.path, found)));
+    let arity = entry_arity(&ast);
+    if arity.is_none() {
+        let message = "no `fn evaluate(kpi, p)` or `fn evaluate(kpi, objective, p)`; a rule is one of these".to_owned();
+        problems.push(in_script(def, &files.path, check::Found { position: Position::new(1, 1), message }));
+    }
+    if arity == Some(3) {
+        for kpi in def.on.iter().filter(|kpi| catalog.objectives_on(kpi).next().is_none()) {
+            let message = format!("script '{}' reads an objective, and KPI '{kpi}' has none; add one or leave it out of `on`", def.script);
+            problems.push(in_config(def, "on", message));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let texts = findings.texts(&sidecar);
+    Ok(CompiledRule {
+        def: def.clone(),
+        path: files.path,
+        needs_objective: arity == Some(3),
+        others,
+        ast,
+        params: Arc::new(params),
+        texts,
+        watched: findings.watched,
+        sidecar,
+    })
+}
+
+fn compile_script(
+    engine: &Engine,
+    def: &RuleDef,
+    files: &ScriptFiles,
+    problems: &mut Vec<RuleProblem>,
+) -> Option<(AST, Findings)> {
+    if files.text.len() > SCRIPT_BYTES_MAX {
+        let message = format!("the script has {} bytes; at most {SCRIPT_BYTES_MAX} are allowed", files.text.len());
+        problems.push(in_script(def, &files.path, check::Found { position: Position::new(1, 1), message }));
+        return None;
+    }
+    match engine.compile(&files.text) {
+        Ok(ast) => {
+            let findings = check::walk(engine, &ast);
+            problems.extend(findings.problems.iter().cloned().map(|found| in_script(def, &files.path, found)));
+            Some((ast, findings))
+        }
+        Err(error) => {
+            let message = check::syntax(error.err_type());
+            problems.push(in_script(def, &files.path, check::Found { position: error.position(), message }));
+            None
+        }
+    }
+}
+
+/// Number of parameters of `evaluate`, when it is 2 or 3.
+fn entry_arity(ast: &AST) -> Option<usize> {
+    ast.iter_functions().find(|f| f.name == "evaluate").map(|f| f.params.len()).filter(|n| (2..=3).contains(n))
+}
+
+fn read_sidecar(def: &RuleDef, files: &ScriptFiles, problems: &mut Vec<RuleProblem>) -> Sidecar {
+    let Some(text) = &files.sidecar else { return Sidecar::default() };
+    Sidecar::parse(text).unwrap_or_else(|found| {
+        problems.extend(found.into_iter().map(|problem| RuleProblem {
+            rule: def.id.clone(),
+            file: Some(files.sidecar_path.clone().into()),
+            line: problem.line,
+            column: problem.column,
+            key: None,
+            message: problem.message,
+        }));
+        Sidecar::default()
+    })
+}
+
+/// Parameters with their defaults, checked for name and type; and the KPIs they name.
+fn resolve_params(
+    catalog: &Catalog,
+    def: &RuleDef,
+    sidecar: &Sidecar,
+    problems: &mut Vec<RuleProblem>,
+) -> (Params, Vec<KpiId>) {
+    let mut params: Params = BTreeMap::new();
+    let mut others = Vec::new();
+    for (name, parameter) in &sidecar.parameters {
+        let key = format!("with.{name}");
+        let value = match def.with.get(name).or(parameter.default.as_ref()) {
+            None => Param::Unset,
+            Some(value) => match typed(parameter.kind(), value) {
+                Ok(Param::Kpi(id)) => {
+                    let id = KpiId::from(id);
+                    if catalog.kpi(&id).is_none() {
+                        let hint = did_you_mean(id.as_str(), catalog.kpis.keys().map(KpiId::as_str));
+                        problems.push(in_config(def, &key, format!("parameter '{name}': no KPI '{id}'{hint}")));
+                    }
+                    others.push(id.clone());
+                    Param::Kpi(id.to_string())
+                }
+                Ok(param) => param,
+                Err(wanted) => {
+                    problems.push(in_config(def, &key, format!("parameter '{name}' must be {wanted}")));
+                    Param::Unset
+                }
+            },
+        };
+        params.insert(name.clone(), value);
+    }
+    for name in def.with.keys().filter(|name| !sidecar.parameters.contains_key(*name)) {
+        let hint = did_you_mean(name, sidecar.parameters.keys().map(String::as_str));
+        let known: Vec<&str> = sidecar.parameters.keys().map(String::as_str).collect();
+        let known = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+        let message = format!("script '{}' has no parameter '{name}'{hint} ({known})", def.script);
+        problems.push(in_config(def, &format!("with.{name}"), message));
+    }
+    let required = &sidecar.require_one_of;
+    if !required.is_empty() && required.iter().all(|name| matches!(params.get(name), None | Some(Param::Unset))) {
+        let message = format!("script '{}' needs at least one of the parameters {}", def.script, required.join(", "));
+        problems.push(in_config(def, "with", message));
+    }
+    (params, others)
+}
+
+fn typed(kind: ParameterKind, value: &ParamValue) -> Result<Param, &'static str> {
+    let fits = match (kind, value) {
+        (ParameterKind::Kpi, ParamValue::Text(id)) => return Ok(Param::Kpi(id.clone())),
+        (ParameterKind::Number, ParamValue::Integer(whole)) => return Ok(Param::Value(ParamValue::Number(*whole as f64))),
+        (ParameterKind::Number, ParamValue::Number(_))
+        | (ParameterKind::Integer, ParamValue::Integer(_))
+        | (ParameterKind::Bool, ParamValue::Bool(_))
+        | (ParameterKind::Text, ParamValue::Text(_)) => true,
+        _ => false,
+    };
+    if fits {
+        return Ok(Param::Value(value.clone()));
+    }
+    Err(match kind {
+        ParameterKind::Number => "a number",
+        ParameterKind::Integer => "a whole number",
+        ParameterKind::Bool => "true or false",
+        ParameterKind::Text => "a text",
+        ParameterKind::Kpi => "the id of a KPI",
+    })
+}
+
+fn in_config(def: &RuleDef, key: &str, message: String) -> RuleProblem {
+    RuleProblem { rule: def.id.clone(), file: None, line: 0, column: 0, key: Some(key.to_owned()), message }
+}
+
+fn in_script(def: &RuleDef, path: &str, found: check::Found) -> RuleProblem {
+    RuleProblem {
+        rule: def.id.clone(),
+        file: Some(path.into()),
+        line: found.position.line().unwrap_or(1),
+        column: found.position.position().unwrap_or(1),
+        key: None,
+        message: found.message,
+    }
+}

@@ -1,0 +1,224 @@
+//! One run of one rule: an assessment in, a verdict out; nothing a script does gets further.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rhai::{CallFnOptions, Dynamic, EvalAltResult, Position, Scope};
+
+use super::compile::{CompiledRule, RuleSet};
+use super::outcome::Outcome;
+use super::sandbox::OPERATIONS_MAX;
+use super::views::{Ended, KpiView, ObjectiveView, Param, ParamsView, Shared, Surroundings};
+use crate::assess::Assessment;
+use crate::model::assessment::Unmeasurable;
+use crate::model::ids::PersonId;
+use crate::model::rule::ParamValue;
+use crate::model::text::{Figure, Localized, Said};
+use crate::model::verdict::{ConditionRecord, Finding, Reason, Suggestion, Verdict};
+
+/// Says whether the run has taken too long by the wall; given by the rim, so that the core has no clock.
+pub type Deadline<'a> = Option<&'a (dyn Fn() -> bool + Sync)>;
+
+/// A verdict, and what it rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    pub verdict: Verdict,
+    /// False when the script read only how fresh the data is, and judged no bucket.
+    pub read_data: bool,
+}
+
+impl RuleSet {
+    /// Runs a rule on one assessment. `others` are the KPIs that its parameters name.
+    ///
+    /// Must be called on a thread with a large stack ([`super::on_large_stack`]).
+    pub fn run(
+        &self,
+        rule: &CompiledRule,
+        assessment: &Arc<Assessment>,
+        others: BTreeMap<String, Arc<Assessment>>,
+    ) -> Run {
+        let run: Shared = Arc::new(Surroundings {
+            assessment: assessment.clone(),
+            params: rule.params.clone(),
+            read_data: AtomicBool::new(false),
+        });
+        let called = catch_unwind(AssertUnwindSafe(|| self.call(rule, &run, others)));
+        let verdict = match called {
+            Ok(Ok(outcome)) => rule.conclude(&run, &outcome),
+            Ok(Err(error)) => rule.fail(&error),
+            Err(_) => Verdict::Failed { cause: format!("{}: the script made its engine panic", rule.path) },
+        };
+        Run { verdict, read_data: run.read_data.load(Ordering::Relaxed) }
+    }
+
+    fn call(
+        &self,
+        rule: &CompiledRule,
+        run: &Shared,
+        others: BTreeMap<String, Arc<Assessment>>,
+    ) -> Result<Outcome, Box<EvalAltResult>> {
+        let mut scope = Scope::new();
+        let options = CallFnOptions::new().eval_ast(false).with_tag(run.clone());
+        let kpi = KpiView { run: run.clone(), other: None };
+        let p = ParamsView { run: run.clone(), others: Arc::new(others) };
+        let returned: Dynamic = if rule.needs_objective {
+            let objective = ObjectiveView(run.clone());
+            self.engine.call_fn_with_options(options, &mut scope, &rule.ast, "evaluate", (kpi, objective, p))?
+        } else {
+            self.engine.call_fn_with_options(options, &mut scope, &rule.ast, "evaluate", (kpi, p))?
+        };
+        let kind = returned.type_name().to_owned();
+        returned.try_cast::<Outcome>().ok_or_else(|| {
+            let message = format!("evaluate() must return a verdict such as ok() or above(...), not {kind}");
+            EvalAltResult::ErrorRuntime(message.into(), Position::NONE).into()
+        })
+    }
+}
+
+impl CompiledRule {
+    /// What the returned outcome means, with the figures that its text names.
+    fn conclude(&self, run: &Shared, outcome: &Outcome) -> Verdict {
+        if let Some(reason) = outcome.hold() {
+            let said = self.texts.get(reason.as_str()).map(|text| said(run, text, None));
+            return Verdict::Hold { reason: Reason { key: reason.to_string(), said } };
+        }
+        let judged = outcome.judge();
+        let mut conditions = Vec::new();
+        let name = |position: Position| self.watched.get(&position).cloned().unwrap_or_else(|| "value".to_owned());
+        outcome.records(&name, &mut conditions);
+        let first = conditions.iter().find(|condition| condition.met).or(conditions.first()).cloned();
+        let quiet = judged.level.is_none() && judged.recovered;
+        let (said, suggestions) = if quiet { (None, Vec::new()) } else { self.words(run, outcome, first.as_ref()) };
+        Verdict::Judged(Finding {
+            level: judged.level,
+            recovered: judged.recovered,
+            floor: Some(judged.floor),
+            value: first.map(|condition| condition.value),
+            conditions,
+            said,
+            suggestions,
+        })
+    }
+
+    fn words(&self, run: &Shared, outcome: &Outcome, first: Option<&ConditionRecord>) -> (Option<Said>, Vec<Suggestion>) {
+        let localized = |key: &str| self.texts.get(key).cloned().unwrap_or_else(|| Localized::literal(key));
+        let text = outcome.text().map(|key| said(run, &localized(key), first));
+        let suggestions = outcome
+            .proposals()
+            .into_iter()
+            .map(|proposal| Suggestion {
+                say: said(run, &localized(&proposal.say), first),
+                who: proposal.who.as_deref().map(PersonId::from),
+                by: proposal.by,
+            })
+            .collect();
+        (text, suggestions)
+    }
+
+    /// An error as a verdict: unmeasurable values are no failure.
+    fn fail(&self, error: &EvalAltResult) -> Verdict {
+        let position = deepest_position(error);
+        let inner = error.unwrap_inner();
+        let place = match (position.line(), position.position()) {
+            (Some(line), Some(column)) => format!("{}:{line}:{column}", self.path),
+            (Some(line), None) => format!("{}:{line}", self.path),
+            _ => self.path.clone(),
+        };
+        if let EvalAltResult::ErrorTerminated(token, _) = inner {
+            if let Some(ended) = token.clone().try_cast::<Ended>() {
+                return match ended.missing {
+                    Unmeasurable::NotDefined { what } => {
+                        Verdict::Failed { cause: format!("{place}: {} is not defined here: {what}", ended.what) }
+                    }
+                    missing => Verdict::NoData { missing, what: ended.what },
+                };
+            }
+            return Verdict::Failed { cause: format!("{place}: the run took too long and will be tried again") };
+        }
+        Verdict::Failed { cause: format!("{place}: {}", describe(inner)) }
+    }
+}
+
+fn describe(error: &EvalAltResult) -> String {
+    match error {
+        EvalAltResult::ErrorTooManyOperations(_) => {
+            format!("more than {OPERATIONS_MAX} operations; use the window functions instead of loops")
+        }
+        EvalAltResult::ErrorStackOverflow(_) => "functions call each other too deeply".to_owned(),
+        EvalAltResult::ErrorRuntime(message, _) => message.to_string(),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
+            format!("no function {signature}; rules/README.md lists what a script can call")
+        }
+        other => {
+            let mut plain = other.clone_without_position();
+            plain.make_ascii_lowercase_first();
+            plain
+        }
+    }
+}
+
+/// Small helpers on error texts; rhai appends the position, which stands in front already.
+trait PlainText {
+    fn clone_without_position(&self) -> String;
+}
+
+impl PlainText for EvalAltResult {
+    fn clone_without_position(&self) -> String {
+        let text = self.to_string();
+        text.rfind(" (line ").map_or(text.clone(), |at| text[..at].to_owned())
+    }
+}
+
+trait LowercaseFirst {
+    fn make_ascii_lowercase_first(&mut self);
+}
+
+impl LowercaseFirst for String {
+    fn make_ascii_lowercase_first(&mut self) {
+        if let Some(first) = self.get_mut(0..1) {
+            first.make_ascii_lowercase();
+        }
+    }
+}
+
+/// The innermost position that is known: where it happened, not where it was called.
+fn deepest_position(error: &EvalAltResult) -> Position {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, at) => {
+            let deeper = deepest_position(inner);
+            if deeper.is_none() { *at } else { deeper }
+        }
+        other => other.position(),
+    }
+}
+
+/// The text with every figure it names in any language.
+fn said(run: &Shared, text: &Localized, condition: Option<&ConditionRecord>) -> Said {
+    let figures = text.paths().map(|path| (path.to_owned(), figure(run, path, condition))).collect();
+    Said { text: text.clone(), figures }
+}
+
+fn figure(run: &Shared, path: &str, condition: Option<&ConditionRecord>) -> Figure {
+    let Some((root, name)) = path.split_once('.') else { return Figure::Unknown };
+    let assessment = &run.assessment;
+    let known = match root {
+        "kpi" => assessment.kpi_figure(name).map(|found| found.unwrap_or(Figure::Unknown)),
+        "objective" => assessment.objective_figure(name).map(|found| found.unwrap_or(Figure::Unknown)),
+        "label" => assessment.labels().get(name).map(|value| Figure::Text(value.to_owned())),
+        "condition" => condition.map(|record| match name {
+            "limit" => Figure::Number(record.limit),
+            _ => Figure::Number(record.value),
+        }),
+        _ => match run.params.get(name) {
+            Some(Param::Value(ParamValue::Number(value))) => Some(Figure::Number(*value)),
+            Some(Param::Value(ParamValue::Integer(value))) => Some(Figure::Number(*value as f64)),
+            Some(Param::Value(ParamValue::Text(value))) => Some(Figure::Text(value.clone())),
+            Some(Param::Value(ParamValue::Bool(value))) => Some(Figure::Text(value.to_string())),
+            Some(Param::Kpi(id)) => Some(Figure::Text(id.clone())),
+            Some(Param::Unset) | None => None,
+        },
+    };
+    known.unwrap_or(Figure::Unknown)
+}

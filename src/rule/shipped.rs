@@ -1,0 +1,26 @@
+//! The rules that ship inside the binary.
+
+use super::compile::ScriptFiles;
+
+macro_rules! shipped {
+    ($($name:literal),+ $(,)?) => {
+        /// Name, script and sidecar of every shipped rule.
+        pub const SHIPPED: &[(&str, &str, &str)] = &[$((
+            $name,
+            include_str!(concat!("../../rules/", $name, ".rhai")),
+            include_str!(concat!("../../rules/", $name, ".yaml")),
+        )),+];
+    };
+}
+
+shipped!["data/stale", "objective/off_trajectory", "operational/stock_out", "signal/change", "signal/threshold"];
+
+/// A shipped rule by name.
+pub fn shipped(name: &str) -> Option<ScriptFiles> {
+    SHIPPED.iter().find(|(known, ..)| *known == name).map(|(name, script, sidecar)| ScriptFiles {
+        path: format!("rules/{name}.rhai"),
+        text: (*script).to_owned(),
+        sidecar_path: format!("rules/{name}.yaml"),
+        sidecar: Some((*sidecar).to_owned()),
+    })
+}

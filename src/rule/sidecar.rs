@@ -1,0 +1,126 @@
+//! The file beside a script: parameters with defaults, texts in each language, default patience.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::model::rule::{ParamValue, Patience};
+use crate::model::text::{Localized, Template};
+
+/// A script's sidecar, read and checked.
+#[derive(Clone, Debug, Default)]
+pub struct Sidecar {
+    pub parameters: BTreeMap<String, Parameter>,
+    /// At least one of these must be set.
+    pub require_one_of: Vec<String>,
+    pub texts: BTreeMap<String, Localized>,
+    pub for_: Option<Patience>,
+}
+
+/// One parameter of a script.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// Its value when the configuration says nothing; absent: it stays unset.
+    #[serde(default)]
+    pub default: Option<ParamValue>,
+    pub help: String,
+    /// Given for parameters that have no default, or name a KPI.
+    #[serde(default, rename = "type")]
+    pub kind: Option<ParameterKind>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParameterKind {
+    Number,
+    Integer,
+    Bool,
+    Text,
+    Kpi,
+}
+
+impl Parameter {
+    pub fn kind(&self) -> ParameterKind {
+        self.kind.unwrap_or(match &self.default {
+            Some(ParamValue::Bool(_)) => ParameterKind::Bool,
+            Some(ParamValue::Text(_)) => ParameterKind::Text,
+            Some(ParamValue::Integer(_) | ParamValue::Number(_)) | None => ParameterKind::Number,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    #[serde(default)]
+    parameters: BTreeMap<String, Parameter>,
+    #[serde(default)]
+    require_one_of: Vec<String>,
+    #[serde(default)]
+    texts: BTreeMap<String, RawText>,
+    #[serde(default, rename = "for")]
+    for_: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawText {
+    fr: Option<String>,
+    en: Option<String>,
+}
+
+/// What is wrong with a sidecar, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SidecarProblem {
+    pub line: usize,
+    pub column: usize,
+    pub message: String,
+}
+
+impl Sidecar {
+    /// Reads the YAML text; all problems of its texts at once.
+    pub(super) fn parse(text: &str) -> Result<Sidecar, Vec<SidecarProblem>> {
+        let raw: Raw = serde_yaml::from_str(text).map_err(|error| {
+            let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+            vec![SidecarProblem { line, column, message: error.to_string() }]
+        })?;
+        let mut problems = Vec::new();
+        let mut texts = BTreeMap::new();
+        for (key, languages) in raw.texts {
+            let mut read = |language: &str, written: Option<String>| {
+                let written = written?;
+                let parsed = Template::parse(&written);
+                parsed
+                    .map_err(|error| {
+                        let (line, column) = find(text, &written);
+                        let message = format!("text '{key}' ({language}): {}", error.message);
+                        problems.push(SidecarProblem { line, column: column + error.offset, message });
+                    })
+                    .ok()
+                    .map(std::sync::Arc::new)
+            };
+            let localized = Localized { fr: read("fr", languages.fr), en: read("en", languages.en) };
+            texts.insert(key, localized);
+        }
+        let for_ = raw.for_.as_deref().map(Patience::parse).transpose().unwrap_or_else(|message| {
+            let (line, column) = find(text, "for:");
+            problems.push(SidecarProblem { line, column, message });
+            None
+        });
+        if problems.is_empty() {
+            Ok(Sidecar { parameters: raw.parameters, require_one_of: raw.require_one_of, texts, for_ })
+        } else {
+            Err(problems)
+        }
+    }
+}
+
+/// Line and column (from 1) where a piece of the text stands.
+fn find(text: &str, piece: &str) -> (usize, usize) {
+    let first = piece.lines().next().unwrap_or_default();
+    let offset = text.find(first).unwrap_or(0);
+    let before = &text[..offset];
+    let line = before.matches('\n').count() + 1;
+    (line, before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1)
+}

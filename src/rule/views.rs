@@ -1,0 +1,256 @@
+//! What scripts see: `kpi`, `objective` and `p`, as values whose unknown names are errors.
+//!
+//! Reading what can't be had ends the script at once; the reason travels in the error and no
+//! comparison ever sees it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::civil::Date;
+use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, NativeCallContext, Position};
+
+use crate::assess::{Assessment, KPI_FIELDS, OBJECTIVE_FIELDS};
+use crate::model::assessment::{Measured, Unmeasurable};
+use crate::model::rule::ParamValue;
+use crate::model::text::Figure;
+
+pub(super) type Fallible<T> = Result<T, Box<EvalAltResult>>;
+
+/// One run's surroundings, reachable from every call through the context's tag.
+pub(super) struct Surroundings {
+    pub assessment: Arc<Assessment>,
+    pub params: Arc<Params>,
+    /// Whether the verdict rests on a bucket's value, or only on how fresh the data is.
+    pub read_data: AtomicBool,
+}
+
+pub(super) type Shared = Arc<Surroundings>;
+
+/// A KPI: the one the rule runs on, or one that a parameter names.
+#[derive(Clone)]
+pub(super) struct KpiView {
+    pub run: Shared,
+    pub other: Option<Arc<Assessment>>,
+}
+
+#[derive(Clone)]
+pub(super) struct ObjectiveView(pub Shared);
+
+/// The rule's parameters, each with a value or `()`.
+pub(super) type Params = BTreeMap<String, Param>;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Param {
+    Value(ParamValue),
+    Unset,
+    /// A parameter of type kpi, by id.
+    Kpi(String),
+}
+
+#[derive(Clone)]
+pub(super) struct ParamsView {
+    pub run: Shared,
+    pub others: Arc<BTreeMap<String, Arc<Assessment>>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Day(pub Date);
+
+/// Carried by the error that ends a script on an unmeasurable value.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    pub missing: Unmeasurable,
+    pub what: String,
+}
+
+/// Fields that say how fresh the data is; reading them judges no bucket.
+const FRESHNESS: [&str; 8] =
+    ["id", "title", "age_days", "age_hours", "late_days", "late_hours", "missed_buckets", "has_data"];
+
+/// Windows over the last buckets: name, meaning.
+pub(super) const WINDOWS: [(&str, &str); 8] = [
+    ("sum", "sum of the last n buckets (flows only), in the KPI's unit"),
+    ("mean", "mean of the last n buckets; pooled for ratios, in the KPI's unit"),
+    ("min", "smallest of the last n buckets, in the KPI's unit"),
+    ("max", "largest of the last n buckets, in the KPI's unit"),
+    ("median", "median of the last n buckets, in the KPI's unit"),
+    ("change", "last n buckets against the n before, as a ratio (0.1 is +10 %)"),
+    ("change_abs", "last n buckets against the n before, in the KPI's unit"),
+    ("change_year", "last n buckets against the same span a year before, as a ratio"),
+];
+
+impl KpiView {
+    fn assessment(&self) -> &Arc<Assessment> {
+        self.other.as_ref().unwrap_or(&self.run.assessment)
+    }
+
+    fn touch(&self) {
+        self.run.read_data.store(true, Ordering::Relaxed);
+    }
+}
+
+pub(super) fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<KpiView>("kpi");
+    engine.register_type_with_name::<ObjectiveView>("objective");
+    engine.register_type_with_name::<ParamsView>("parameters");
+    engine.register_type_with_name::<Day>("date");
+    engine.register_indexer_get(|kpi: &mut KpiView, name: ImmutableString| read_kpi(kpi, &name));
+    engine.register_indexer_get(|objective: &mut ObjectiveView, name: ImmutableString| read_objective(objective, &name));
+    engine.register_indexer_get(|p: &mut ParamsView, name: ImmutableString| read_param(p, &name));
+    engine.register_fn("has", |kpi: &mut KpiView, name: &str| Ok::<_, Box<EvalAltResult>>(read_kpi(kpi, name).is_ok()));
+    engine.register_fn("has", |objective: &mut ObjectiveView, name: &str| read_objective(objective, name).is_ok());
+    engine.register_fn("has", |context: NativeCallContext, name: &str| has(&context, name));
+    engine.register_fn("label", |kpi: &mut KpiView, name: &str| {
+        kpi.assessment().labels().get(name).map_or(Dynamic::UNIT, |value| value.to_owned().into())
+    });
+    for (name, _) in WINDOWS {
+        engine.register_fn(name, move |kpi: &mut KpiView, n: INT| window(kpi, name, n));
+    }
+    engine.register_fn("workdays", |context: NativeCallContext, days: INT| workdays(&context, days));
+    engine.register_fn("days", |context: NativeCallContext, days: INT| civil_days(&context, days));
+    engine.register_fn("to_string", |day: &mut Day| day.0.to_string());
+    engine.register_fn("abs", |x: FLOAT| x.abs());
+}
+
+/// The run that a native call belongs to.
+pub(super) fn surroundings(context: &NativeCallContext) -> Fallible<Shared> {
+    context
+        .tag()
+        .and_then(|tag| tag.clone().try_cast::<Shared>())
+        .ok_or_else(|| runtime("this function works inside evaluate() only"))
+}
+
+/// `has("probability")`: whether reading it, on the objective or else the KPI, would give a value.
+fn has(context: &NativeCallContext, name: &str) -> Fallible<bool> {
+    let run = surroundings(context)?;
+    let mut kpi = KpiView { run: run.clone(), other: None };
+    Ok(read_objective(&mut ObjectiveView(run), name).is_ok() || read_kpi(&mut kpi, name).is_ok())
+}
+
+fn read_kpi(kpi: &mut KpiView, name: &str) -> Fallible<Dynamic> {
+    if !FRESHNESS.contains(&name) {
+        kpi.touch();
+    }
+    match kpi.assessment().kpi_figure(name) {
+        Some(figure) => measured(figure, &format!("kpi.{name}")),
+        None => Err(unknown("property", name, "kpi", KPI_FIELDS.iter().map(|field| field.name))),
+    }
+}
+
+fn read_objective(objective: &mut ObjectiveView, name: &str) -> Fallible<Dynamic> {
+    objective.0.read_data.store(true, Ordering::Relaxed);
+    if name == "too_early" {
+        return measured(objective.0.assessment.too_early(), "objective.too_early");
+    }
+    match objective.0.assessment.objective_figure(name) {
+        Some(figure) => measured(figure, &format!("objective.{name}")),
+        None => Err(unknown("property", name, "objective", OBJECTIVE_FIELDS.iter().map(|field| field.name))),
+    }
+}
+
+fn read_param(p: &mut ParamsView, name: &str) -> Fallible<Dynamic> {
+    match p.run.params.get(name) {
+        Some(Param::Value(value)) => Ok(param_dynamic(value)),
+        Some(Param::Unset) => Ok(Dynamic::UNIT),
+        Some(Param::Kpi(id)) => match p.others.get(id) {
+            Some(other) => Ok(Dynamic::from(KpiView { run: p.run.clone(), other: Some(other.clone()) })),
+            None => Err(runtime(&format!("parameter '{name}' names the KPI '{id}', which does not exist"))),
+        },
+        None => Err(unknown("parameter", name, "p", p.run.params.keys().map(String::as_str))),
+    }
+}
+
+fn window(kpi: &mut KpiView, name: &'static str, n: INT) -> Fallible<FLOAT> {
+    kpi.touch();
+    let Some(n) = u32::try_from(n).ok().filter(|n| (1..=10_000).contains(n)) else {
+        return Err(runtime(&format!("kpi.{name}({n}): the number of buckets goes from 1 to 10000")));
+    };
+    let a = kpi.assessment();
+    let found = match name {
+        "sum" => a.sum(n),
+        "mean" => a.mean(n),
+        "min" => a.min(n),
+        "max" => a.max(n),
+        "median" => a.median(n),
+        "change" => a.change(n),
+        "change_abs" => a.change_abs(n),
+        _ => a.change_year(n),
+    };
+    found.map_err(|missing| ended(missing, &format!("kpi.{name}({n})")))
+}
+
+fn workdays(context: &NativeCallContext, days: INT) -> Fallible<Day> {
+    let run = surroundings(context)?;
+    let days = bounded_days(days)?;
+    Ok(Day(run.assessment.kpi().calendar.add_working_days(run.assessment.today(), days)))
+}
+
+fn civil_days(context: &NativeCallContext, days: INT) -> Fallible<Day> {
+    let run = surroundings(context)?;
+    let days = i64::from(bounded_days(days)?);
+    let today = run.assessment.today();
+    Ok(Day(today.checked_add(jiff::Span::new().days(days)).unwrap_or(today)))
+}
+
+fn bounded_days(days: INT) -> Fallible<u32> {
+    u32::try_from(days)
+        .ok()
+        .filter(|days| *days <= 3_660)
+        .ok_or_else(|| runtime(&format!("{days} days: the number of days goes from 0 to 3660")))
+}
+
+fn measured<T: IntoDynamic>(found: Measured<T>, what: &str) -> Fallible<Dynamic> {
+    found.map(IntoDynamic::into_dynamic).map_err(|missing| ended(missing, what))
+}
+
+/// What figures look like to a script: plain numbers, texts and dates.
+trait IntoDynamic {
+    fn into_dynamic(self) -> Dynamic;
+}
+
+impl IntoDynamic for bool {
+    fn into_dynamic(self) -> Dynamic {
+        self.into()
+    }
+}
+
+impl IntoDynamic for Figure {
+    fn into_dynamic(self) -> Dynamic {
+        match self {
+            Figure::Quantity(value, _) | Figure::Number(value) | Figure::Ratio(value) | Figure::Days(value) => value.into(),
+            Figure::Date(date) => Dynamic::from(Day(date)),
+            Figure::Status(status) => status_name(status).into(),
+            Figure::Text(text) => text.into(),
+            Figure::Unknown => Dynamic::UNIT,
+        }
+    }
+}
+
+/// A status as scripts compare it: the name that JSON uses.
+fn status_name(status: crate::model::assessment::Status) -> String {
+    serde_json::to_value(status).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn param_dynamic(value: &ParamValue) -> Dynamic {
+    match value {
+        ParamValue::Bool(value) => (*value).into(),
+        ParamValue::Integer(value) => (*value).into(),
+        ParamValue::Number(value) => (*value).into(),
+        ParamValue::Text(value) => value.clone().into(),
+    }
+}
+
+/// Ends the script; no `catch` can hold it.
+pub(super) fn ended(missing: Unmeasurable, what: &str) -> Box<EvalAltResult> {
+    let token = Dynamic::from(Ended { missing, what: what.to_owned() });
+    EvalAltResult::ErrorTerminated(token, Position::NONE).into()
+}
+
+pub(super) fn runtime(message: &str) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorRuntime(message.to_owned().into(), Position::NONE).into()
+}
+
+fn unknown<'a>(kind: &str, name: &str, on: &str, known: impl Iterator<Item = &'a str>) -> Box<EvalAltResult> {
+    runtime(&format!("unknown {kind} '{name}' on {on}{}", super::suggest::did_you_mean(name, known)))
+}
