@@ -1,1 +1,17 @@
-//! (being built)
+//! Texts, numbers, dates and currency in French and English.
+//!
+//! Pure: a language and a value in, words out. Which words stand where is decided by those who compose.
+
+mod dates;
+mod numbers;
+mod render;
+mod sentences;
+mod texts;
+mod words;
+
+pub use dates::{date, datetime, duration, month, period, short_date};
+pub use numbers::{Decimals, Sign, currency_symbol, days, days_late, number, percent, quantity, signed, working_days};
+pub use render::{figure, render, said};
+pub use sentences::{comparison, end_reason, freeze, target, unmeasurable};
+pub use texts::{Text, text};
+pub use words::{about, aspect, category, outcome, phase, reason, severity, status};

@@ -1,0 +1,217 @@
+//! Sentences made of values: why something can't be measured, how two figures compare, why an alert ended.
+
+use jiff::tz::TimeZone;
+
+use crate::model::alert::{EndReason, Freeze};
+use crate::model::assessment::{ComparisonBasis, ComparisonFact, Unmeasurable};
+use crate::model::objective::Target;
+use crate::model::unit::{Language, Unit};
+
+use super::dates::{datetime, period};
+use super::numbers::{Decimals, Sign, number, percent, quantity};
+use super::words::outcome;
+
+/// Why a value can't be had; `zone` is the KPI's.
+pub fn unmeasurable(lang: Language, missing: &Unmeasurable, zone: &TimeZone) -> String {
+    match (lang, missing) {
+        (Language::Fr, Unmeasurable::NoData) => "aucune donnée sur la période demandée".to_owned(),
+        (Language::En, Unmeasurable::NoData) => "no data in the span asked for".to_owned(),
+        (Language::Fr, Unmeasurable::Late { bucket_end }) => {
+            format!("les données jusqu'au {} ne sont pas arrivées", datetime(lang, *bucket_end, zone))
+        }
+        (Language::En, Unmeasurable::Late { bucket_end }) => {
+            format!("the data up to {} has not arrived", datetime(lang, *bucket_end, zone))
+        }
+        (Language::Fr, Unmeasurable::Incomplete { present, due }) => {
+            format!("données incomplètes : {present} relevés sur {due} attendus")
+        }
+        (Language::En, Unmeasurable::Incomplete { present, due }) => {
+            format!("incomplete data: {present} of {due} expected readings")
+        }
+        (Language::Fr, Unmeasurable::ZeroDenominator) => "le dénominateur du ratio est nul".to_owned(),
+        (Language::En, Unmeasurable::ZeroDenominator) => "the ratio's denominator is zero".to_owned(),
+        (Language::Fr, Unmeasurable::NoHistory) => "pas d'historique pour comparer".to_owned(),
+        (Language::En, Unmeasurable::NoHistory) => "no history to compare with".to_owned(),
+        (Language::Fr, Unmeasurable::OutsidePeriod) => "hors de la période de l'objectif".to_owned(),
+        (Language::En, Unmeasurable::OutsidePeriod) => "outside the objective's period".to_owned(),
+        (Language::Fr, Unmeasurable::NotDefined { what }) => format!("{what} n'a pas de sens pour cet indicateur"),
+        (Language::En, Unmeasurable::NotDefined { what }) => format!("{what} makes no sense for this indicator"),
+    }
+}
+
+/// `12,5 % de moins que la période précédente, du 1er au 22 octobre 2026 (350 000 € contre 400 000 €)`.
+pub fn comparison(lang: Language, fact: &ComparisonFact, unit: &Unit) -> String {
+    let figures = (quantity(lang, fact.value, unit), quantity(lang, fact.reference, unit));
+    let basis = match (lang, fact.basis) {
+        (Language::Fr, ComparisonBasis::SpanBefore) => "la période précédente",
+        (Language::En, ComparisonBasis::SpanBefore) => "the span before",
+        (Language::Fr, ComparisonBasis::YearBefore) => "l'an dernier",
+        (Language::En, ComparisonBasis::YearBefore) => "the year before",
+    };
+    let when = period(lang, fact.from, fact.to);
+    let (than, against) = match lang {
+        Language::Fr => ("que", "contre"),
+        Language::En => ("than", "against"),
+    };
+    let head = match (lang, gap(lang, fact, unit)) {
+        (_, Some(gap)) => format!("{gap} {than} {basis}"),
+        (Language::Fr, None) => format!("Comme {basis}"),
+        (Language::En, None) => format!("Same as {basis}"),
+    };
+    format!("{}, {when} ({} {against} {})", head, figures.0, figures.1)
+}
+
+/// The difference in words; none where nothing would show. Shares differ in points, not per cent.
+fn gap(lang: Language, fact: &ComparisonFact, unit: &Unit) -> Option<String> {
+    let difference = fact.value - fact.reference;
+    let points = |value: f64| {
+        let word = quantity(lang, value, &Unit::Points);
+        (number(lang, value, Decimals::Auto) != "0").then_some(word)
+    };
+    let amount = match unit {
+        Unit::Ratio => points(difference.abs() * 100.0)?,
+        Unit::Percent | Unit::Points => points(difference.abs())?,
+        Unit::None | Unit::Currency(_) | Unit::Other(_) if fact.reference == 0.0 => {
+            (difference != 0.0).then(|| quantity(lang, difference.abs(), unit))?
+        }
+        Unit::None | Unit::Currency(_) | Unit::Other(_) => {
+            (difference != 0.0).then(|| percent(lang, (difference / fact.reference).abs(), Sign::Negative))?
+        }
+    };
+    let direction = match (lang, difference > 0.0) {
+        (Language::Fr, true) => "de plus",
+        (Language::Fr, false) => "de moins",
+        (Language::En, true) => "more",
+        (Language::En, false) => "less",
+    };
+    Some(format!("{amount} {direction}"))
+}
+
+/// Why an alert ended.
+pub fn end_reason(lang: Language, end: &EndReason) -> String {
+    match (lang, end) {
+        (Language::Fr, EndReason::Recovered) => "Rétabli".to_owned(),
+        (Language::En, EndReason::Recovered) => "Recovered".to_owned(),
+        (Language::Fr, EndReason::PeriodEnded(how)) => format!("Période terminée : {}", outcome(lang, *how)),
+        (Language::En, EndReason::PeriodEnded(how)) => format!("Period ended: {}", outcome(lang, *how)),
+        (Language::Fr, EndReason::Removed) => "Clos : règle ou indicateur retiré de la configuration".to_owned(),
+        (Language::En, EndReason::Removed) => "Closed: rule or KPI removed from the configuration".to_owned(),
+    }
+}
+
+/// Why an alert's state is held; `zone` is the KPI's.
+pub fn freeze(lang: Language, freeze: &Freeze, zone: &TimeZone) -> String {
+    match (lang, freeze) {
+        (Language::Fr, Freeze::Hold { reason }) => format!("évaluation suspendue : {reason}"),
+        (Language::En, Freeze::Hold { reason }) => format!("evaluation held: {reason}"),
+        (Language::Fr, Freeze::NoData { missing }) => {
+            format!("évaluation gelée : {}", unmeasurable(lang, missing, zone))
+        }
+        (Language::En, Freeze::NoData { missing }) => {
+            format!("evaluation frozen: {}", unmeasurable(lang, missing, zone))
+        }
+        (Language::Fr, Freeze::Failed { cause }) => format!("la règle a échoué : {cause}"),
+        (Language::En, Freeze::Failed { cause }) => format!("the rule failed: {cause}"),
+    }
+}
+
+/// A target in words: `au moins 95 %`, `400 000 €`, `entre 2 et 4`.
+pub fn target(lang: Language, target: Target, unit: &Unit) -> String {
+    let shown = |value| quantity(lang, value, unit);
+    match (lang, target) {
+        (_, Target::Reach(value) | Target::ReduceTo(value)) => shown(value),
+        (Language::Fr, Target::AtLeast(value)) => format!("au moins {}", shown(value)),
+        (Language::En, Target::AtLeast(value)) => format!("at least {}", shown(value)),
+        (Language::Fr, Target::AtMost(value)) => format!("au plus {}", shown(value)),
+        (Language::En, Target::AtMost(value)) => format!("at most {}", shown(value)),
+        (Language::Fr, Target::Between(low, high)) => format!("entre {} et {}", shown(low), shown(high)),
+        (Language::En, Target::Between(low, high)) => format!("between {} and {}", shown(low), shown(high)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use Language::{En, Fr};
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::model::alert::PeriodOutcome;
+
+    fn plain(text: &str) -> String {
+        text.replace(['\u{202f}', '\u{a0}'], " ")
+    }
+
+    #[track_caller]
+    fn check(value: f64, reference: f64, unit: &Unit, fr: &str, en: &str) {
+        let fact = ComparisonFact {
+            basis: ComparisonBasis::SpanBefore,
+            value,
+            reference,
+            from: date(2026, 10, 1),
+            to: date(2026, 10, 22),
+        };
+        assert_eq!(plain(&comparison(Fr, &fact, unit)), fr);
+        assert_eq!(plain(&comparison(En, &fact, unit)), en);
+    }
+
+    #[test]
+    fn comparisons_speak_of_per_cent_or_of_points() {
+        let euro = Unit::Currency("EUR".to_owned());
+        check(
+            350_000.0,
+            400_000.0,
+            &euro,
+            "12,5 % de moins que la période précédente, du 1er au 22 octobre 2026 (350 000 € contre 400 000 €)",
+            "12.5% less than the span before, 1 to 22 October 2026 (€350,000 against €400,000)",
+        );
+        check(
+            0.05,
+            0.025,
+            &Unit::Ratio,
+            "2,5 points de plus que la période précédente, du 1er au 22 octobre 2026 (5 % contre 2,5 %)",
+            "2.5 points more than the span before, 1 to 22 October 2026 (5% against 2.5%)",
+        );
+        check(
+            7.0,
+            0.0,
+            &Unit::None,
+            "7 de plus que la période précédente, du 1er au 22 octobre 2026 (7 contre 0)",
+            "7 more than the span before, 1 to 22 October 2026 (7 against 0)",
+        );
+        check(
+            7.0,
+            7.0,
+            &Unit::None,
+            "Comme la période précédente, du 1er au 22 octobre 2026 (7 contre 7)",
+            "Same as the span before, 1 to 22 October 2026 (7 against 7)",
+        );
+    }
+
+    #[test]
+    fn the_unmeasurable_says_why() {
+        let late = Unmeasurable::Late { bucket_end: "2026-11-22T23:00:00Z".parse().expect("valid") };
+        let paris = TimeZone::get("Europe/Paris").expect("bundled zone");
+        assert_eq!(
+            unmeasurable(Fr, &late, &paris),
+            "les données jusqu'au lundi 23 novembre 2026 à 00:00 ne sont pas arrivées"
+        );
+        assert_eq!(
+            unmeasurable(En, &Unmeasurable::Incomplete { present: 3, due: 10 }, &paris),
+            "incomplete data: 3 of 10 expected readings"
+        );
+    }
+
+    #[test]
+    fn ends_freezes_and_targets_have_words() {
+        assert_eq!(
+            end_reason(Fr, &EndReason::PeriodEnded(PeriodOutcome::Missed)),
+            "Période terminée : objectif manqué"
+        );
+        assert_eq!(
+            freeze(En, &Freeze::NoData { missing: Unmeasurable::NoData }, &TimeZone::UTC),
+            "evaluation frozen: no data in the span asked for"
+        );
+        assert_eq!(plain(&target(Fr, Target::AtLeast(0.95), &Unit::Ratio)), "au moins 95 %");
+        assert_eq!(target(En, Target::Between(2.0, 4.0), &Unit::None), "between 2 and 4");
+    }
+}

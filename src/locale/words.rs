@@ -1,0 +1,114 @@
+//! One word or two for each value of the domain's closed sets.
+
+use crate::model::alert::{About, Aspect, PeriodOutcome, Phase};
+use crate::model::assessment::Status;
+use crate::model::notification::NotifyReason;
+use crate::model::unit::{Category, Language};
+use crate::model::verdict::Severity;
+
+fn pick(lang: Language, fr: &'static str, en: &'static str) -> &'static str {
+    match lang {
+        Language::Fr => fr,
+        Language::En => en,
+    }
+}
+
+/// How an objective stands.
+pub fn status(lang: Language, status: Status) -> &'static str {
+    match status {
+        Status::Ahead => pick(lang, "En avance", "Ahead"),
+        Status::OnTrack => pick(lang, "En bonne voie", "On track"),
+        Status::Watch => pick(lang, "À surveiller", "To watch"),
+        Status::OffTrajectory => pick(lang, "Hors trajectoire", "Off trajectory"),
+        Status::Reached => pick(lang, "Objectif atteint", "Objective reached"),
+        Status::Missed => pick(lang, "Objectif manqué", "Objective missed"),
+        Status::TooEarly => pick(lang, "Trop tôt pour conclure", "Too early to tell"),
+        Status::InsufficientData => pick(lang, "Données insuffisantes", "Insufficient data"),
+        Status::StaleData => pick(lang, "Données périmées, évaluation gelée", "Stale data, evaluation frozen"),
+    }
+}
+
+pub fn severity(lang: Language, severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => pick(lang, "Information", "Information"),
+        Severity::Warning => pick(lang, "Avertissement", "Warning"),
+        Severity::Critical => pick(lang, "Critique", "Critical"),
+    }
+}
+
+pub fn phase(lang: Language, phase: Phase) -> &'static str {
+    match phase {
+        Phase::Inactive => pick(lang, "Inactive", "Inactive"),
+        Phase::Pending => pick(lang, "En attente de confirmation", "Pending"),
+        Phase::Firing => pick(lang, "En cours", "Firing"),
+        Phase::Resolved => pick(lang, "Rétabli", "Resolved"),
+    }
+}
+
+/// Why somebody is told something.
+pub fn reason(lang: Language, reason: NotifyReason) -> &'static str {
+    match reason {
+        NotifyReason::First => pick(lang, "Nouvelle alerte", "New alert"),
+        NotifyReason::Updated => pick(lang, "Mise à jour", "Update"),
+        NotifyReason::Escalated => pick(lang, "Aggravation", "Escalation"),
+        NotifyReason::Deescalated => pick(lang, "Amélioration", "Improvement"),
+        NotifyReason::Reminder => pick(lang, "Rappel", "Reminder"),
+        NotifyReason::Resolved => pick(lang, "Rétabli", "Resolved"),
+        NotifyReason::Correction => pick(lang, "Correction", "Correction"),
+        NotifyReason::Test => pick(lang, "Essai", "Drill"),
+    }
+}
+
+pub fn category(lang: Language, category: Category) -> &'static str {
+    match category {
+        Category::Financial => pick(lang, "Finance", "Financial"),
+        Category::Operational => pick(lang, "Opérations", "Operational"),
+        Category::Customer => pick(lang, "Clients", "Customer"),
+    }
+}
+
+/// How a period ended for its objective.
+pub fn outcome(lang: Language, outcome: PeriodOutcome) -> &'static str {
+    match outcome {
+        PeriodOutcome::Reached => pick(lang, "objectif atteint", "objective reached"),
+        PeriodOutcome::Missed => pick(lang, "objectif manqué", "objective missed"),
+        PeriodOutcome::ToBeConfirmed => pick(lang, "résultat à confirmer", "outcome to be confirmed"),
+    }
+}
+
+/// The kind of trouble.
+pub fn aspect(lang: Language, aspect: Aspect) -> &'static str {
+    match aspect {
+        Aspect::Breach => pick(lang, "Dépassement", "Breach"),
+        Aspect::NoData => pick(lang, "Données absentes", "No data"),
+        Aspect::Failed => pick(lang, "Règle en échec", "Rule failed"),
+        Aspect::Outage => pick(lang, "Source en panne", "Source outage"),
+        Aspect::System => pick(lang, "Problème du service", "Service trouble"),
+    }
+}
+
+pub fn about(lang: Language, about: About) -> &'static str {
+    match about {
+        About::Objective => pick(lang, "Objectifs", "Objectives"),
+        About::Data => pick(lang, "Données", "Data"),
+        About::System => pick(lang, "Service", "Service"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_languages_have_their_words() {
+        assert_eq!(status(Language::Fr, Status::OffTrajectory), "Hors trajectoire");
+        assert_eq!(status(Language::En, Status::OffTrajectory), "Off trajectory");
+        assert_eq!(severity(Language::Fr, Severity::Critical), "Critique");
+        assert_eq!(phase(Language::Fr, Phase::Resolved), "Rétabli");
+        assert_eq!(reason(Language::Fr, NotifyReason::Escalated), "Aggravation");
+        assert_eq!(category(Language::En, Category::Customer), "Customer");
+        assert_eq!(outcome(Language::Fr, PeriodOutcome::Missed), "objectif manqué");
+        assert_eq!(aspect(Language::En, Aspect::Outage), "Source outage");
+        assert_eq!(about(Language::Fr, About::Data), "Données");
+    }
+}
