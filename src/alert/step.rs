@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::alert::{Alert, AlertFacts, AlertKey, Change, Counters, EndReason, Freeze, Phase};
+use crate::model::alert::{About, Alert, AlertFacts, AlertKey, Change, Counters, EndReason, Freeze, Phase};
 use crate::model::grain::BucketIndex;
 use crate::model::rule::Patience;
 use crate::model::verdict::Severity;
@@ -35,6 +35,8 @@ pub struct Moment {
     pub bucket: Option<BucketIndex>,
     /// False for evaluations that must not count: revisions, provisional buckets not asked for.
     pub counts: bool,
+    /// Who cares about it.
+    pub about: About,
 }
 
 /// What a verdict means for one alert.
@@ -186,6 +188,7 @@ impl Walk {
         self.began = true;
         Alert {
             key: key.clone(),
+            about: self.moment.about,
             episode: ended.map_or(0, |alert| alert.episode),
             phase: Phase::Pending,
             severity,

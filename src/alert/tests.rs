@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::{Moment, Policy, Signal, step};
-use crate::model::alert::{Alert, AlertKey, Aspect, Change, EndReason, Freeze, Phase, Subject};
+use crate::model::alert::{About, Alert, AlertKey, Aspect, Change, EndReason, Freeze, Phase, Subject};
 use crate::model::rule::Patience;
 use crate::model::verdict::Severity::{self, Critical, Info, Warning};
 
@@ -17,7 +17,7 @@ fn at(bucket: i64) -> Timestamp {
 }
 
 fn moment(bucket: i64, counts: bool) -> Moment {
-    Moment { now: at(bucket), slot: at(bucket), bucket: Some(bucket), counts }
+    Moment { now: at(bucket), slot: at(bucket), bucket: Some(bucket), counts, about: About::Objective }
 }
 
 /// One letter a bucket: `w`arning, `c`ritical, `i`nfo, `.` calm, `-` between, `h`old, `E`nd;

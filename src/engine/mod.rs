@@ -1,1 +1,24 @@
-//! (being built)
+//! Joins assessment, rules, alerts and notification into one function, [`step`]. No I/O, no clock.
+//!
+//! `run`, `demo` and tests call the same `step` under different clocks; there is no second copy of
+//! any decision.
+
+mod act;
+mod evaluate;
+mod event;
+mod facts;
+mod history;
+mod outage;
+mod replay;
+mod setup;
+mod state;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use event::{Answer, DeliveryReport, Effects, Event, PullReport, PullTrouble, SlotEvent};
+pub use history::History;
+pub use replay::{due_slot, first_slots, known_by, missed_slots};
+pub use setup::{Setup, definition_of};
+pub use state::State;
+pub use step::step;

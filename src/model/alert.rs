@@ -34,6 +34,8 @@ pub enum Subject {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         objective: Option<ObjectiveId>,
     },
+    /// Data of one KPI can't be pulled although its source answers.
+    Data(KpiId),
     Source(SourceId),
     Receiver(ReceiverId),
     Service,
@@ -50,9 +52,10 @@ pub enum Aspect {
 }
 
 /// Who cares: managers for objectives and signals, ops for data and system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum About {
+    #[default]
     Objective,
     Data,
     System,
@@ -105,27 +108,31 @@ impl AlertKey {
     }
 
     pub fn kpi(&self) -> Option<&KpiId> {
-        self.series().map(|series| &series.kpi)
+        match &self.subject {
+            Subject::Rule { series, .. } => Some(&series.kpi),
+            Subject::Data(kpi) => Some(kpi),
+            Subject::Source(_) | Subject::Receiver(_) | Subject::Service => None,
+        }
     }
 
     pub fn series(&self) -> Option<&SeriesKey> {
         match &self.subject {
             Subject::Rule { series, .. } => Some(series),
-            Subject::Source(_) | Subject::Receiver(_) | Subject::Service => None,
+            Subject::Data(_) | Subject::Source(_) | Subject::Receiver(_) | Subject::Service => None,
         }
     }
 
     pub fn rule(&self) -> Option<&RuleId> {
         match &self.subject {
             Subject::Rule { rule, .. } => Some(rule),
-            Subject::Source(_) | Subject::Receiver(_) | Subject::Service => None,
+            Subject::Data(_) | Subject::Source(_) | Subject::Receiver(_) | Subject::Service => None,
         }
     }
 
     pub fn objective(&self) -> Option<&ObjectiveId> {
         match &self.subject {
             Subject::Rule { objective, .. } => objective.as_ref(),
-            Subject::Source(_) | Subject::Receiver(_) | Subject::Service => None,
+            Subject::Data(_) | Subject::Source(_) | Subject::Receiver(_) | Subject::Service => None,
         }
     }
 }
@@ -137,6 +144,7 @@ impl fmt::Display for Subject {
                 write!(f, "rule:{rule}/{series}/{objective}")
             }
             Subject::Rule { rule, series, objective: None } => write!(f, "rule:{rule}/{series}"),
+            Subject::Data(kpi) => write!(f, "data:{kpi}"),
             Subject::Source(source) => write!(f, "source:{source}"),
             Subject::Receiver(receiver) => write!(f, "receiver:{receiver}"),
             Subject::Service => f.write_str("service"),
@@ -169,6 +177,7 @@ impl Phase {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     pub key: AlertKey,
+    pub about: About,
     /// Counts the times this identity fired; a new episode is a new thread.
     pub episode: u32,
     pub phase: Phase,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::{Alert, AlertKey, Transition};
 use super::grain::BucketIndex;
-use super::ids::{KpiId, SilenceId, SourceId};
+use super::ids::{KpiId, RuleId, SilenceId, SourceId};
 use super::notification::{Group, GroupKey, NewDelivery, Notification, Silence};
 use super::observation::{Observation, Rejection};
 
@@ -57,6 +57,9 @@ pub struct KpiClock {
     pub kpi: KpiId,
     /// Digest of the definition's parts that decide what was pulled; a change pulls the history anew.
     pub definition: String,
+    /// The rules that have run on it; one that is missing here is new and catches up first.
+    #[serde(default)]
+    pub rules: Vec<RuleId>,
     /// The newest slot that was stepped.
     pub last_slot: Option<Timestamp>,
     /// A slot whose pull failed and is tried again.

@@ -1,1 +1,19 @@
-//! (being built)
+//! Who is told what, when and why: routing, grouping, muting, deduplication, composing.
+//!
+//! Decisions compare what is with what each receiver was last told, so that nothing is lost when the
+//! service stops between two of them.
+
+mod compose;
+mod decide;
+mod group;
+mod mute;
+mod route;
+mod section;
+#[cfg(test)]
+mod tests;
+
+pub use compose::compose;
+pub use decide::{Desk, consider, flush};
+pub use group::Groups;
+pub use mute::{is_silenced, silence_end};
+pub use route::{Destination, destination, matches};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::model::alert::About;
 use crate::model::rule::{ParamValue, Patience};
 use crate::model::text::{Localized, Template};
 
@@ -15,6 +16,8 @@ pub struct Sidecar {
     pub require_one_of: Vec<String>,
     pub texts: BTreeMap<String, Localized>,
     pub for_: Option<Patience>,
+    /// Who cares about its alerts: `objective` (managers) unless it says `data`.
+    pub about: About,
 }
 
 /// One parameter of a script.
@@ -61,6 +64,8 @@ struct Raw {
     texts: BTreeMap<String, RawText>,
     #[serde(default, rename = "for")]
     for_: Option<String>,
+    #[serde(default)]
+    about: About,
 }
 
 #[derive(Deserialize)]
@@ -109,7 +114,7 @@ impl Sidecar {
             None
         });
         if problems.is_empty() {
-            Ok(Sidecar { parameters: raw.parameters, require_one_of: raw.require_one_of, texts, for_ })
+            Ok(Sidecar { parameters: raw.parameters, require_one_of: raw.require_one_of, texts, for_, about: raw.about })
         } else {
             Err(problems)
         }

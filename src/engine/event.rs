@@ -1,0 +1,80 @@
+//! What can happen, and what comes of it.
+
+use jiff::Timestamp;
+
+use crate::model::action::Action;
+use crate::model::alert::About;
+use crate::model::commit::{EvaluateCommit, NotifyCommit};
+use crate::model::grain::BucketIndex;
+use crate::model::ids::{AlertId, KpiId, ReceiverId, RuleId, SilenceId};
+use crate::model::observation::{Observation, Rejection};
+
+/// Something that moves the engine.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A KPI's slot: its pull ended (or there was none), its rules run.
+    Slot(SlotEvent),
+    /// The notify half: changed alerts are grouped, due groups are told.
+    Wake,
+    Act(Action),
+    DeliveryEnded(DeliveryReport),
+    /// A configuration took effect; alerts of what is gone are closed.
+    Reconfigured,
+}
+
+/// One evaluation of one KPI.
+#[derive(Clone, Debug)]
+pub struct SlotEvent {
+    pub kpi: KpiId,
+    pub slot: Timestamp,
+    pub pull: Option<PullReport>,
+    /// Only these rules (new ones that catch up); none: all.
+    pub only: Option<Vec<RuleId>>,
+    /// The slot's data is still missing: evaluate, and try again then.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// What a pull brought, validated.
+#[derive(Clone, Debug, Default)]
+pub struct PullReport {
+    pub observations: Vec<Observation>,
+    pub rejections: Vec<Rejection>,
+    /// Newest bucket that a complete pull covered.
+    pub pulled_to: Option<BucketIndex>,
+    pub trouble: Option<PullTrouble>,
+    pub warnings: Vec<String>,
+    pub at: Option<Timestamp>,
+}
+
+/// Why a pull failed. Free of secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullTrouble {
+    pub message: String,
+    /// True when the whole source is down, false when only this KPI's query is wrong.
+    pub whole_source: bool,
+}
+
+/// A delivery reached its end.
+#[derive(Clone, Debug)]
+pub struct DeliveryReport {
+    pub receiver: ReceiverId,
+    pub about: About,
+    /// Why it is dead; none: it was sent.
+    pub dead: Option<String>,
+}
+
+/// Both halves' writes. A half that is empty needs no transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    pub evaluate: EvaluateCommit,
+    pub notify: NotifyCommit,
+    /// What an action is answered with.
+    pub answer: Option<Result<Answer, String>>,
+}
+
+/// What a person's action did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Alert(AlertId),
+    Silence(SilenceId),
+}

@@ -1,0 +1,48 @@
+//! The figures that an alert carries into its messages, taken from the assessment that was judged.
+
+use std::sync::Arc;
+
+use crate::assess::Assessment;
+use crate::model::alert::AlertFacts;
+use crate::model::verdict::Finding;
+
+/// Figures of a verdict that was reached.
+pub(super) fn of_finding(assessment: &Assessment, finding: Finding) -> AlertFacts {
+    AlertFacts {
+        value: finding.value,
+        said: finding.said,
+        conditions: finding.conditions,
+        suggestions: finding.suggestions,
+        objective: assessment.facts(),
+        comparisons: assessment.comparisons(),
+        ..bare(assessment)
+    }
+}
+
+/// Figures of a verdict that could not be reached.
+pub(super) fn of_trouble(assessment: &Assessment, cause: Option<String>) -> Option<Arc<AlertFacts>> {
+    Some(Arc::new(AlertFacts { cause, ..bare(assessment) }))
+}
+
+fn bare(assessment: &Assessment) -> AlertFacts {
+    let kpi = &assessment.kpi;
+    let objective = assessment.objective.as_ref();
+    let owner = objective.and_then(|objective| objective.owner.as_ref()).or(kpi.owner.as_ref());
+    AlertFacts {
+        at: assessment.now,
+        title: kpi.title.clone(),
+        category: Some(kpi.category),
+        unit: kpi.unit.clone(),
+        owner: owner.map(ToString::to_string),
+        value: None,
+        said: None,
+        conditions: Vec::new(),
+        suggestions: Vec::new(),
+        statement: objective.map(|objective| objective.statement.clone()).filter(|statement| !statement.is_empty()),
+        objective: None,
+        comparisons: Vec::new(),
+        data: Some(assessment.data_facts()),
+        cause: None,
+        corrected_from: None,
+    }
+}

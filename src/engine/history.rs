@@ -1,0 +1,62 @@
+//! Newest observations in memory, by KPI and labels; loaded when a KPI is first needed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::model::ids::{KpiId, Labels};
+use crate::model::observation::Observation;
+use crate::model::series::{Point, SeriesData};
+
+/// The series of every KPI that has been read.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    kpis: HashMap<KpiId, BTreeMap<Labels, Arc<SeriesData>>>,
+}
+
+impl History {
+    pub fn has(&self, kpi: &KpiId) -> bool {
+        self.kpis.contains_key(kpi)
+    }
+
+    /// Takes over a KPI's series as the store has them.
+    pub fn load(&mut self, kpi: KpiId, series: BTreeMap<Labels, Arc<SeriesData>>) {
+        self.kpis.insert(kpi, series);
+    }
+
+    /// Forgets a KPI, so that it is read from the store again.
+    pub fn unload(&mut self, kpi: &KpiId) {
+        self.kpis.remove(kpi);
+    }
+
+    pub fn series(&self, kpi: &KpiId, labels: &Labels) -> Option<&Arc<SeriesData>> {
+        self.kpis.get(kpi)?.get(labels)
+    }
+
+    pub fn labels(&self, kpi: &KpiId) -> impl Iterator<Item = &Labels> {
+        self.kpis.get(kpi).into_iter().flat_map(BTreeMap::keys)
+    }
+
+    pub fn of(&self, kpi: &KpiId) -> impl Iterator<Item = (&Labels, &Arc<SeriesData>)> {
+        self.kpis.get(kpi).into_iter().flatten()
+    }
+
+    /// Takes in a version. Returns the point it revised, when value or parts differ.
+    pub fn put(&mut self, observation: &Observation) -> Option<Point> {
+        let series = self.kpis.entry(observation.series.kpi.clone()).or_default();
+        let data = series.entry(observation.series.labels.clone()).or_insert_with(SeriesData::shared);
+        let before = Arc::make_mut(data).put(observation)?;
+        let same = before.value.to_bits() == observation.value.to_bits() && before.parts == observation.parts;
+        (!same).then_some(before)
+    }
+
+    /// True when the version says what is known already.
+    pub fn knows(&self, observation: &Observation) -> bool {
+        self.series(&observation.series.kpi, &observation.series.labels)
+            .and_then(|data| data.get(observation.bucket))
+            .is_some_and(|point| {
+                point.value.to_bits() == observation.value.to_bits()
+                    && point.parts == observation.parts
+                    && point.provisional == observation.provisional
+            })
+    }
+}

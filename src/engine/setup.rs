@@ -1,0 +1,78 @@
+//! The configuration as the engine reads it: definitions, compiled rules, and which rule runs where.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::model::catalog::Catalog;
+use crate::model::ids::{KpiId, Labels};
+use crate::model::kpi::Kpi;
+use crate::model::objective::Objective;
+use crate::model::rule::SeriesChoice;
+use crate::rule::{CompiledRule, RuleSet};
+
+use super::history::History;
+
+/// A configuration ready to run.
+pub struct Setup {
+    pub catalog: Arc<Catalog>,
+    pub rules: Arc<RuleSet>,
+    bindings: HashMap<KpiId, Vec<Binding>>,
+}
+
+/// One rule on one KPI.
+pub(super) struct Binding {
+    pub rule: Arc<CompiledRule>,
+    /// The KPI's objectives, when the rule reads one.
+    pub objectives: Vec<Arc<Objective>>,
+}
+
+impl Setup {
+    pub fn new(catalog: Arc<Catalog>, rules: Arc<RuleSet>) -> Setup {
+        let mut bindings: HashMap<KpiId, Vec<Binding>> = HashMap::new();
+        for rule in catalog.rules.keys().filter_map(|id| rules.get(id)) {
+            for kpi in &rule.def.on {
+                let objectives = catalog.objectives_on(kpi).cloned().collect();
+                bindings.entry(kpi.clone()).or_default().push(Binding { rule: rule.clone(), objectives });
+            }
+        }
+        Setup { catalog, rules, bindings }
+    }
+
+    pub(super) fn bindings(&self, kpi: &KpiId) -> &[Binding] {
+        self.bindings.get(kpi).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Binding {
+    /// The series this rule judges, in a fixed order.
+    pub fn series(&self, kpi: &KpiId, history: &History) -> Vec<Labels> {
+        match &self.rule.def.series {
+            SeriesChoice::Total => vec![Labels::total()],
+            SeriesChoice::Where(labels) => vec![labels.clone()],
+            SeriesChoice::Each(dimensions) => history
+                .labels(kpi)
+                .filter(|labels| {
+                    !labels.is_total() && dimensions.iter().all(|dimension| labels.get(dimension).is_some())
+                })
+                .cloned()
+                .collect(),
+        }
+    }
+}
+
+/// Digest of what decides which numbers a KPI has: a change means that its history is pulled anew.
+pub fn definition_of(kpi: &Kpi) -> String {
+    let text = format!(
+        "{:?}|{:?}|{:?}|{:?}|{:?}|{:?}|{:?}",
+        kpi.source,
+        kpi.query,
+        kpi.kind,
+        kpi.grain,
+        kpi.zone.iana_name(),
+        kpi.dimensions,
+        kpi.empty
+    );
+    let digest =
+        text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    format!("{digest:016x}")
+}

@@ -1,0 +1,74 @@
+//! Everything that changes while the engine runs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use super::history::History;
+use crate::alert::Book;
+use crate::model::alert::{Alert, AlertKey, Change, Phase, Transition};
+use crate::model::commit::{KpiClock, SourceState, StoredState};
+use crate::model::ids::{KpiId, SourceId};
+use crate::model::notification::Silence;
+use crate::notify::Groups;
+
+/// The engine's state. What the store holds, minus old versions and the log of what was.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    pub history: History,
+    pub book: Book,
+    pub groups: Groups,
+    pub silences: Vec<Silence>,
+    pub clocks: BTreeMap<KpiId, KpiClock>,
+    pub sources: HashMap<SourceId, SourceState>,
+    pub last_seq: u64,
+    pub notifications: u64,
+    /// Alerts that changed since the notify half last looked.
+    pub changed: BTreeSet<AlertKey>,
+    /// KPIs that are catching up: nothing is told of them until they have.
+    pub catching_up: BTreeSet<KpiId>,
+}
+
+impl State {
+    /// Takes up what was stored. Every live alert is looked at again, so that nothing is lost that was
+    /// decided but not told.
+    pub fn from_stored(stored: StoredState) -> State {
+        let book: Book = stored.alerts.into_iter().collect();
+        let changed = book.sorted().into_keys().cloned().collect();
+        State {
+            history: History::default(),
+            book,
+            groups: stored.groups.into_iter().collect(),
+            silences: stored.silences,
+            clocks: stored.clocks.into_iter().map(|clock| (clock.kpi.clone(), clock)).collect(),
+            sources: stored.sources.into_iter().map(|source| (source.source.clone(), source)).collect(),
+            last_seq: stored.last_seq,
+            notifications: stored.notifications,
+            changed,
+            catching_up: BTreeSet::new(),
+        }
+    }
+
+    /// When the notify half has something to do next.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.groups.next_wake()
+    }
+
+    /// Numbers a change of an alert and notes that somebody may have to hear of it.
+    pub(super) fn transition(&mut self, alert: &Alert, (from, to, change): (Phase, Phase, Change), at: Timestamp) -> Transition {
+        self.last_seq += 1;
+        self.changed.insert(alert.key.clone());
+        Transition {
+            seq: self.last_seq,
+            key: alert.key.clone(),
+            episode: alert.episode,
+            at,
+            slot: alert.slot,
+            from,
+            to,
+            change,
+            severity: alert.severity,
+            value: alert.facts.as_ref().and_then(|facts| facts.value),
+        }
+    }
+}

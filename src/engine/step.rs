@@ -1,0 +1,76 @@
+//! The one function: an event and an instant in, writes out.
+
+use jiff::Timestamp;
+
+use super::event::{Effects, Event};
+use super::setup::Setup;
+use super::state::State;
+use super::{act, evaluate, outage};
+use crate::model::alert::{Alert, AlertKey, Aspect, Phase, Subject};
+use crate::model::commit::NotifyCommit;
+use crate::notify::{self, Desk};
+use crate::rule::Deadline;
+
+/// Takes one step. The state moves at once; the effects must be committed before anything is sent,
+/// evaluate half first. A commit that fails is tried again with the same effects.
+pub fn step(state: &mut State, setup: &Setup, event: Event, now: Timestamp, _deadline: Deadline<'_>) -> Effects {
+    let mut effects = Effects::default();
+    match event {
+        Event::Slot(slot) => evaluate::slot(state, setup, slot, now, &mut effects.evaluate),
+        Event::Wake => wake(state, setup, now, &mut effects),
+        Event::Act(action) => act::act(state, setup, action, now, &mut effects),
+        Event::DeliveryEnded(report) => outage::delivery(state, &report, now, &mut effects.evaluate),
+        Event::Reconfigured => evaluate::close_removed(state, setup, now, &mut effects.evaluate),
+    }
+    effects
+}
+
+/// The notify half.
+fn wake(state: &mut State, setup: &Setup, now: Timestamp, effects: &mut Effects) {
+    end_silences(state, now, effects);
+    let held = |key: &AlertKey, state: &State| key.kpi().is_some_and(|kpi| state.catching_up.contains(kpi));
+    let changed: Vec<AlertKey> = state.changed.iter().filter(|key| !held(key, state)).cloned().collect();
+    let commit = &mut effects.notify;
+    for orphan in state.groups.orphans(|receiver| setup.catalog.receivers.contains_key(receiver)) {
+        state.groups.remove(&orphan);
+        commit.groups_gone.push(orphan);
+    }
+    let book = &state.book;
+    let inhibited = |alert: &Alert| is_inhibited(book, setup, alert);
+    let desk = Desk {
+        catalog: &setup.catalog,
+        alert: &|key| book.get(key),
+        silences: &state.silences,
+        inhibited: &inhibited,
+        now,
+    };
+    notify::consider(&mut state.groups, &desk, &changed, commit);
+    notify::flush(&mut state.groups, &desk, &mut state.notifications, commit);
+    for key in &changed {
+        state.changed.remove(key);
+    }
+    forget(state, &effects.notify);
+}
+
+/// Missing data of a KPI is not told while its source, or its own query, is known to be down.
+fn is_inhibited(book: &crate::alert::Book, setup: &Setup, alert: &Alert) -> bool {
+    if alert.key.aspect != Aspect::NoData {
+        return false;
+    }
+    let Some(kpi) = alert.key.kpi().and_then(|id| setup.catalog.kpi(id)) else { return false };
+    [Subject::Source(kpi.source.clone()), Subject::Data(kpi.id.clone())]
+        .iter()
+        .any(|subject| book.of(subject).iter().any(|other| other.phase == Phase::Firing))
+}
+
+fn end_silences(state: &mut State, now: Timestamp, effects: &mut Effects) {
+    let (ended, kept) = std::mem::take(&mut state.silences).into_iter().partition(|silence| silence.until <= now);
+    state.silences = kept;
+    effects.evaluate.silences_gone.extend(ended.into_iter().map(|silence: crate::model::notification::Silence| silence.id));
+}
+
+fn forget(state: &mut State, commit: &NotifyCommit) {
+    for key in &commit.alerts_gone {
+        state.book.take(key);
+    }
+}

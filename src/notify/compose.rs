@@ -1,0 +1,86 @@
+//! The neutral message: words in the recipient's language, figures beside them, no markup.
+//!
+//! The subject is made from the group alone, so that it stays the same over the thread; state and
+//! figures stand in the headline.
+
+use jiff::Timestamp;
+
+use super::section::section;
+use crate::locale::{Text, datetime, reason as reason_words, text};
+use crate::model::alert::{About, Alert};
+use crate::model::catalog::Catalog;
+use crate::model::notification::{GroupBy, GroupKey, Message, NotifyReason, Section};
+use crate::model::unit::Language;
+use crate::model::verdict::Severity;
+
+/// Most alerts told one by one in a message; the rest is counted.
+const SECTIONS_MAX: usize = 20;
+
+/// Writes what one recipient of a group reads about these alerts.
+pub fn compose(
+    catalog: &Catalog,
+    group: &GroupKey,
+    told: &[(&Alert, NotifyReason)],
+    language: Language,
+    now: Timestamp,
+) -> Message {
+    let mut sections: Vec<Section> =
+        told.iter().map(|(alert, reason)| section(catalog, group, alert, *reason, language)).collect();
+    sections.sort_by_key(|section| (section.resolved, std::cmp::Reverse(section.severity)));
+    let reason = told.iter().map(|(_, reason)| *reason).min().unwrap_or(NotifyReason::Updated);
+    let severity = told.iter().map(|(alert, _)| alert.severity).max().unwrap_or(Severity::Info);
+    let resolved = sections.iter().all(|section| section.resolved);
+    let headline = headline(&sections, reason, language);
+    let more = sections.len().saturating_sub(SECTIONS_MAX);
+    sections.truncate(SECTIONS_MAX);
+    if let (Some(last), 1..) = (sections.last_mut(), more) {
+        last.why.push(format!("+ {more} {}", text(language, Text::MoreAlerts)));
+    }
+    let sent = datetime(language, now, &catalog.zone);
+    Message {
+        language,
+        reason,
+        about: told.first().map_or(About::System, |(alert, _)| alert.about),
+        severity,
+        resolved,
+        subject: subject(catalog, group, language),
+        headline,
+        sections,
+        created_at: now,
+        sent_line: format!("{} {sent}", text(language, Text::SentAt)),
+    }
+}
+
+/// `[Vigie] Chiffre d'affaires – objectif`; the same for every message of the group.
+fn subject(catalog: &Catalog, group: &GroupKey, language: Language) -> String {
+    let value = |by: GroupBy| group.by.get(&by).map(String::as_str).filter(|value| !value.is_empty());
+    let title = value(GroupBy::Kpi).map(|id| match id.split_once(':') {
+        Some(("source", name)) => format!("{} {name}", text(language, Text::Source)),
+        Some(("receiver", name)) => format!("{} {name}", text(language, Text::Receiver)),
+        _ if id == "service" => text(language, Text::ServiceTrouble).to_owned(),
+        _ => catalog.kpis.get(id).map_or_else(|| id.to_owned(), |kpi| kpi.title.clone()),
+    });
+    let source = || value(GroupBy::Source).map(|name| format!("{} {name}", text(language, Text::Source)));
+    let rule = || value(GroupBy::Rule).map(ToOwned::to_owned);
+    let category = || value(GroupBy::Category).map(ToOwned::to_owned);
+    let stem = title.or_else(source).or_else(rule).or_else(category);
+    let stem = stem.unwrap_or_else(|| text(language, Text::Alert).to_owned());
+    let labels = value(GroupBy::Labels).map(|labels| format!(" {labels}")).unwrap_or_default();
+    let about = value(GroupBy::Objective).map(|_| format!(" – {}", text(language, Text::Objective).to_lowercase()));
+    format!("[Vigie] {stem}{labels}{}", about.unwrap_or_default())
+}
+
+fn headline(sections: &[Section], reason: NotifyReason, language: Language) -> String {
+    let Some(worst) = sections.first() else { return reason_words(language, reason).to_owned() };
+    let lead = match reason {
+        NotifyReason::Reminder => format!("{} · ", text(language, Text::Reminder)),
+        NotifyReason::Correction => format!("{} · ", text(language, Text::Corrected)),
+        NotifyReason::Escalated | NotifyReason::Deescalated => format!("{} · ", reason_words(language, reason)),
+        NotifyReason::First | NotifyReason::Updated | NotifyReason::Resolved | NotifyReason::Test => String::new(),
+    };
+    let gist = worst.headline();
+    match sections.len() {
+        1 => format!("{lead}{gist}"),
+        count => format!("{lead}{count} {} · {gist}", text(language, Text::Alerts)),
+    }
+}

@@ -1,0 +1,277 @@
+//! The decision: what a receiver should hear now, given what is and what it last heard.
+//!
+//! Level-triggered: `flush` compares the alerts with the log of what was told. A stop between an
+//! evaluation and its notification therefore loses nothing; the next look finds the same difference.
+//! Timers move from due instant to due instant, never from "now", so that a late wake shifts nothing.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::compose::compose;
+use super::group::Groups;
+use super::mute::silence_end;
+use super::route::destination;
+use crate::model::alert::{Alert, AlertKey, Phase};
+use crate::model::catalog::Catalog;
+use crate::model::commit::NotifyCommit;
+use crate::model::notification::{
+    Group, GroupKey, NewDelivery, Notification, NotificationItem, NotifyReason, Route, Silence, ThreadRef, Told,
+};
+
+/// What decisions read.
+pub struct Desk<'a> {
+    pub catalog: &'a Catalog,
+    pub alert: &'a dyn Fn(&AlertKey) -> Option<&'a Alert>,
+    pub silences: &'a [Silence],
+    /// True when another alert already tells of the cause.
+    pub inhibited: &'a dyn Fn(&Alert) -> bool,
+    pub now: Timestamp,
+}
+
+/// How long an inhibited alert waits before it is looked at again, if nothing else wakes its group.
+const INHIBITION_RECHECK: SignedDuration = SignedDuration::from_mins(5);
+
+/// Puts changed alerts into their groups and sets the groups' timers.
+pub fn consider(groups: &mut Groups, desk: &Desk<'_>, changed: &[AlertKey], commit: &mut NotifyCommit) {
+    for key in changed {
+        let Some(alert) = (desk.alert)(key) else { continue };
+        if alert.phase == Phase::Firing {
+            let destination = destination(desk.catalog, alert);
+            let mut group = groups.get(&destination.group).cloned().unwrap_or_else(|| open(&destination.group, desk.now));
+            let new = group.members.insert(key.clone());
+            if new {
+                group.next_flush.get_or_insert(first_flush(&group, destination.route, desk.now));
+                save(groups, commit, group);
+            }
+        }
+        for holder in groups.holding(key) {
+            let Some(group) = groups.get(&holder).cloned() else { continue };
+            schedule(groups, desk, commit, group, alert);
+        }
+        if alert.phase == Phase::Resolved && groups.holding(key).is_empty() {
+            commit.alerts_gone.push(key.clone());
+        }
+    }
+}
+
+/// Tells every group that is due. `numbered` hands out notification numbers.
+pub fn flush(groups: &mut Groups, desk: &Desk<'_>, numbered: &mut u64, commit: &mut NotifyCommit) {
+    for key in groups.due(desk.now) {
+        let Some(group) = groups.get(&key).cloned() else { continue };
+        flush_group(groups, desk, group, numbered, commit);
+    }
+}
+
+fn open(key: &GroupKey, now: Timestamp) -> Group {
+    let digest = format!("{}|{}|{:?}", key.route, key.receiver, key.by)
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    Group {
+        key: key.clone(),
+        thread: format!("v{digest:016x}.{:x}", now.as_millisecond()),
+        opened_at: now,
+        next_flush: None,
+        last_flush: None,
+        next_remind: None,
+        messages: 0,
+        told: BTreeMap::new(),
+        members: std::collections::BTreeSet::new(),
+    }
+}
+
+fn first_flush(group: &Group, route: &Route, now: Timestamp) -> Timestamp {
+    let waited = plus(now, route.wait);
+    group.last_flush.map_or(waited, |last| waited.max(plus(last, route.interval)))
+}
+
+/// Sets the timer of a group that has news of an alert: rising levels at once, the rest at the interval.
+fn schedule(groups: &mut Groups, desk: &Desk<'_>, commit: &mut NotifyCommit, mut group: Group, alert: &Alert) {
+    let Some(reason) = news(group.told.get(&alert.key), alert) else { return };
+    let interval = route_of(desk.catalog, &group.key).interval;
+    let due = match (reason, group.last_flush) {
+        (NotifyReason::Escalated, _) | (_, None) => desk.now,
+        (_, Some(last)) => desk.now.max(plus(last, interval)),
+    };
+    if reason != NotifyReason::First && group.next_flush.is_none_or(|at| due < at) {
+        group.next_flush = Some(due);
+        save(groups, commit, group);
+    }
+}
+
+/// What a receiver has not heard yet of an alert.
+fn news(told: Option<&Told>, alert: &Alert) -> Option<NotifyReason> {
+    let heard = told.filter(|told| told.phase == Phase::Firing);
+    match (alert.phase, heard) {
+        (Phase::Firing, None) => Some(NotifyReason::First),
+        (Phase::Firing, Some(told)) if alert.severity > told.severity => Some(NotifyReason::Escalated),
+        (Phase::Firing, Some(told)) if alert.severity < told.severity => Some(NotifyReason::Deescalated),
+        (Phase::Firing, Some(told)) if alert.revision > told.revision => Some(NotifyReason::Correction),
+        (Phase::Resolved, Some(_)) => Some(NotifyReason::Resolved),
+        (Phase::Inactive | Phase::Pending | Phase::Firing | Phase::Resolved, _) => None,
+    }
+}
+
+fn flush_group(groups: &mut Groups, desk: &Desk<'_>, mut group: Group, numbered: &mut u64, commit: &mut NotifyCommit) {
+    let route = route_of(desk.catalog, &group.key);
+    let flushed_at = group.next_flush.filter(|at| *at <= desk.now);
+    let reminded_at = group.next_remind.filter(|at| *at <= desk.now);
+    let mut items = Vec::new();
+    let mut look_again: Option<Timestamp> = None;
+    for key in group.members.iter().chain(group.told.keys().filter(|key| !group.members.contains(*key))) {
+        let Some(alert) = (desk.alert)(key) else { continue };
+        let Some(reason) = news(group.told.get(key), alert) else { continue };
+        let hidden = (reason != NotifyReason::Resolved).then(|| hidden_until(desk, alert)).flatten();
+        match hidden {
+            Some(until) => look_again = Some(look_again.map_or(until, |at: Timestamp| at.min(until))),
+            None => items.push((key.clone(), reason)),
+        }
+    }
+    if items.is_empty() && reminded_at.is_some() {
+        items = reminders(desk, &group);
+    }
+    group.next_flush = look_again;
+    if let Some(due) = reminded_at {
+        group.next_remind = route.remind.map(|remind| next_beat(due, remind, desk.now));
+    }
+    if !items.is_empty() {
+        let at = flushed_at.or(reminded_at).unwrap_or(desk.now);
+        tell(desk, &mut group, &items, numbered, commit);
+        group.last_flush = Some(at);
+        group.next_remind = route.remind.map(|remind| next_beat(at, remind, desk.now));
+    }
+    close_what_ended(groups, desk, group, commit);
+}
+
+/// When a hidden alert should be looked at again; none when nothing hides it.
+fn hidden_until(desk: &Desk<'_>, alert: &Alert) -> Option<Timestamp> {
+    silence_end(desk.catalog, desk.silences, alert, desk.now)
+        .or_else(|| (desk.inhibited)(alert).then(|| plus(desk.now, INHIBITION_RECHECK)))
+}
+
+/// Alerts still firing that nobody has taken on.
+fn reminders(desk: &Desk<'_>, group: &Group) -> Vec<(AlertKey, NotifyReason)> {
+    group
+        .told
+        .iter()
+        .filter(|(_, told)| told.phase == Phase::Firing)
+        .filter_map(|(key, _)| (desk.alert)(key))
+        .filter(|alert| alert.phase == Phase::Firing && alert.acknowledged.is_none())
+        .filter(|alert| alert.snoozed_until.is_none_or(|until| until <= desk.now))
+        .filter(|alert| hidden_until(desk, alert).is_none())
+        .map(|alert| (alert.key.clone(), NotifyReason::Reminder))
+        .collect()
+}
+
+/// Writes one notification, one outbox row per recipient, and what was told.
+fn tell(
+    desk: &Desk<'_>,
+    group: &mut Group,
+    items: &[(AlertKey, NotifyReason)],
+    numbered: &mut u64,
+    commit: &mut NotifyCommit,
+) {
+    let told: Vec<(&Alert, NotifyReason)> =
+        items.iter().filter_map(|(key, reason)| (desk.alert)(key).map(|alert| (alert, *reason))).collect();
+    let Some(reason) = told.iter().map(|(_, reason)| *reason).min() else { return };
+    *numbered += 1;
+    let id = format!("n{numbered}");
+    let receiver = desk.catalog.receivers.get(&group.key.receiver);
+    for (position, recipient) in receiver.iter().flat_map(|receiver| &receiver.recipients).enumerate() {
+        commit.deliveries.push(NewDelivery {
+            key: format!("{}.{}.{position}", group.thread, group.messages),
+            notification: id.clone(),
+            receiver: group.key.receiver.clone(),
+            recipient: recipient.name.clone(),
+            thread: ThreadRef { root: format!("{}.{position}", group.thread), position: group.messages },
+            created_at: desk.now,
+            message: compose(desk.catalog, &group.key, &told, recipient.language, desk.now),
+        });
+    }
+    group.messages += 1;
+    for (alert, _) in &told {
+        let heard = Told {
+            phase: alert.phase,
+            severity: alert.severity,
+            episode: alert.episode,
+            revision: alert.revision,
+            at: desk.now,
+        };
+        group.told.insert(alert.key.clone(), heard);
+    }
+    let items = told
+        .iter()
+        .map(|(alert, reason)| NotificationItem {
+            key: alert.key.clone(),
+            episode: alert.episode,
+            reason: *reason,
+            slot: alert.slot,
+        })
+        .collect();
+    commit.notifications.push(Notification { id, group: group.key.clone(), at: desk.now, reason, items });
+}
+
+/// Takes ended alerts out of the group, and the group out of the book when nothing is left in it.
+fn close_what_ended(groups: &mut Groups, desk: &Desk<'_>, mut group: Group, commit: &mut NotifyCommit) {
+    let ended: Vec<AlertKey> = group
+        .members
+        .iter()
+        .chain(group.told.keys())
+        .filter(|key| {
+            let over = (desk.alert)(key).is_none_or(|alert| alert.phase != Phase::Firing);
+            let heard_of_firing = group.told.get(*key).is_some_and(|told| told.phase == Phase::Firing);
+            let gone = (desk.alert)(key).is_none();
+            over && (!heard_of_firing || gone)
+        })
+        .cloned()
+        .collect();
+    for key in &ended {
+        group.members.remove(key);
+        group.told.remove(key);
+    }
+    if group.members.is_empty() && group.told.is_empty() {
+        commit.groups.retain(|known| known.key != group.key);
+        commit.groups_gone.push(group.key.clone());
+        groups.remove(&group.key);
+    } else {
+        save(groups, commit, group);
+    }
+    for key in ended {
+        let resolved = (desk.alert)(&key).is_some_and(|alert| alert.phase == Phase::Resolved);
+        if resolved && groups.holding(&key).is_empty() && !commit.alerts_gone.contains(&key) {
+            commit.alerts_gone.push(key);
+        }
+    }
+}
+
+fn save(groups: &mut Groups, commit: &mut NotifyCommit, group: Group) {
+    commit.groups_gone.retain(|key| *key != group.key);
+    match commit.groups.iter_mut().find(|known| known.key == group.key) {
+        Some(known) => known.clone_from(&group),
+        None => commit.groups.push(group.clone()),
+    }
+    groups.put(group);
+}
+
+/// The route a group was made by; when it is gone from the configuration, the root.
+fn route_of<'a>(catalog: &'a Catalog, key: &GroupKey) -> &'a Route {
+    fn find<'a>(route: &'a Route, path: &str) -> Option<&'a Route> {
+        if route.path == path {
+            return Some(route);
+        }
+        route.routes.iter().find_map(|child| find(child, path))
+    }
+    find(&catalog.route, &key.route).unwrap_or(&catalog.route)
+}
+
+/// The first beat after `now` of a rhythm that began at `from`.
+fn next_beat(from: Timestamp, every: SignedDuration, now: Timestamp) -> Timestamp {
+    let every = every.max(SignedDuration::from_secs(1));
+    let passed = now.duration_since(from).as_secs().max(0) / every.as_secs();
+    let skipped = i32::try_from(passed + 1).unwrap_or(i32::MAX);
+    plus(from, every.saturating_mul(skipped))
+}
+
+fn plus(at: Timestamp, span: SignedDuration) -> Timestamp {
+    at.checked_add(span).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,325 @@
+//! One alert in a message: state, verdict, figures, comparison, suggestion, data, why.
+
+use super::route::owner;
+use crate::locale::{
+    Text, aspect as aspect_words, comparison, date, datetime, days_late, end_reason, freeze, percent, period, quantity,
+    said, severity as severity_words, status as status_words, target as target_words, text, Sign,
+};
+use crate::model::alert::{Alert, AlertFacts, Aspect, Phase, Subject};
+use crate::model::assessment::ObjectiveFacts;
+use crate::model::catalog::Catalog;
+use crate::model::notification::{Fact, GroupKey, NotifyReason, Payload, Section};
+use crate::model::unit::{Language, Unit};
+
+/// Writes the section of one alert.
+pub(super) fn section(
+    catalog: &Catalog,
+    group: &GroupKey,
+    alert: &Alert,
+    reason: NotifyReason,
+    language: Language,
+) -> Section {
+    let writer = Writer { catalog, alert, language, facts: alert.facts.as_deref() };
+    Section {
+        alert: alert.key.id(),
+        title: writer.title(),
+        state: writer.state(),
+        gist: writer.gist(),
+        severity: alert.severity,
+        resolved: alert.phase == Phase::Resolved,
+        reason,
+        sentences: writer.sentences(reason),
+        facts: writer.facts(),
+        comparisons: writer.comparisons(),
+        suggestions: writer.suggestions(),
+        data: writer.data(),
+        why: writer.why(group),
+        payload: writer.payload(),
+    }
+}
+
+struct Writer<'a> {
+    catalog: &'a Catalog,
+    alert: &'a Alert,
+    language: Language,
+    facts: Option<&'a AlertFacts>,
+}
+
+impl Writer<'_> {
+    fn word(&self, word: Text) -> &'static str {
+        text(self.language, word)
+    }
+
+    fn unit(&self) -> &Unit {
+        self.facts.map_or(&Unit::None, |facts| &facts.unit)
+    }
+
+    fn amount(&self, value: f64) -> String {
+        quantity(self.language, value, self.unit())
+    }
+
+    fn objective(&self) -> Option<&ObjectiveFacts> {
+        self.facts.and_then(|facts| facts.objective.as_ref())
+    }
+
+    fn title(&self) -> String {
+        let titled = self.facts.map(|facts| facts.title.clone()).filter(|title| !title.is_empty());
+        let stem = titled.unwrap_or_else(|| match &self.alert.key.subject {
+            Subject::Rule { series, .. } => series.kpi.to_string(),
+            Subject::Data(kpi) => kpi.to_string(),
+            Subject::Source(source) => source.to_string(),
+            Subject::Receiver(receiver) => receiver.to_string(),
+            Subject::Service => "Vigie".to_owned(),
+        });
+        let labels: Vec<&str> =
+            self.alert.key.series().into_iter().flat_map(|series| series.labels.iter().map(|(_, value)| value)).collect();
+        if labels.is_empty() { stem } else { format!("{stem} ({})", labels.join(", ")) }
+    }
+
+    /// `Critique · Hors trajectoire`, `Rétabli`, `Attention · Source en panne`.
+    fn state(&self) -> String {
+        if self.alert.phase == Phase::Resolved {
+            return self.alert.end.as_ref().map_or_else(
+                || self.word(Text::Recovered).to_owned(),
+                |end| end_reason(self.language, end),
+            );
+        }
+        let severity = severity_words(self.language, self.alert.severity);
+        let what = match self.alert.key.aspect {
+            Aspect::Breach => self.objective().map(|objective| status_words(self.language, objective.status)),
+            Aspect::NoData => Some(self.word(Text::NoData)),
+            Aspect::Failed => Some(self.word(Text::RuleFailed)),
+            Aspect::Outage if matches!(self.alert.key.subject, Subject::Data(_)) => Some(self.word(Text::NoData)),
+            Aspect::Outage => Some(self.word(Text::SourceOutage)),
+            Aspect::System => Some(self.word(Text::DeliveryDead)),
+        };
+        what.map_or_else(|| severity.to_owned(), |what| format!("{severity} · {what}"))
+    }
+
+    /// Gap and landing for objectives, the value for signals, nothing else for data and system.
+    fn gist(&self) -> String {
+        let Some(facts) = self.facts else { return String::new() };
+        if self.alert.key.aspect != Aspect::Breach {
+            return String::new();
+        }
+        let Some(objective) = &facts.objective else {
+            return facts.value.map(|value| self.shown_value(facts, value)).unwrap_or_default();
+        };
+        let mut parts = Vec::new();
+        if let (Some(ratio), Some(drift)) = (objective.drift_ratio, objective.drift) {
+            parts.push(format!("{} ({})", percent(self.language, ratio, Sign::Always), self.amount(drift)));
+        } else if let Some(actual) = objective.actual {
+            parts.push(self.amount(actual));
+        }
+        if let Some(projected) = objective.projected {
+            parts.push(format!("{} {}", self.word(Text::Landing).to_lowercase(), self.amount(projected)));
+        }
+        parts.push(format!("{} {}", self.word(Text::Target).to_lowercase(), target_words(self.language, objective.target, self.unit())));
+        parts.join(", ")
+    }
+
+    /// The watched figure: a share where the condition compares shares, else in the KPI's unit.
+    fn shown_value(&self, facts: &AlertFacts, value: f64) -> String {
+        let watched = facts.conditions.iter().find(|condition| condition.value == value).map(|condition| condition.what.as_str());
+        match watched {
+            Some(what) if what.contains("change") && !what.contains("change_abs") => {
+                percent(self.language, value, Sign::Always)
+            }
+            Some(what) if what.starts_with("kpi.missed") || what.starts_with("kpi.age") || what.starts_with("kpi.late") => {
+                crate::locale::number(self.language, value, crate::locale::Decimals::Auto)
+            }
+            _ => self.amount(value),
+        }
+    }
+
+    fn sentences(&self, reason: NotifyReason) -> Vec<String> {
+        let mut sentences = Vec::new();
+        let Some(facts) = self.facts else { return sentences };
+        if reason == NotifyReason::Correction
+            && let (Some(old), Some(new)) = (facts.corrected_from, facts.value)
+        {
+            sentences.push(format!(
+                "{} : {} {} {}.",
+                self.word(Text::Corrected),
+                self.shown_value(facts, new),
+                self.word(Text::CorrectedFrom),
+                self.amount(old)
+            ));
+        }
+        if self.alert.phase == Phase::Firing {
+            sentences.extend(facts.said.as_ref().and_then(|words| said(words, self.language)));
+        }
+        if let Some(cause) = &facts.cause {
+            sentences.push(cause.clone());
+        }
+        if let Some(frozen) = &self.alert.frozen {
+            sentences.push(freeze(self.language, frozen, &self.catalog.zone));
+        }
+        if let Some(statement) = &facts.statement {
+            sentences.push(format!("{} : {statement}", self.word(Text::Objective)));
+        }
+        sentences
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        let mut list = Vec::new();
+        let mut add = |label: Text, value: String| list.push(Fact { label: self.word(label).to_owned(), value });
+        let Some(facts) = self.facts else { return list };
+        match &facts.objective {
+            Some(objective) if self.alert.key.aspect == Aspect::Breach => self.objective_facts(objective, &mut add),
+            _ => {
+                if let Some(value) = facts.value.filter(|_| self.alert.key.aspect == Aspect::Breach) {
+                    add(Text::Value, self.shown_value(facts, value));
+                }
+            }
+        }
+        let zone = &self.catalog.zone;
+        add(Text::Since, datetime(self.language, self.alert.since, zone));
+        if let Some(resolved) = self.alert.resolved_at {
+            add(Text::ResolvedAt, datetime(self.language, resolved, zone));
+        }
+        if let Some(ack) = &self.alert.acknowledged {
+            add(Text::AcknowledgedBy, format!("{}, {}", ack.by, datetime(self.language, ack.at, zone)));
+        }
+        if let Some(owner) = owner(self.catalog, self.alert) {
+            let name = self.catalog.people.get(&owner).map_or_else(|| owner.to_string(), |person| person.name.clone());
+            add(Text::Owner, name);
+        }
+        list
+    }
+
+    fn objective_facts(&self, objective: &ObjectiveFacts, add: &mut impl FnMut(Text, String)) {
+        let rate = |value: f64| format!("{} {}", self.amount(value), self.word(Text::PerWorkingDay));
+        if let Some(actual) = objective.actual {
+            add(Text::Actual, self.amount(actual));
+        }
+        if let Some(expected) = objective.expected {
+            add(Text::Expected, self.amount(expected));
+        }
+        add(Text::Target, target_words(self.language, objective.target, self.unit()));
+        if let Some(drift) = objective.drift {
+            let ratio = objective.drift_ratio.map(|ratio| format!(" ({})", percent(self.language, ratio, Sign::Always)));
+            add(Text::Drift, format!("{}{}", self.amount(drift), ratio.unwrap_or_default()));
+        }
+        if let Some(days) = objective.drift_days {
+            add(Text::DriftDays, days_late(self.language, days));
+        }
+        if let Some(projected) = objective.projected {
+            add(Text::Landing, self.amount(projected));
+        }
+        if let Some(required) = objective.required_rate.filter(|_| self.alert.phase == Phase::Firing) {
+            add(Text::RequiredRate, rate(required));
+        }
+        if let Some(current) = objective.current_rate.filter(|_| self.alert.phase == Phase::Firing) {
+            add(Text::CurrentRate, rate(current));
+        }
+        if let Some(left) = objective.working_days_left.filter(|_| self.alert.phase == Phase::Firing) {
+            add(Text::WorkingDaysLeft, left.to_string());
+        }
+        add(Text::Period, period(self.language, objective.period_start, objective.period_end));
+    }
+
+    fn comparisons(&self) -> Vec<String> {
+        let facts = self.facts.filter(|_| self.alert.key.aspect == Aspect::Breach);
+        facts
+            .into_iter()
+            .flat_map(|facts| &facts.comparisons)
+            .map(|fact| comparison(self.language, fact, self.unit()))
+            .collect()
+    }
+
+    fn suggestions(&self) -> Vec<String> {
+        let firing = self.facts.filter(|_| self.alert.phase == Phase::Firing);
+        let mut lines: Vec<String> = firing
+            .into_iter()
+            .flat_map(|facts| &facts.suggestions)
+            .filter_map(|suggestion| {
+                let mut line = said(&suggestion.say, self.language)?;
+                let name = |id| self.catalog.people.get(id).map_or_else(|| format!("{id}"), |person| person.name.clone());
+                if let Some(who) = suggestion.who.as_ref().map(name) {
+                    line = format!("{line} ({who})");
+                }
+                if let Some(by) = suggestion.by {
+                    line = format!("{line} – {} {}", self.word(Text::By), date(self.language, by));
+                }
+                Some(line)
+            })
+            .collect();
+        let planned = self.alert.key.objective().and_then(|id| self.catalog.objective(id)).filter(|_| firing.is_some());
+        for action in planned.iter().flat_map(|objective| &objective.actions) {
+            let who = action.who.as_ref().map(|who| format!(" ({who})")).unwrap_or_default();
+            let by = action.by.map(|by| format!(" – {} {}", self.word(Text::By), date(self.language, by)));
+            lines.push(format!("{}{who}{}", action.what, by.unwrap_or_default()));
+        }
+        lines
+    }
+
+    fn data(&self) -> Option<String> {
+        let data = self.facts.and_then(|facts| facts.data.as_ref())?;
+        let as_of = data.as_of.map(|at| format!("{} {}", self.word(Text::DataAsOf), datetime(self.language, at, &self.catalog.zone)));
+        let state = if data.provisional { Text::Provisional } else { Text::Final };
+        let whole = percent(self.language, data.completeness, Sign::Negative);
+        Some(format!(
+            "{} ({}) · {} {whole} · {} {}",
+            as_of.unwrap_or_else(|| self.word(Text::NoData).to_owned()),
+            self.word(state),
+            self.word(Text::Completeness).to_lowercase(),
+            self.word(Text::Source).to_lowercase(),
+            data.source
+        ))
+    }
+
+    fn why(&self, group: &GroupKey) -> Vec<String> {
+        let rule = self.alert.key.rule().map(|id| {
+            let script = self.catalog.rules.get(id).map(|rule| format!(" ({})", rule.script)).unwrap_or_default();
+            format!("{} {id}{script}", self.word(Text::Rule))
+        });
+        let what = rule.unwrap_or_else(|| aspect_words(self.language, self.alert.key.aspect).to_owned());
+        let mut lines =
+            vec![format!("{what}, {} {}, {} {}", self.word(Text::Receiver), group.receiver, self.word(Text::Route), group.route)];
+        if self.alert.phase == Phase::Firing && self.alert.acknowledged.is_none() {
+            lines.push(format!("{} vigie ack {}", self.word(Text::Acknowledge), self.alert.key.id()));
+        }
+        lines
+    }
+
+    fn payload(&self) -> Payload {
+        let alert = self.alert;
+        let objective = self.objective();
+        let unit = match self.unit() {
+            Unit::None => String::new(),
+            Unit::Currency(code) => code.clone(),
+            Unit::Ratio => "ratio".to_owned(),
+            Unit::Percent => "%".to_owned(),
+            Unit::Points => "points".to_owned(),
+            Unit::Other(word) => word.clone(),
+        };
+        Payload {
+            alert: alert.key.id(),
+            episode: alert.episode,
+            identity: alert.key.canonical(),
+            state: alert.phase,
+            severity: alert.severity,
+            about: alert.about,
+            aspect: alert.key.aspect.as_str().to_owned(),
+            rule: alert.key.rule().map(ToString::to_string),
+            kpi: alert.key.kpi().map(ToString::to_string),
+            labels: alert.key.series().map(|series| series.labels.clone()).unwrap_or_default(),
+            objective: alert.key.objective().map(ToString::to_string),
+            period: objective.map(|facts| format!("{}/{}", facts.period_start, facts.period_end)),
+            since: alert.since,
+            fired_at: alert.fired_at,
+            resolved_at: alert.resolved_at,
+            slot: alert.slot,
+            value: self.facts.and_then(|facts| facts.value),
+            actual: objective.and_then(|facts| facts.actual),
+            expected: objective.and_then(|facts| facts.expected),
+            target: objective.map(|facts| facts.target.figure(facts.actual.unwrap_or_default())),
+            drift: objective.and_then(|facts| facts.drift),
+            drift_ratio: objective.and_then(|facts| facts.drift_ratio),
+            drift_days: objective.and_then(|facts| facts.drift_days),
+            projected: objective.and_then(|facts| facts.projected),
+            unit,
+        }
+    }
+}
