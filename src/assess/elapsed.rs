@@ -2,6 +2,7 @@
 
 use jiff::{Timestamp, ToSpan};
 
+use super::window::Span;
 use crate::model::calendar::Calendar;
 use crate::model::grain::{day_of, start_of_day};
 use crate::model::kpi::Kpi;
@@ -15,6 +16,15 @@ pub(super) struct Elapsed {
     pub(super) days_total: f64,
     pub(super) working: f64,
     pub(super) working_total: f64,
+}
+
+/// The civil days that the buckets of a period cover. They differ from the period's own where it
+/// cuts through weeks or months: a bucket counts whole, in the period that holds its first day.
+pub(super) fn covered_days(period: Period, whole: Span, kpi: &Kpi) -> Period {
+    if !kpi.grain.is_civil() || whole.due() == 0 {
+        return period;
+    }
+    Period { first: kpi.grain.date_of(whole.from), last: kpi.grain.date_of(whole.to + 1).saturating_sub(1.day()) }
 }
 
 impl Elapsed {

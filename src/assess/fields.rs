@@ -225,3 +225,73 @@ fn unit_text(unit: &Unit) -> &str {
         Unit::Other(name) => name,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::{Field, FieldUnit, KPI_FIELDS, OBJECTIVE_FIELDS};
+    use crate::assess::Assessment;
+    use crate::assess::fixture::{Series, monthly};
+    use crate::model::assessment::{Measured, Status};
+    use crate::model::objective::{Measure, Target, Trajectory};
+    use crate::model::text::Figure;
+    use crate::model::unit::{Kind, Unit};
+
+    fn assessment() -> Assessment {
+        let series = Series::daily(Kind::Flow).fill(date(2025, 11, 1), date(2025, 11, 30), 8.0).fill(
+            date(2026, 11, 1),
+            date(2026, 11, 15),
+            10.0,
+        );
+        let objective = monthly(Measure::Sum, Target::Reach(400.0), Trajectory::Linear);
+        series.assess("2026-11-16T05:15:00Z", Some(objective))
+    }
+
+    #[test]
+    fn each_field_reads_in_its_unit() {
+        type Read = fn(&Assessment, &str) -> Option<Measured<Figure>>;
+        let tables: [(&[Field], Read); 2] =
+            [(KPI_FIELDS, Assessment::kpi_figure), (OBJECTIVE_FIELDS, Assessment::objective_figure)];
+        for (fields, read) in tables {
+            for (at, field) in fields.iter().enumerate() {
+                let figure = read(&assessment(), field.name).unwrap().unwrap();
+                let fits = match field.unit {
+                    FieldUnit::Kpi | FieldUnit::KpiPerWorkingDay => {
+                        matches!(&figure, Figure::Quantity(_, Unit::Currency(code)) if code == "EUR")
+                    }
+                    FieldUnit::Count | FieldUnit::Flag => matches!(figure, Figure::Number(_)),
+                    FieldUnit::Ratio => matches!(figure, Figure::Ratio(_)),
+                    FieldUnit::Days | FieldUnit::WorkingDays => matches!(figure, Figure::Days(_)),
+                    FieldUnit::Date => matches!(figure, Figure::Date(_)),
+                    FieldUnit::Status => matches!(figure, Figure::Status(_)),
+                    FieldUnit::Text => matches!(figure, Figure::Text(_)),
+                };
+                assert!(fits, "{}: {figure:?}", field.name);
+                assert!(!field.doc.is_empty() && !field.doc.contains('\n') && !field.doc.ends_with('.'));
+                assert!(fields[..at].iter().all(|other| other.name != field.name), "{} stands twice", field.name);
+            }
+            assert!(read(&assessment(), "nonsense").is_none());
+        }
+    }
+
+    #[test]
+    fn figures_carry_their_meaning() {
+        let a = assessment();
+        assert_eq!(a.kpi_figure("title"), Some(Ok(Figure::Text("Chiffre d'affaires".into()))));
+        assert_eq!(a.kpi_figure("unit"), Some(Ok(Figure::Text("EUR".into()))));
+        assert_eq!(a.kpi_figure("change_year"), Some(Ok(Figure::Ratio(0.25))));
+        assert_eq!(a.kpi_figure("date"), Some(Ok(Figure::Date(date(2026, 11, 15)))));
+        assert_eq!(a.objective_figure("owner"), Some(Ok(Figure::Text("claire".into()))));
+        assert_eq!(a.objective_figure("status"), Some(Ok(Figure::Status(Status::OffTrajectory))));
+        assert_eq!(a.objective_figure("drift_ratio"), Some(Ok(Figure::Ratio(-0.25))));
+        let alone = Assessment::new(a.kpi, a.labels, a.data, None, a.now);
+        assert!(matches!(alone.objective_figure("status"), Some(Err(_))));
+    }
+
+    #[test]
+    fn an_assessment_crosses_threads() {
+        fn crosses<T: Send + Sync>(_: &T) {}
+        crosses(&assessment());
+    }
+}

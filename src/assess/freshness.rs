@@ -112,3 +112,106 @@ impl Assessment {
         Tail::of(&self.kpi, &self.data, self.now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use jiff::civil::{Date, date};
+
+    use super::due_at;
+    use crate::assess::fixture::{Series, at, close};
+    use crate::model::assessment::Unmeasurable;
+    use crate::model::grain::Grain;
+    use crate::model::kpi::{Empty, Lateness};
+    use crate::model::unit::Kind;
+
+    fn november(day: i8) -> Date {
+        date(2026, 11, day)
+    }
+
+    fn revenue() -> Series {
+        Series::daily(Kind::Flow).fill(november(1), november(9), 10.0).put(november(10), 12.0)
+    }
+
+    #[test]
+    fn the_newest_ended_bucket_counts() {
+        let a = revenue().assess("2026-11-11T05:15:00Z", None);
+        close(a.value(), 12.0);
+        close(a.previous(), 10.0);
+        assert_eq!(a.current_bucket().map(|bucket| bucket.end), Ok(at("2026-11-10T23:00:00Z")));
+        assert_eq!((a.missed_buckets(), a.lateness()), (0, SignedDuration::ZERO));
+        assert_eq!(a.age(), Ok(SignedDuration::from_secs(6 * 3600 + 900)));
+    }
+
+    #[test]
+    fn a_bucket_that_is_under_way_does_not_count() {
+        let a = revenue().put(november(11), 3.0).assess("2026-11-11T05:15:00Z", None);
+        close(a.value(), 12.0);
+    }
+
+    #[test]
+    fn a_bucket_that_is_not_due_yet_is_waited_for() {
+        let a = revenue().assess("2026-11-12T10:59:59Z", None);
+        close(a.value(), 12.0);
+        assert_eq!(a.missed_buckets(), 0);
+        let a = revenue().assess("2026-11-12T11:00:00Z", None);
+        assert_eq!(a.value(), Err(Unmeasurable::Late { bucket_end: at("2026-11-11T23:00:00Z") }));
+        assert_eq!((a.missed_buckets(), a.lateness()), (1, SignedDuration::ZERO));
+        let a = revenue().assess("2026-11-14T12:00:00Z", None);
+        assert_eq!(a.value(), Err(Unmeasurable::Late { bucket_end: at("2026-11-13T23:00:00Z") }));
+        assert_eq!((a.missed_buckets(), a.lateness()), (3, SignedDuration::from_hours(49)));
+    }
+
+    #[test]
+    fn a_hole_is_skipped_once_a_later_bucket_has_come() {
+        let later = revenue().put(november(14), 3.0);
+        close(later.assess("2026-11-14T12:00:00Z", None).value(), 12.0);
+        assert_eq!(later.assess("2026-11-14T12:00:00Z", None).missed_buckets(), 0);
+        // Where absence means zero, a bucket that is not there was never pulled.
+        let zero = later.with(|kpi| kpi.empty = Empty::Zero).assess("2026-11-14T12:00:00Z", None);
+        assert!(matches!(zero.value(), Err(Unmeasurable::Late { .. })));
+    }
+
+    #[test]
+    fn nothing_at_all_is_no_data() {
+        let a = Series::daily(Kind::Flow).assess("2026-11-14T12:00:00Z", None);
+        assert_eq!(a.value(), Err(Unmeasurable::NoData));
+        assert_eq!(a.age(), Err(Unmeasurable::NoData));
+        assert_eq!(a.missed_buckets(), u32::MAX);
+        assert_eq!(a.data_facts().as_of, None);
+    }
+
+    #[test]
+    fn due_times_know_working_days() {
+        let check = |day: Date, days: u32, due: &str| {
+            let series = revenue().with(|kpi| kpi.expected = Lateness::Workdays(days));
+            let bucket = Grain::Day.bucket(Grain::Day.index_of_date(day), &series.kpi.zone);
+            assert_eq!(due_at(&series.kpi, &bucket), at(due), "{day} + {days}");
+        };
+        check(november(9), 1, "2026-11-10T23:00:00Z");
+        check(november(10), 1, "2026-11-12T23:00:00Z");
+        check(november(13), 1, "2026-11-16T23:00:00Z");
+        check(november(13), 0, "2026-11-13T23:00:00Z");
+        check(november(14), 1, "2026-11-16T23:00:00Z");
+    }
+
+    #[test]
+    fn fine_grains_may_be_many_buckets_behind() {
+        let mut series = Series::new(Kind::Flow, Grain::Seconds(10));
+        let index = series.kpi.grain.index_at(at("2026-11-10T00:00:00Z"), &series.kpi.zone);
+        series = series.put_index(index, 1.0, true);
+        let a = series.assess("2026-11-10T11:00:00Z", None);
+        close(a.value(), 1.0);
+        assert!(a.is_provisional());
+        let a = series.assess("2026-11-10T13:00:00Z", None);
+        assert_eq!(a.value(), Err(Unmeasurable::Late { bucket_end: at("2026-11-10T01:00:00Z") }));
+        assert_eq!(a.missed_buckets(), 359);
+    }
+
+    #[test]
+    fn an_undefined_ratio_is_not_a_value() {
+        let a = Series::daily(Kind::Ratio).ratio(november(10), 0.0, 0.0).assess("2026-11-11T05:15:00Z", None);
+        assert!(a.current().is_ok());
+        assert_eq!(a.value(), Err(Unmeasurable::ZeroDenominator));
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{Timestamp, ToSpan};
 
 use super::assessment::{Assessment, not_defined, value_of};
-use super::elapsed::Elapsed;
+use super::elapsed::{Elapsed, covered_days};
 use super::trajectory::{Course, expected_on_way, has_milestones, more_is_good};
 use super::window::{Aggregate, Span};
 use crate::model::assessment::{Measured, Unmeasurable};
@@ -18,6 +18,8 @@ use crate::model::period::Period;
 #[derive(Clone, Debug)]
 pub(super) struct Standing {
     pub(super) period: Period,
+    /// The civil days that its buckets cover: `elapsed` counts these.
+    pub(super) covered: Period,
     /// All buckets of the period.
     pub(super) whole: Span,
     /// The buckets counted so far.
@@ -38,15 +40,17 @@ impl Standing {
         let kpi = &assessment.kpi;
         let whole = buckets_of(period, kpi);
         let counted = Span { from: whole.from, to: current.index.min(whole.to) };
-        let through = kpi.grain.bucket(counted.to, &kpi.zone).end.min(end_of(period, kpi));
-        let elapsed = Elapsed::until(through, period, kpi);
-        let course = Course::of(objective, period);
+        let covered = covered_days(period, whole, kpi);
+        let through = kpi.grain.bucket(counted.to, &kpi.zone).end.min(end_of(covered, kpi));
+        let elapsed = Elapsed::until(through, covered, kpi);
+        let course = Course::of(objective, covered);
         let actual = aggregate_of(objective.measure).over(counted, &assessment.data, kpi)?;
         let start = match course {
             Course::Accumulates => Ok(0.0),
             Course::Travels | Course::Keeps => assessment.baseline_at(whole),
         };
-        let mut standing = Standing { period, whole, counted, elapsed, course, actual, start, expected: Ok(actual) };
+        let mut standing =
+            Standing { period, covered, whole, counted, elapsed, course, actual, start, expected: Ok(actual) };
         standing.expected = standing.expect(objective);
         Ok(standing)
     }
@@ -57,7 +61,7 @@ impl Standing {
     }
 
     fn expect(&self, objective: &Objective) -> Measured<f64> {
-        let on_way = |goal| expected_on_way(&objective.trajectory, self.period, &self.elapsed, &self.start, goal);
+        let on_way = |goal| expected_on_way(&objective.trajectory, self.covered, &self.elapsed, &self.start, goal);
         let goal = objective.target.figure(self.actual);
         match (self.course, objective.target) {
             (Course::Keeps, _) => Ok(goal),
@@ -66,7 +70,7 @@ impl Standing {
             }
             // Whoever starts beyond the target is not expected to fall back to it.
             (Course::Travels, target)
-                if !has_milestones(&objective.trajectory, self.period)
+                if !has_milestones(&objective.trajectory, self.covered)
                     && self.start.as_ref().is_ok_and(|start| target.is_met_by(*start)) =>
             {
                 Ok(goal)
@@ -80,7 +84,7 @@ impl Standing {
         match (objective.target, self.course) {
             (Target::Between(low, high), Course::Accumulates) => {
                 let on_way =
-                    |goal| expected_on_way(&objective.trajectory, self.period, &self.elapsed, &self.start, goal);
+                    |goal| expected_on_way(&objective.trajectory, self.covered, &self.elapsed, &self.start, goal);
                 Some((on_way(low).ok()?, on_way(high).ok()?))
             }
             (Target::Between(low, high), Course::Travels | Course::Keeps) => Some((low, high)),
@@ -124,7 +128,8 @@ impl Assessment {
         Ok(period)
     }
 
-    /// Share of the period's civil days up to the end of the newest bucket counted, 0 to 1.
+    /// Share of the period's civil days up to the end of the newest bucket counted, 0 to 1. With weeks
+    /// or months that the period cuts through, of the days that its buckets cover.
     pub fn elapsed(&self) -> Measured<f64> {
         let elapsed = self.standing()?.elapsed;
         Ok(elapsed.days / elapsed.days_total)
@@ -214,7 +219,7 @@ impl Assessment {
         }
         let start = standing.start.clone()?;
         let done = standing.actual - start;
-        if has_milestones(&objective.trajectory, standing.period) {
+        if has_milestones(&objective.trajectory, standing.covered) {
             let expected = standing.expected.clone()?;
             let pace = ratio(done, expected - start, "a landing before the plan has left its start")?;
             return Ok(standing.actual + (self.target()? - expected) * pace);

@@ -249,3 +249,125 @@ fn pooled(span: Span, data: &SeriesData) -> Measured<f64> {
     }
     total.and_then(|parts| parts.ratio()).ok_or(Unmeasurable::ZeroDenominator)
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::{Date, date};
+
+    use super::{Span, year_before};
+    use crate::assess::fixture::{LEVEL, Series, close};
+    use crate::model::assessment::{ComparisonBasis, Unmeasurable};
+    use crate::model::grain::Grain;
+    use crate::model::unit::{Kind, LevelOverTime};
+
+    const NOW: &str = "2026-11-11T05:15:00Z";
+
+    fn november(day: i8) -> Date {
+        date(2026, 11, day)
+    }
+
+    /// 1, 2, 3 ... 10 on the first ten days of November.
+    fn rising(kind: Kind) -> Series {
+        (1..=10).fold(Series::daily(kind), |series, day| series.put(november(day), f64::from(day)))
+    }
+
+    #[test]
+    fn windows_end_at_the_current_bucket() {
+        let a = rising(Kind::Flow).assess(NOW, None);
+        close(a.sum(3), 27.0);
+        close(a.mean(4), 8.5);
+        close(a.min(3), 8.0);
+        close(a.max(3), 10.0);
+        close(a.median(3), 9.0);
+        close(a.median(4), 8.5);
+        close(a.sum(10), 55.0);
+        assert!(matches!(a.sum(0), Err(Unmeasurable::NotDefined { .. })));
+        assert_eq!(a.sum(20), Err(Unmeasurable::Incomplete { present: 10, due: 20 }));
+    }
+
+    #[test]
+    fn holes_add_nothing_while_enough_is_there() {
+        let four_of_five = Series::daily(Kind::Flow).fill(november(6), november(8), 10.0).put(november(10), 10.0);
+        close(four_of_five.assess(NOW, None).sum(5), 40.0);
+        close(four_of_five.assess(NOW, None).mean(5), 10.0);
+        let a = four_of_five.assess(NOW, None);
+        assert_eq!(a.mean(6), Err(Unmeasurable::Incomplete { present: 4, due: 6 }));
+        // The value before a hole is still the one before.
+        close(a.previous(), 10.0);
+    }
+
+    #[test]
+    fn ratios_pool_and_do_not_add() {
+        let series = Series::daily(Kind::Ratio).ratio(november(8), 1.0, 2.0).ratio(november(9), 0.0, 0.0).ratio(
+            november(10),
+            1.0,
+            8.0,
+        );
+        let a = series.assess(NOW, None);
+        close(a.mean(3), 0.2);
+        close(a.max(3), 0.5);
+        let Err(Unmeasurable::NotDefined { what }) = a.sum(3) else { panic!("a ratio has no sum") };
+        assert!(what.contains("mean"));
+        let bare = Series::daily(Kind::Ratio).put(november(10), 0.5).assess(NOW, None);
+        assert!(matches!(bare.mean(1), Err(Unmeasurable::NotDefined { .. })));
+        let empty = Series::daily(Kind::Ratio).ratio(november(10), 0.0, 0.0).assess(NOW, None);
+        assert_eq!(empty.mean(1), Err(Unmeasurable::ZeroDenominator));
+        assert_eq!(empty.min(1), Err(Unmeasurable::ZeroDenominator));
+    }
+
+    #[test]
+    fn changes_compare_by_kind() {
+        let mean = Kind::Level { over_time: LevelOverTime::Mean, additive: false };
+        close(rising(Kind::Flow).assess(NOW, None).change(2), (19.0 - 15.0) / 15.0);
+        close(rising(Kind::Flow).assess(NOW, None).change_abs(2), 4.0);
+        close(rising(LEVEL).assess(NOW, None).change_abs(2), 2.0);
+        close(rising(mean).assess(NOW, None).change_abs(3), 3.0);
+        close(rising(Kind::Flow).assess(NOW, None).change(5), 25.0 / 15.0);
+        assert_eq!(rising(Kind::Flow).assess(NOW, None).change(6), Err(Unmeasurable::NoHistory));
+        assert!(matches!(rising(LEVEL).assess(NOW, None).sum(2), Err(Unmeasurable::NotDefined { .. })));
+    }
+
+    #[test]
+    fn a_change_from_zero_has_no_ratio() {
+        let a = Series::daily(Kind::Flow).put(november(9), 0.0).put(november(10), 5.0).assess(NOW, None);
+        assert!(matches!(a.change(1), Err(Unmeasurable::NotDefined { .. })));
+        close(a.change_abs(1), 5.0);
+        let a = Series::daily(Kind::Flow).put(november(9), -10.0).put(november(10), 5.0).assess(NOW, None);
+        close(a.change(1), 1.5);
+    }
+
+    #[test]
+    fn a_year_before_has_the_same_weekdays_or_dates() {
+        let check = |days: (Date, Date), before: (Date, Date)| {
+            let index = |day| Grain::Day.index_of_date(day);
+            let span = Span { from: index(days.0), to: index(days.1) };
+            let expected = Span { from: index(before.0), to: index(before.1) };
+            assert_eq!(year_before(Grain::Day, span), expected, "{days:?}");
+        };
+        check((november(10), november(10)), (date(2025, 11, 11), date(2025, 11, 11)));
+        check((november(2), november(8)), (date(2025, 11, 3), date(2025, 11, 9)));
+        check((november(1), november(30)), (date(2025, 11, 1), date(2025, 11, 30)));
+        check((date(2024, 2, 20), date(2024, 2, 29)), (date(2023, 2, 20), date(2023, 2, 28)));
+        assert_eq!(year_before(Grain::Month, Span { from: 24, to: 26 }), Span { from: 12, to: 14 });
+        assert_eq!(year_before(Grain::Week, Span { from: 60, to: 60 }), Span { from: 8, to: 8 });
+        let hours = 364 * 24;
+        assert_eq!(year_before(Grain::HOUR, Span { from: hours, to: hours + 1 }), Span { from: 0, to: 1 });
+    }
+
+    #[test]
+    fn changes_over_a_year_need_history() {
+        let series = rising(Kind::Flow).put(date(2025, 11, 11), 8.0);
+        close(series.assess(NOW, None).change_year(1), 0.25);
+        close(series.assess(NOW, None).change_year_abs(1), 2.0);
+        assert_eq!(series.assess(NOW, None).change_year(7), Err(Unmeasurable::NoHistory));
+    }
+
+    #[test]
+    fn comparisons_without_objective_take_seven_buckets() {
+        let series = rising(Kind::Flow).fill(date(2026, 10, 20), date(2026, 10, 31), 1.0);
+        let facts = series.assess(NOW, None).comparisons();
+        assert_eq!(facts.len(), 1);
+        assert_eq!((facts[0].basis, facts[0].value, facts[0].reference), (ComparisonBasis::SpanBefore, 49.0, 10.0));
+        assert_eq!((facts[0].from, facts[0].to), (date(2026, 10, 28), november(3)));
+    }
+}
