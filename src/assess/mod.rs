@@ -1,1 +1,24 @@
-//! (being built)
+//! What is known about one series, and its objective, at one instant.
+//!
+//! Pure and lazy: nothing is computed before it is read, nothing is computed twice. Fetching the
+//! data is the caller's work, judging it the rules'.
+
+mod assessment;
+mod elapsed;
+mod facts;
+mod fields;
+mod freshness;
+mod objective;
+mod outcome;
+mod trajectory;
+mod window;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod objective_tests;
+
+pub use assessment::Assessment;
+pub use fields::{Field, FieldUnit, KPI_FIELDS, OBJECTIVE_FIELDS};
+pub use freshness::due_at;
+pub use outcome::{AHEAD_FROM, EARLY_BUCKETS_MIN, EARLY_SHARE, OFF_TRAJECTORY_FROM, WATCH_FROM};

@@ -1,0 +1,84 @@
+//! The assessment itself: its inputs, and the parts that are kept once computed.
+
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+
+use super::freshness::find_current;
+use super::objective::Standing;
+use crate::model::assessment::{Measured, Unmeasurable};
+use crate::model::grain::{Bucket, BucketIndex};
+use crate::model::ids::Labels;
+use crate::model::kpi::Kpi;
+use crate::model::objective::Objective;
+use crate::model::series::{Point, SeriesData};
+
+/// What is known about one series, and its objective, at one instant.
+///
+/// Making one costs a few moves; each getter computes what it needs and keeps what is dear.
+#[derive(Debug)]
+pub struct Assessment {
+    pub kpi: Arc<Kpi>,
+    pub labels: Labels,
+    pub data: Arc<SeriesData>,
+    pub objective: Option<Arc<Objective>>,
+    pub now: Timestamp,
+    current: OnceLock<Measured<Point>>,
+    standing: OnceLock<Measured<Standing>>,
+}
+
+impl Assessment {
+    pub fn new(
+        kpi: Arc<Kpi>,
+        labels: Labels,
+        data: Arc<SeriesData>,
+        objective: Option<Arc<Objective>>,
+        now: Timestamp,
+    ) -> Assessment {
+        Assessment { kpi, labels, data, objective, now, current: OnceLock::new(), standing: OnceLock::new() }
+    }
+
+    /// The newest bucket that counts at this instant. Buckets that have ended but are not due yet
+    /// are waited for, and so are holes once a later bucket has come.
+    pub fn current(&self) -> Measured<Point> {
+        self.current.get_or_init(|| find_current(&self.kpi, &self.data, self.now)).clone()
+    }
+
+    /// The value of the current bucket.
+    pub fn value(&self) -> Measured<f64> {
+        value_of(self.current()?)
+    }
+
+    pub fn current_bucket(&self) -> Measured<Bucket> {
+        Ok(self.bucket(self.current()?.index))
+    }
+
+    /// The value of the newest bucket present before the current one.
+    pub fn previous(&self) -> Measured<f64> {
+        let current = self.current()?;
+        let before = self.data.range(BucketIndex::MIN, current.index - 1).next_back();
+        value_of(before.ok_or(Unmeasurable::NoHistory)?)
+    }
+
+    /// True when the current bucket may still change.
+    pub fn is_provisional(&self) -> bool {
+        self.current().is_ok_and(|point| point.provisional)
+    }
+
+    pub(super) fn bucket(&self, index: BucketIndex) -> Bucket {
+        self.kpi.grain.bucket(index, &self.kpi.zone)
+    }
+
+    pub(super) fn standing(&self) -> Measured<&Standing> {
+        self.standing.get_or_init(|| Standing::of(self)).as_ref().map_err(Clone::clone)
+    }
+}
+
+/// A bucket's value; NaN stands for a ratio without denominator.
+pub(super) fn value_of(point: Point) -> Measured<f64> {
+    if point.value.is_nan() { Err(Unmeasurable::ZeroDenominator) } else { Ok(point.value) }
+}
+
+pub(super) fn not_defined<T>(what: &str) -> Measured<T> {
+    Err(Unmeasurable::NotDefined { what: what.to_owned() })
+}

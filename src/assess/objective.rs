@@ -1,0 +1,307 @@
+//! Where an objective stands: actual against expected, the landing, and the pace still needed.
+
+use std::sync::Arc;
+
+use jiff::{Timestamp, ToSpan};
+
+use super::assessment::{Assessment, not_defined, value_of};
+use super::elapsed::{Elapsed, covered_days};
+use super::trajectory::{Course, expected_on_way, has_milestones, more_is_good};
+use super::window::{Aggregate, Span};
+use crate::model::assessment::{Measured, Unmeasurable};
+use crate::model::grain::{BucketIndex, day_of, start_of_day};
+use crate::model::kpi::Kpi;
+use crate::model::objective::{Measure, Objective, Target};
+use crate::model::period::Period;
+
+/// What the getters of an objective share; computed once per assessment.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    pub(super) period: Period,
+    /// The civil days that its buckets cover: `elapsed` counts these.
+    pub(super) covered: Period,
+    /// All buckets of the period.
+    pub(super) whole: Span,
+    /// The buckets counted so far.
+    pub(super) counted: Span,
+    pub(super) elapsed: Elapsed,
+    pub(super) course: Course,
+    pub(super) actual: f64,
+    /// Where the way begins: zero for sums, else the baseline.
+    pub(super) start: Measured<f64>,
+    pub(super) expected: Measured<f64>,
+}
+
+impl Standing {
+    pub(super) fn of(assessment: &Assessment) -> Measured<Standing> {
+        let objective = assessment.the_objective()?;
+        let current = assessment.current()?;
+        let period = assessment.period()?;
+        let kpi = &assessment.kpi;
+        let whole = buckets_of(period, kpi);
+        let counted = Span { from: whole.from, to: current.index.min(whole.to) };
+        let covered = covered_days(period, whole, kpi);
+        let through = kpi.grain.bucket(counted.to, &kpi.zone).end.min(end_of(covered, kpi));
+        let elapsed = Elapsed::until(through, covered, kpi);
+        let course = Course::of(objective, covered);
+        let actual = aggregate_of(objective.measure).over(counted, &assessment.data, kpi)?;
+        let start = match course {
+            Course::Accumulates => Ok(0.0),
+            Course::Travels | Course::Keeps => assessment.baseline_at(whole),
+        };
+        let mut standing =
+            Standing { period, covered, whole, counted, elapsed, course, actual, start, expected: Ok(actual) };
+        standing.expected = standing.expect(objective);
+        Ok(standing)
+    }
+
+    /// True once the period's last bucket counts.
+    pub(super) fn is_over(&self) -> bool {
+        self.counted.to >= self.whole.to
+    }
+
+    fn expect(&self, objective: &Objective) -> Measured<f64> {
+        let on_way = |goal| expected_on_way(&objective.trajectory, self.covered, &self.elapsed, &self.start, goal);
+        let goal = objective.target.figure(self.actual);
+        match (self.course, objective.target) {
+            (Course::Keeps, _) => Ok(goal),
+            (Course::Accumulates, Target::Between(low, high)) => {
+                Ok(Target::Between(on_way(low)?, on_way(high)?).figure(self.actual))
+            }
+            // Whoever starts beyond the target is not expected to fall back to it.
+            (Course::Travels, target)
+                if !has_milestones(&objective.trajectory, self.covered)
+                    && self.start.as_ref().is_ok_and(|start| target.is_met_by(*start)) =>
+            {
+                Ok(goal)
+            }
+            (Course::Accumulates | Course::Travels, _) => on_way(goal),
+        }
+    }
+
+    /// The band that holds now, for targets that are one.
+    fn band(&self, objective: &Objective) -> Option<(f64, f64)> {
+        match (objective.target, self.course) {
+            (Target::Between(low, high), Course::Accumulates) => {
+                let on_way =
+                    |goal| expected_on_way(&objective.trajectory, self.covered, &self.elapsed, &self.start, goal);
+                Some((on_way(low).ok()?, on_way(high).ok()?))
+            }
+            (Target::Between(low, high), Course::Travels | Course::Keeps) => Some((low, high)),
+            _ => None,
+        }
+    }
+}
+
+/// The buckets whose first day lies in the period.
+pub(super) fn buckets_of(period: Period, kpi: &Kpi) -> Span {
+    let first_from = |at: Timestamp| {
+        let index = kpi.grain.index_at(at, &kpi.zone);
+        if kpi.grain.start_of(index, &kpi.zone) < at { index + 1 } else { index }
+    };
+    Span { from: first_from(start_of_day(period.first, &kpi.zone)), to: first_from(end_of(period, kpi)) - 1 }
+}
+
+/// First instant after the period.
+pub(super) fn end_of(period: Period, kpi: &Kpi) -> Timestamp {
+    start_of_day(period.last.saturating_add(1.day()), &kpi.zone)
+}
+
+pub(super) fn aggregate_of(measure: Measure) -> Aggregate {
+    match measure {
+        Measure::Sum => Aggregate::Sum,
+        Measure::Pooled => Aggregate::Pooled,
+        Measure::Mean => Aggregate::Mean,
+        Measure::Each | Measure::AtEnd => Aggregate::Last,
+    }
+}
+
+impl Assessment {
+    /// The period under way: the one that holds the first day of the current bucket (of the newest
+    /// overdue bucket while the data is late).
+    pub fn period(&self) -> Measured<Period> {
+        let first_day = day_of(self.kpi.grain.start_of(self.anchor(), &self.kpi.zone), &self.kpi.zone);
+        let period = self.the_objective()?.period.holding(first_day).ok_or(Unmeasurable::OutsidePeriod)?;
+        if buckets_of(period, &self.kpi).due() == 0 {
+            return not_defined("a period that holds no bucket of the KPI; choose a longer one or a finer grain");
+        }
+        Ok(period)
+    }
+
+    /// Share of the period's civil days up to the end of the newest bucket counted, 0 to 1. With weeks
+    /// or months that the period cuts through, of the days that its buckets cover.
+    pub fn elapsed(&self) -> Measured<f64> {
+        let elapsed = self.standing()?.elapsed;
+        Ok(elapsed.days / elapsed.days_total)
+    }
+
+    /// The measure over the period's buckets to date.
+    pub fn actual(&self) -> Measured<f64> {
+        Ok(self.standing()?.actual)
+    }
+
+    /// The target's figure; of a band the bound that is nearer to the actual figure.
+    pub fn target(&self) -> Measured<f64> {
+        let target = self.the_objective()?.target;
+        match target {
+            Target::Between(..) => Ok(target.figure(self.standing()?.actual)),
+            Target::Reach(_) | Target::ReduceTo(_) | Target::AtLeast(_) | Target::AtMost(_) => Ok(target.figure(0.0)),
+        }
+    }
+
+    /// The trajectory's figure at the end of the newest bucket counted; without a pace the target.
+    pub fn expected(&self) -> Measured<f64> {
+        self.standing()?.expected.clone()
+    }
+
+    /// Actual minus expected.
+    pub fn drift(&self) -> Measured<f64> {
+        Ok(self.actual()? - self.expected()?)
+    }
+
+    /// Drift over expected.
+    pub fn drift_ratio(&self) -> Measured<f64> {
+        ratio(self.drift()?, self.expected()?.abs(), "a drift relative to an expected value of zero")
+    }
+
+    /// Drift in working days of the planned rate; negative is behind (for a target from above: over it).
+    pub fn drift_days(&self) -> Measured<f64> {
+        let standing = self.standing()?;
+        let target = self.the_objective()?.target;
+        if standing.course == Course::Keeps || matches!(target, Target::Between(..)) {
+            return not_defined("a drift in days of an objective without pace");
+        }
+        let way = target.figure(standing.actual) - standing.start.clone()?;
+        let rate = way.abs() / standing.elapsed.rate_days().1;
+        let days = ratio(self.drift()?, rate, "a drift in days where the way to the target has no length")?;
+        Ok(if more_is_good(target) { days } else { -days })
+    }
+
+    /// How far on the bad side of the trajectory, in the KPI's unit; 0 on the good side.
+    pub fn shortfall(&self) -> Measured<f64> {
+        let standing = self.standing()?;
+        let objective = self.the_objective()?;
+        if let Some((low, high)) = standing.band(objective) {
+            return Ok((low - standing.actual).max(standing.actual - high).max(0.0));
+        }
+        let drift = self.drift()?;
+        Ok(if more_is_good(objective.target) { -drift } else { drift }.max(0.0))
+    }
+
+    /// Shortfall over expected.
+    pub fn shortfall_ratio(&self) -> Measured<f64> {
+        let shortfall = self.shortfall()?;
+        if shortfall == 0.0 {
+            return Ok(0.0);
+        }
+        ratio(shortfall, self.expected()?.abs(), "a shortfall relative to an expected value of zero")
+    }
+
+    /// Share of the way from the baseline (0 for sums) to the target that is done.
+    pub fn progress(&self) -> Measured<f64> {
+        let standing = self.standing()?;
+        let start = standing.start.clone()?;
+        let way = self.target()? - start;
+        ratio(standing.actual - start, way, "the progress on a way whose baseline is the target")
+    }
+
+    /// Actual over target.
+    pub fn attainment(&self) -> Measured<f64> {
+        ratio(self.actual()?, self.target()?, "the attainment of a target of zero")
+    }
+
+    /// Where the period ends if the present pace holds.
+    pub fn projected(&self) -> Measured<f64> {
+        let standing = self.standing()?;
+        let objective = self.the_objective()?;
+        if standing.course == Course::Keeps || standing.is_over() {
+            return Ok(standing.actual);
+        }
+        let start = standing.start.clone()?;
+        let done = standing.actual - start;
+        if has_milestones(&objective.trajectory, standing.covered) {
+            let expected = standing.expected.clone()?;
+            let pace = ratio(done, expected - start, "a landing before the plan has left its start")?;
+            return Ok(standing.actual + (self.target()? - expected) * pace);
+        }
+        let share = standing.elapsed.share(&objective.trajectory);
+        Ok(start + ratio(done, share, "a landing before a first day of the period has passed")?)
+    }
+
+    /// What each working day left must bring to land on the target; for a budget what it may use.
+    pub fn required_rate(&self) -> Measured<f64> {
+        let standing = self.standing()?;
+        let target = self.the_objective()?.target;
+        let left = self.paced()?.1;
+        let missing = self.target()? - standing.actual;
+        let missing = match standing.course {
+            Course::Accumulates => missing.max(0.0),
+            Course::Travels | Course::Keeps if target.is_met_by(standing.actual) => 0.0,
+            Course::Travels | Course::Keeps => missing,
+        };
+        ratio(missing, left, "a required rate once no working day is left")
+    }
+
+    /// What each working day so far brought.
+    pub fn current_rate(&self) -> Measured<f64> {
+        let standing = self.standing()?;
+        let done = self.paced()?.0;
+        ratio(standing.actual - standing.start.clone()?, done, "a rate before the first working day has passed")
+    }
+
+    /// Required over current rate: 1.2 means twenty per cent more a day than so far.
+    pub fn required_ratio(&self) -> Measured<f64> {
+        ratio(self.required_rate()?, self.current_rate()?, "the required pace against a pace of zero")
+    }
+
+    /// Working days of the period after the newest bucket counted.
+    pub fn working_days_left(&self) -> Measured<u32> {
+        let elapsed = self.standing()?.elapsed;
+        Ok((elapsed.working_total - elapsed.working).ceil() as u32)
+    }
+
+    /// Civil days of the period after the newest bucket counted.
+    pub fn days_left(&self) -> Measured<u32> {
+        let elapsed = self.standing()?.elapsed;
+        Ok((elapsed.days_total - elapsed.days).ceil() as u32)
+    }
+
+    /// Share of the period's due buckets that are there, 0 to 1; known also while the data is late.
+    pub fn completeness(&self) -> Measured<f64> {
+        let whole = buckets_of(self.period()?, &self.kpi);
+        Ok(Span { from: whole.from, to: self.anchor().min(whole.to) }.completeness(&self.data))
+    }
+
+    pub(super) fn the_objective(&self) -> Measured<&Arc<Objective>> {
+        match &self.objective {
+            Some(objective) => Ok(objective),
+            None => not_defined("a figure of an objective; the series has none"),
+        }
+    }
+
+    /// The baseline that was given, else the value of the newest bucket before the period, at most
+    /// one period's length old.
+    fn baseline_at(&self, whole: Span) -> Measured<f64> {
+        if let Some(baseline) = self.the_objective()?.baseline {
+            return Ok(baseline);
+        }
+        let oldest: BucketIndex = whole.from - i64::from(whole.due());
+        let before = self.data.range(oldest, whole.from - 1).next_back();
+        value_of(before.ok_or(Unmeasurable::NoHistory)?)
+    }
+
+    /// Days of rates, past and left, of an objective that has a pace.
+    fn paced(&self) -> Measured<(f64, f64)> {
+        let standing = self.standing()?;
+        if standing.course == Course::Keeps {
+            return not_defined("a rate of an objective without pace");
+        }
+        let (done, total) = standing.elapsed.rate_days();
+        Ok((done, total - done))
+    }
+}
+
+/// A quotient, or what can't be said because its denominator is zero.
+fn ratio(numerator: f64, denominator: f64, what: &str) -> Measured<f64> {
+    if denominator == 0.0 { not_defined(what) } else { Ok(numerator / denominator) }
+}
