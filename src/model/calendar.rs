@@ -116,15 +116,16 @@ fn french_holidays(year: i16) -> [(Date, &'static str); 11] {
 
 /// Easter Sunday of the Gregorian calendar (the anonymous algorithm that Meeus gives).
 fn easter(year: i16) -> Date {
-    let y = i32::from(year);
-    let a = y.rem_euclid(19);
-    let (b, c) = (y.div_euclid(100), y.rem_euclid(100));
-    let g = (b - (b + 8).div_euclid(25) + 1).div_euclid(3);
-    let h = (19 * a + b - b.div_euclid(4) - g + 15).rem_euclid(30);
-    let l = (32 + 2 * b.rem_euclid(4) + 2 * (c / 4) - h - c % 4).rem_euclid(7);
-    let m = (a + 11 * h + 22 * l) / 451;
-    let n = h + l - 7 * m + 114;
-    Date::new(year, (n / 31) as i8, (n % 31 + 1) as i8).expect("invariant: Easter falls between 22 March and 25 April")
+    let year_number = i32::from(year);
+    let golden = year_number.rem_euclid(19);
+    let (century, of_century) = (year_number.div_euclid(100), year_number.rem_euclid(100));
+    let lunar_shift = (century - (century + 8).div_euclid(25) + 1).div_euclid(3);
+    let epact = (19 * golden + century - century.div_euclid(4) - lunar_shift + 15).rem_euclid(30);
+    let to_sunday = (32 + 2 * century.rem_euclid(4) + 2 * (of_century / 4) - epact - of_century % 4).rem_euclid(7);
+    let correction = (golden + 11 * epact + 22 * to_sunday) / 451;
+    let day = epact + to_sunday - 7 * correction + 114;
+    Date::new(year, (day / 31) as i8, (day % 31 + 1) as i8)
+        .expect("invariant: Easter falls between 22 March and 25 April")
 }
 
 #[cfg(test)]
