@@ -23,6 +23,8 @@ pub struct Assessment {
     pub data: Arc<SeriesData>,
     pub objective: Option<Arc<Objective>>,
     pub now: Timestamp,
+    /// Buckets that may still change don't count: the newest final one is the current one.
+    pub(super) final_only: bool,
     current: OnceLock<Measured<Point>>,
     standing: OnceLock<Measured<Standing>>,
 }
@@ -35,13 +37,28 @@ impl Assessment {
         objective: Option<Arc<Objective>>,
         now: Timestamp,
     ) -> Assessment {
-        Assessment { kpi, labels, data, objective, now, current: OnceLock::new(), standing: OnceLock::new() }
+        Assessment {
+            kpi,
+            labels,
+            data,
+            objective,
+            now,
+            final_only: false,
+            current: OnceLock::new(),
+            standing: OnceLock::new(),
+        }
+    }
+
+    /// Judges final buckets only, as rules do that don't ask for provisional ones.
+    pub fn final_only(mut self) -> Assessment {
+        self.final_only = true;
+        self
     }
 
     /// The newest bucket that counts at this instant. Buckets that have ended but are not due yet
     /// are waited for, and so are holes once a later bucket has come.
     pub fn current(&self) -> Measured<Point> {
-        self.current.get_or_init(|| find_current(&self.kpi, &self.data, self.now)).clone()
+        self.current.get_or_init(|| find_current(self)).clone()
     }
 
     /// The value of the current bucket.

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::assessment::Assessment;
-use crate::model::assessment::Measured;
+use crate::model::assessment::{Measured, Unmeasurable};
 use crate::model::grain::day_of;
 use crate::model::text::Figure;
 use crate::model::unit::{Category, Unit};
@@ -113,7 +113,10 @@ pub const KPI_FIELDS: &[Field] = &[
         Ok(days(a.lateness()))
     }),
     field("missed_buckets", FieldUnit::Count, "overdue buckets at the end of the series", |a| {
-        Ok(Figure::Number(f64::from(a.missed_buckets())))
+        match a.missed_buckets() {
+            u32::MAX => Err(Unmeasurable::NoData),
+            missed => Ok(Figure::Number(f64::from(missed))),
+        }
     }),
 ];
 

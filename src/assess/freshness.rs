@@ -6,7 +6,7 @@ use super::assessment::Assessment;
 use crate::model::assessment::{Measured, Unmeasurable};
 use crate::model::grain::{Bucket, BucketIndex, day_of, start_of_day};
 use crate::model::kpi::{Empty, Kpi, Lateness};
-use crate::model::series::{Point, SeriesData};
+use crate::model::series::Point;
 
 /// Buckets that a hole may have; after a longer one the data is late, whatever came since.
 const HOLE_BUCKETS_MAX: i64 = 400;
@@ -32,10 +32,17 @@ struct Tail {
 }
 
 impl Tail {
-    fn of(kpi: &Kpi, data: &SeriesData, now: Timestamp) -> Tail {
+    fn of(assessment: &Assessment) -> Tail {
+        let (kpi, data, now) = (&*assessment.kpi, &*assessment.data, assessment.now);
         let ended = kpi.grain.last_ended(now, &kpi.zone);
-        let newest = data.range(BucketIndex::MIN, ended).next_back();
-        let Some(point) = newest.filter(|point| point.index < ended) else {
+        let present = data.range(BucketIndex::MIN, ended).next_back();
+        let newest = if assessment.final_only {
+            data.range(BucketIndex::MIN, ended).rfind(|point| !point.provisional)
+        } else {
+            present
+        };
+        // A provisional bucket has come: it is not overdue, it only doesn't count yet.
+        let Some(point) = present.filter(|point| point.index < ended) else {
             return Tail { newest, overdue: None };
         };
         let is_overdue = |index| due_at(kpi, &kpi.grain.bucket(index, &kpi.zone)) <= now;
@@ -60,8 +67,9 @@ impl Tail {
     }
 }
 
-pub(super) fn find_current(kpi: &Kpi, data: &SeriesData, now: Timestamp) -> Measured<Point> {
-    let tail = Tail::of(kpi, data, now);
+pub(super) fn find_current(assessment: &Assessment) -> Measured<Point> {
+    let kpi = &assessment.kpi;
+    let tail = Tail::of(assessment);
     match (tail.newest, tail.overdue) {
         (_, Some((_, last))) => Err(Unmeasurable::Late { bucket_end: kpi.grain.bucket(last, &kpi.zone).end }),
         (Some(point), None) => Ok(point),
@@ -109,7 +117,7 @@ impl Assessment {
     }
 
     fn tail(&self) -> Tail {
-        Tail::of(&self.kpi, &self.data, self.now)
+        Tail::of(self)
     }
 }
 

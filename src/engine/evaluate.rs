@@ -216,10 +216,8 @@ impl Round<'_> {
         let no_data = AlertKey { subject: subject.clone(), period: None, aspect: Aspect::NoData };
         let failed = AlertKey { subject, period: None, aspect: Aspect::Failed };
         let gist = |cause: Option<String>| facts::of_trouble(assessment, cause);
-        let missing_policy = Policy {
-            for_: Patience::Buckets(target.rule.def.no_data.after),
-            keep_firing_for: Patience::NONE,
-        };
+        let missing_policy =
+            Policy { for_: Patience::Buckets(target.rule.def.no_data.after), keep_firing_for: Patience::NONE };
         let (mut missing, mut failing) = ((Signal::Calm, None), (Signal::Calm, None));
         match verdict {
             Verdict::Judged(finding) => {
@@ -270,8 +268,7 @@ impl Round<'_> {
             .collect();
         for (key, period) in over {
             let outcome = assessment.outcome_of(period);
-            let moment =
-                Moment { now: self.now, slot: self.slot, bucket: None, counts: true, about: About::Objective };
+            let moment = Moment { now: self.now, slot: self.slot, bucket: None, counts: true, about: About::Objective };
             let signal = Signal::End(EndReason::PeriodEnded(outcome));
             self.move_alert(state, &key, (signal, None), (Policy::AT_ONCE, moment), commit);
         }
@@ -318,7 +315,9 @@ impl Round<'_> {
             period: objective.as_ref().and(assessment.period().ok().map(|period| period.first)),
             aspect: Aspect::Breach,
         };
-        let Some(mut alert) = state.book.get(&key).filter(|alert| alert.phase == Phase::Firing).cloned() else { return };
+        let Some(mut alert) = state.book.get(&key).filter(|alert| alert.phase == Phase::Firing).cloned() else {
+            return;
+        };
         let run = self.setup.rules.run(&binding.rule, &assessment, self.others(state, &binding.rule));
         let Verdict::Judged(finding) = run.verdict else { return };
         let floor = (!finding.recovered).then_some(finding.floor).flatten();

@@ -72,7 +72,8 @@ pub fn definition_of(kpi: &Kpi) -> String {
         kpi.dimensions,
         kpi.empty
     );
-    let digest =
-        text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let digest = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     format!("{digest:016x}")
 }

@@ -55,7 +55,12 @@ impl State {
     }
 
     /// Numbers a change of an alert and notes that somebody may have to hear of it.
-    pub(super) fn transition(&mut self, alert: &Alert, (from, to, change): (Phase, Phase, Change), at: Timestamp) -> Transition {
+    pub(super) fn transition(
+        &mut self,
+        alert: &Alert,
+        (from, to, change): (Phase, Phase, Change),
+        at: Timestamp,
+    ) -> Transition {
         self.last_seq += 1;
         self.changed.insert(alert.key.clone());
         Transition {

@@ -66,7 +66,10 @@ fn is_inhibited(book: &crate::alert::Book, setup: &Setup, alert: &Alert) -> bool
 fn end_silences(state: &mut State, now: Timestamp, effects: &mut Effects) {
     let (ended, kept) = std::mem::take(&mut state.silences).into_iter().partition(|silence| silence.until <= now);
     state.silences = kept;
-    effects.evaluate.silences_gone.extend(ended.into_iter().map(|silence: crate::model::notification::Silence| silence.id));
+    effects
+        .evaluate
+        .silences_gone
+        .extend(ended.into_iter().map(|silence: crate::model::notification::Silence| silence.id));
 }
 
 fn forget(state: &mut State, commit: &NotifyCommit) {

@@ -38,7 +38,8 @@ pub fn consider(groups: &mut Groups, desk: &Desk<'_>, changed: &[AlertKey], comm
         let Some(alert) = (desk.alert)(key) else { continue };
         if alert.phase == Phase::Firing {
             let destination = destination(desk.catalog, alert);
-            let mut group = groups.get(&destination.group).cloned().unwrap_or_else(|| open(&destination.group, desk.now));
+            let mut group =
+                groups.get(&destination.group).cloned().unwrap_or_else(|| open(&destination.group, desk.now));
             let new = group.members.insert(key.clone());
             if new {
                 group.next_flush.get_or_insert(first_flush(&group, destination.route, desk.now));

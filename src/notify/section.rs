@@ -2,8 +2,8 @@
 
 use super::route::owner;
 use crate::locale::{
-    Text, aspect as aspect_words, comparison, date, datetime, days_late, end_reason, freeze, percent, period, quantity,
-    said, severity as severity_words, status as status_words, target as target_words, text, Sign,
+    Sign, Text, aspect as aspect_words, comparison, date, datetime, days_late, end_reason, freeze, percent, period,
+    quantity, said, severity as severity_words, status as status_words, target as target_words, text,
 };
 use crate::model::alert::{Alert, AlertFacts, Aspect, Phase, Subject};
 use crate::model::assessment::ObjectiveFacts;
@@ -71,18 +71,24 @@ impl Writer<'_> {
             Subject::Receiver(receiver) => receiver.to_string(),
             Subject::Service => "Vigie".to_owned(),
         });
-        let labels: Vec<&str> =
-            self.alert.key.series().into_iter().flat_map(|series| series.labels.iter().map(|(_, value)| value)).collect();
+        let labels: Vec<&str> = self
+            .alert
+            .key
+            .series()
+            .into_iter()
+            .flat_map(|series| series.labels.iter().map(|(_, value)| value))
+            .collect();
         if labels.is_empty() { stem } else { format!("{stem} ({})", labels.join(", ")) }
     }
 
     /// `Critique · Hors trajectoire`, `Rétabli`, `Attention · Source en panne`.
     fn state(&self) -> String {
         if self.alert.phase == Phase::Resolved {
-            return self.alert.end.as_ref().map_or_else(
-                || self.word(Text::Recovered).to_owned(),
-                |end| end_reason(self.language, end),
-            );
+            return self
+                .alert
+                .end
+                .as_ref()
+                .map_or_else(|| self.word(Text::Recovered).to_owned(), |end| end_reason(self.language, end));
         }
         let severity = severity_words(self.language, self.alert.severity);
         let what = match self.alert.key.aspect {
@@ -114,18 +120,25 @@ impl Writer<'_> {
         if let Some(projected) = objective.projected {
             parts.push(format!("{} {}", self.word(Text::Landing).to_lowercase(), self.amount(projected)));
         }
-        parts.push(format!("{} {}", self.word(Text::Target).to_lowercase(), target_words(self.language, objective.target, self.unit())));
+        parts.push(format!(
+            "{} {}",
+            self.word(Text::Target).to_lowercase(),
+            target_words(self.language, objective.target, self.unit())
+        ));
         parts.join(", ")
     }
 
     /// The watched figure: a share where the condition compares shares, else in the KPI's unit.
     fn shown_value(&self, facts: &AlertFacts, value: f64) -> String {
-        let watched = facts.conditions.iter().find(|condition| condition.value == value).map(|condition| condition.what.as_str());
+        let watched =
+            facts.conditions.iter().find(|condition| condition.value == value).map(|condition| condition.what.as_str());
         match watched {
             Some(what) if what.contains("change") && !what.contains("change_abs") => {
                 percent(self.language, value, Sign::Always)
             }
-            Some(what) if what.starts_with("kpi.missed") || what.starts_with("kpi.age") || what.starts_with("kpi.late") => {
+            Some(what)
+                if what.starts_with("kpi.missed") || what.starts_with("kpi.age") || what.starts_with("kpi.late") =>
+            {
                 crate::locale::number(self.language, value, crate::locale::Decimals::Auto)
             }
             _ => self.amount(value),
@@ -198,7 +211,8 @@ impl Writer<'_> {
         }
         add(Text::Target, target_words(self.language, objective.target, self.unit()));
         if let Some(drift) = objective.drift {
-            let ratio = objective.drift_ratio.map(|ratio| format!(" ({})", percent(self.language, ratio, Sign::Always)));
+            let ratio =
+                objective.drift_ratio.map(|ratio| format!(" ({})", percent(self.language, ratio, Sign::Always)));
             add(Text::Drift, format!("{}{}", self.amount(drift), ratio.unwrap_or_default()));
         }
         if let Some(days) = objective.drift_days {
@@ -235,7 +249,8 @@ impl Writer<'_> {
             .flat_map(|facts| &facts.suggestions)
             .filter_map(|suggestion| {
                 let mut line = said(&suggestion.say, self.language)?;
-                let name = |id| self.catalog.people.get(id).map_or_else(|| format!("{id}"), |person| person.name.clone());
+                let name =
+                    |id| self.catalog.people.get(id).map_or_else(|| format!("{id}"), |person| person.name.clone());
                 if let Some(who) = suggestion.who.as_ref().map(name) {
                     line = format!("{line} ({who})");
                 }
@@ -256,7 +271,9 @@ impl Writer<'_> {
 
     fn data(&self) -> Option<String> {
         let data = self.facts.and_then(|facts| facts.data.as_ref())?;
-        let as_of = data.as_of.map(|at| format!("{} {}", self.word(Text::DataAsOf), datetime(self.language, at, &self.catalog.zone)));
+        let as_of = data
+            .as_of
+            .map(|at| format!("{} {}", self.word(Text::DataAsOf), datetime(self.language, at, &self.catalog.zone)));
         let state = if data.provisional { Text::Provisional } else { Text::Final };
         let whole = percent(self.language, data.completeness, Sign::Negative);
         Some(format!(
@@ -275,8 +292,13 @@ impl Writer<'_> {
             format!("{} {id}{script}", self.word(Text::Rule))
         });
         let what = rule.unwrap_or_else(|| aspect_words(self.language, self.alert.key.aspect).to_owned());
-        let mut lines =
-            vec![format!("{what}, {} {}, {} {}", self.word(Text::Receiver), group.receiver, self.word(Text::Route), group.route)];
+        let mut lines = vec![format!(
+            "{what}, {} {}, {} {}",
+            self.word(Text::Receiver),
+            group.receiver,
+            self.word(Text::Route),
+            group.route
+        )];
         if self.alert.phase == Phase::Firing && self.alert.acknowledged.is_none() {
             lines.push(format!("{} vigie ack {}", self.word(Text::Acknowledge), self.alert.key.id()));
         }

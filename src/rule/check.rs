@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use rhai::{AST, ASTNode, Engine, Expr, ParseErrorType, Position};
+use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, ParseErrorType, Position, Stmt};
 
 use super::outcome::FUNCTIONS;
 use super::sidecar::Sidecar;
 use super::suggest::did_you_mean;
 use super::views::WINDOWS;
 use crate::assess::{KPI_FIELDS, OBJECTIVE_FIELDS};
-use crate::model::text::{Localized, Part, Template};
+use crate::model::text::{Localized, Template};
 
 /// A problem at a place in the script.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,15 +37,16 @@ const SAYING: [&str; 6] = ["say", "suggest", "info", "warning", "critical", "hol
 pub(super) fn walk(engine: &Engine, ast: &AST) -> Findings {
     let mut findings = Findings::default();
     let own: Vec<String> = ast.iter_functions().map(|f| f.name.to_owned()).collect();
-    let mut native: Vec<String> = engine
-        .collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true)
-        .into_iter()
-        .collect();
+    let mut native: Vec<String> =
+        engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true).into_iter().collect();
     native.extend(own.iter().cloned());
-    native.extend(["print", "debug", "type_of", "is_shared", "call", "len", "contains", "to_string"].map(str::to_owned));
+    native
+        .extend(["print", "debug", "type_of", "is_shared", "call", "len", "contains", "to_string"].map(str::to_owned));
     ast.walk(&mut |path: &[ASTNode]| {
-        if let Some(ASTNode::Expr(expr)) = path.last() {
-            findings.look_at(expr, &native);
+        match path.last() {
+            Some(ASTNode::Expr(expr)) => findings.look_at(expr, &native),
+            Some(ASTNode::Stmt(Stmt::FnCall(call, position))) => findings.look_at_function(call, *position, &native),
+            _ => {}
         }
         true
     });
@@ -56,30 +57,35 @@ impl Findings {
     fn look_at(&mut self, expr: &Expr, known_functions: &[String]) {
         match expr {
             Expr::Dot(parts, ..) => {
-                if let (Expr::Variable(variable, ..), Expr::Property(property, position)) = (&parts.lhs, first_of(&parts.rhs)) {
+                if let (Expr::Variable(variable, ..), Expr::Property(property, position)) =
+                    (&parts.lhs, first_of(&parts.rhs))
+                {
                     self.look_at_property(&variable.1, &property.2, *position);
                 }
                 if let Expr::MethodCall(call, position) = first_of(&parts.rhs) {
                     self.look_at_call(call, *position, known_functions);
                 }
             }
-            Expr::FnCall(call, position) => {
-                self.look_at_call(call, *position, known_functions);
-                if matches!(call.name.as_str(), "above" | "below" | "outside")
-                    && let Some(what) = call.args.first().and_then(describe)
-                {
-                    self.watched.insert(*position, what);
-                }
-            }
+            Expr::FnCall(call, position) => self.look_at_function(call, *position, known_functions),
             Expr::MethodCall(call, position) => self.look_at_call(call, *position, known_functions),
             _ => {}
+        }
+    }
+
+    /// A plain call; conditions note what they watch.
+    fn look_at_function(&mut self, call: &FnCallExpr, position: Position, known_functions: &[String]) {
+        self.look_at_call(call, position, known_functions);
+        if matches!(call.name.as_str(), "above" | "below" | "outside")
+            && let Some(what) = call.args.first().and_then(describe)
+        {
+            self.watched.insert(position, what);
         }
     }
 
     fn look_at_property(&mut self, on: &str, name: &str, position: Position) {
         let known: Vec<&str> = match on {
             "kpi" => KPI_FIELDS.iter().map(|field| field.name).collect(),
-            "objective" => OBJECTIVE_FIELDS.iter().map(|field| field.name).chain(["too_early"]).collect(),
+            "objective" => OBJECTIVE_FIELDS.iter().map(|field| field.name).collect(),
             "p" => return self.params.push((name.to_owned(), position)),
             _ => return,
         };
@@ -89,7 +95,7 @@ impl Findings {
         }
     }
 
-    fn look_at_call(&mut self, call: &rhai::FnCallExpr, position: Position, known: &[String]) {
+    fn look_at_call(&mut self, call: &FnCallExpr, position: Position, known: &[String]) {
         let name = call.name.as_str();
         if name.chars().next().is_some_and(char::is_alphabetic) && !known.iter().any(|k| k == name) {
             let ours = FUNCTIONS
@@ -101,7 +107,8 @@ impl Findings {
             self.problems.push(Found { position, message: format!("unknown function '{name}'{hint}") });
         }
         if SAYING.contains(&name)
-            && let Some(Expr::StringConstant(text, at)) = call.args.iter().find(|arg| matches!(arg, Expr::StringConstant(..)))
+            && let Some(Expr::StringConstant(text, at)) =
+                call.args.iter().find(|arg| matches!(arg, Expr::StringConstant(..)))
         {
             self.texts.push((text.to_string(), *at));
         }
@@ -177,7 +184,9 @@ fn check_path(path: &str, sidecar: &Sidecar) -> Result<(), String> {
         "label" => return Ok(()),
         _ => {
             let hint = did_you_mean(root, ["kpi", "objective", "p", "condition", "label"].into_iter());
-            return Err(format!("placeholder '{{{path}}}' must begin with kpi, objective, p, condition or label{hint}"));
+            return Err(format!(
+                "placeholder '{{{path}}}' must begin with kpi, objective, p, condition or label{hint}"
+            ));
         }
     };
     if known.contains(&name) {
@@ -203,7 +212,8 @@ fn describe(expr: &Expr) -> Option<String> {
             match first_of(&parts.rhs) {
                 Expr::Property(property, _) => Some(format!("{left}.{}", property.2)),
                 Expr::MethodCall(call, _) => {
-                    let args: Vec<String> = call.args.iter().map(|arg| describe(arg).unwrap_or_else(|| "…".into())).collect();
+                    let args: Vec<String> =
+                        call.args.iter().map(|arg| describe(arg).unwrap_or_else(|| "…".into())).collect();
                     Some(format!("{left}.{}({})", call.name, args.join(", ")))
                 }
                 _ => None,

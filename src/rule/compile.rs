@@ -112,7 +112,10 @@ fn compile_rule(
     }
     if arity == Some(3) {
         for kpi in def.on.iter().filter(|kpi| catalog.objectives_on(kpi).next().is_none()) {
-            let message = format!("script '{}' reads an objective, and KPI '{kpi}' has none; add one or leave it out of `on`", def.script);
+            let message = format!(
+                "script '{}' reads an objective, and KPI '{kpi}' has none; add one or leave it out of `on`",
+                def.script
+            );
             problems.push(in_config(def, "on", message));
         }
     }
@@ -228,7 +231,9 @@ fn resolve_params(
 fn typed(kind: ParameterKind, value: &ParamValue) -> Result<Param, &'static str> {
     let fits = match (kind, value) {
         (ParameterKind::Kpi, ParamValue::Text(id)) => return Ok(Param::Kpi(id.clone())),
-        (ParameterKind::Number, ParamValue::Integer(whole)) => return Ok(Param::Value(ParamValue::Number(*whole as f64))),
+        (ParameterKind::Number, ParamValue::Integer(whole)) => {
+            return Ok(Param::Value(ParamValue::Number(*whole as f64)));
+        }
         (ParameterKind::Number, ParamValue::Number(_))
         | (ParameterKind::Integer, ParamValue::Integer(_))
         | (ParameterKind::Bool, ParamValue::Bool(_))

@@ -76,12 +76,9 @@ impl Condition {
     }
 
     fn judge(&self) -> Judged {
-        let critical = self.comparison != Comparison::Outside && self.critical_at.is_some_and(|limit| self.crosses(limit));
-        let level = if critical {
-            Some(Severity::Critical)
-        } else {
-            self.is_met().then_some(self.severity)
-        };
+        let critical =
+            self.comparison != Comparison::Outside && self.critical_at.is_some_and(|limit| self.crosses(limit));
+        let level = if critical { Some(Severity::Critical) } else { self.is_met().then_some(self.severity) };
         Judged { level, recovered: level.is_none() && self.is_recovered(), floor: self.severity }
     }
 
@@ -211,19 +208,25 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("outside", |c: NativeCallContext, value: Dynamic, low: Dynamic, high: Dynamic| {
         condition(&c, Comparison::Outside, &value, (&low, Some(&high)))
     });
-    engine.register_fn("all_of", |parts: Array| Ok::<_, Box<rhai::EvalAltResult>>(Outcome::new(Node::All(outcomes("all_of", parts)?))));
-    engine.register_fn("any_of", |parts: Array| Ok::<_, Box<rhai::EvalAltResult>>(Outcome::new(Node::Any(outcomes("any_of", parts)?))));
+    engine.register_fn("all_of", |parts: Array| {
+        Ok::<_, Box<rhai::EvalAltResult>>(Outcome::new(Node::All(outcomes("all_of", parts)?)))
+    });
+    engine.register_fn("any_of", |parts: Array| {
+        Ok::<_, Box<rhai::EvalAltResult>>(Outcome::new(Node::Any(outcomes("any_of", parts)?)))
+    });
     engine.register_fn("ok", || Outcome::new(Node::Fixed(None)));
     for severity in Severity::ALL {
-        engine.register_fn(severity.as_str(), move |text: ImmutableString| {
-            Outcome { say: Some(text), ..Outcome::new(Node::Fixed(Some(severity))) }
+        engine.register_fn(severity.as_str(), move |text: ImmutableString| Outcome {
+            say: Some(text),
+            ..Outcome::new(Node::Fixed(Some(severity)))
         });
         engine.register_fn(severity.as_str(), move || Outcome::new(Node::Fixed(Some(severity))));
     }
     engine.register_fn("hold", |reason: ImmutableString| Outcome::new(Node::Hold(reason)));
     engine.register_fn("recovers_above", |o: Outcome, x: Dynamic| limit(o, "recovers_above", &x, Comparison::Below));
     engine.register_fn("recovers_below", |o: Outcome, x: Dynamic| limit(o, "recovers_below", &x, Comparison::Above));
-    engine.register_fn("recovers_inside", |o: Outcome, x: Dynamic| limit(o, "recovers_inside", &x, Comparison::Outside));
+    engine
+        .register_fn("recovers_inside", |o: Outcome, x: Dynamic| limit(o, "recovers_inside", &x, Comparison::Outside));
     engine.register_fn("critical_above", |o: Outcome, x: Dynamic| limit(o, "critical_above", &x, Comparison::Above));
     engine.register_fn("critical_below", |o: Outcome, x: Dynamic| limit(o, "critical_below", &x, Comparison::Below));
     engine.register_fn("level", level);
@@ -290,11 +293,14 @@ fn limit(mut outcome: Outcome, function: &str, x: &Dynamic, fits: Comparison) ->
             }
             Ok(outcome)
         }
-        _ => Err(runtime(&format!("{function}() fits {}() only", match fits {
-            Comparison::Above => "above",
-            Comparison::Below => "below",
-            Comparison::Outside => "outside",
-        }))),
+        _ => Err(runtime(&format!(
+            "{function}() fits {}() only",
+            match fits {
+                Comparison::Above => "above",
+                Comparison::Below => "below",
+                Comparison::Outside => "outside",
+            }
+        ))),
     }
 }
 
@@ -320,8 +326,9 @@ fn outcomes(function: &str, parts: Array) -> Fallible<Vec<Outcome>> {
         .into_iter()
         .map(|part| {
             let kind = part.type_name().to_owned();
-            part.try_cast::<Outcome>()
-                .ok_or_else(|| runtime(&format!("{function}() takes conditions, not {kind}; use above(), below() or outside()")))
+            part.try_cast::<Outcome>().ok_or_else(|| {
+                runtime(&format!("{function}() takes conditions, not {kind}; use above(), below() or outside()"))
+            })
         })
         .collect()
 }
@@ -348,4 +355,3 @@ fn suggest(mut outcome: Outcome, say: ImmutableString, more: &Map) -> Fallible<O
     outcome.suggestions.push(proposal);
     Ok(outcome)
 }
-

@@ -102,7 +102,12 @@ impl CompiledRule {
         })
     }
 
-    fn words(&self, run: &Shared, outcome: &Outcome, first: Option<&ConditionRecord>) -> (Option<Said>, Vec<Suggestion>) {
+    fn words(
+        &self,
+        run: &Shared,
+        outcome: &Outcome,
+        first: Option<&ConditionRecord>,
+    ) -> (Option<Said>, Vec<Suggestion>) {
         let localized = |key: &str| self.texts.get(key).cloned().unwrap_or_else(|| Localized::literal(key));
         let text = outcome.text().map(|key| said(run, &localized(key), first));
         let suggestions = outcome
@@ -206,7 +211,7 @@ fn figure(run: &Shared, path: &str, condition: Option<&ConditionRecord>) -> Figu
     let known = match root {
         "kpi" => assessment.kpi_figure(name).map(|found| found.unwrap_or(Figure::Unknown)),
         "objective" => assessment.objective_figure(name).map(|found| found.unwrap_or(Figure::Unknown)),
-        "label" => assessment.labels().get(name).map(|value| Figure::Text(value.to_owned())),
+        "label" => assessment.labels.get(name).map(|value| Figure::Text(value.to_owned())),
         "condition" => condition.map(|record| match name {
             "limit" => Figure::Number(record.limit),
             _ => Figure::Number(record.value),

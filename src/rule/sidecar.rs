@@ -114,7 +114,13 @@ impl Sidecar {
             None
         });
         if problems.is_empty() {
-            Ok(Sidecar { parameters: raw.parameters, require_one_of: raw.require_one_of, texts, for_, about: raw.about })
+            Ok(Sidecar {
+                parameters: raw.parameters,
+                require_one_of: raw.require_one_of,
+                texts,
+                for_,
+                about: raw.about,
+            })
         } else {
             Err(problems)
         }

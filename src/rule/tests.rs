@@ -1,1 +1,334 @@
-//! (tests follow)
+//! Scripts against small series: verdicts, errors with positions, limits that hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{RuleSet, Run, SHIPPED, ScriptFiles, on_large_stack, reference, shipped};
+use crate::assess::Assessment;
+use crate::model::calendar::Calendar;
+use crate::model::catalog::Catalog;
+use crate::model::grain::Grain;
+use crate::model::ids::{KpiId, Labels, RuleId, SeriesKey};
+use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query};
+use crate::model::notification::{Matcher, Route};
+use crate::model::observation::Observation;
+use crate::model::rule::{NoDataPolicy, ParamValue, RuleDef, SeriesChoice};
+use crate::model::schedule::Schedule;
+use crate::model::series::SeriesData;
+use crate::model::unit::{Category, Direction, Kind, Language, Unit};
+use crate::model::verdict::{Severity, Verdict};
+
+fn kpi() -> Arc<Kpi> {
+    Arc::new(Kpi {
+        id: "revenue".into(),
+        title: "Chiffre d'affaires".into(),
+        category: Category::Financial,
+        unit: Unit::Currency("EUR".into()),
+        better: Direction::Higher,
+        kind: Kind::Flow,
+        grain: Grain::Day,
+        zone: TimeZone::UTC,
+        calendar: Arc::new(Calendar::default()),
+        source: "shop".into(),
+        query: Query::Text(String::new()),
+        dimensions: Vec::new(),
+        schedule: Schedule::parse("daily 06:15").expect("a schedule"),
+        expected: Lateness::Elapsed(SignedDuration::from_hours(24)),
+        settle: SignedDuration::ZERO,
+        history: SignedDuration::from_hours(24 * 400),
+        empty: Empty::Missing,
+        complete: 0.8,
+        quality: Quality::default(),
+        owner: None,
+    })
+}
+
+fn catalog(with: &[(&str, ParamValue)]) -> Catalog {
+    let rule = RuleDef {
+        id: "r".into(),
+        script: "test".into(),
+        on: vec!["revenue".into()],
+        series: SeriesChoice::Total,
+        with: with.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+        for_: None,
+        keep_firing_for: None,
+        no_data: NoDataPolicy::default(),
+        use_provisional: false,
+    };
+    Catalog {
+        zone: TimeZone::UTC,
+        language: Language::Fr,
+        kpis: IndexMap::from([(KpiId::from("revenue"), kpi())]),
+        objectives: IndexMap::new(),
+        rules: IndexMap::from([(RuleId::from("r"), Arc::new(rule))]),
+        people: IndexMap::new(),
+        receivers: IndexMap::new(),
+        route: Route {
+            path: "0".into(),
+            matcher: Matcher::default(),
+            to: "ops".into(),
+            group_by: Vec::new(),
+            wait: SignedDuration::ZERO,
+            interval: SignedDuration::ZERO,
+            remind: None,
+            routes: Vec::new(),
+        },
+        checksum: String::new(),
+    }
+}
+
+const NOW: &str = "2026-11-23T06:15:00Z";
+
+/// The values are those of the last days before 23 November; none is a missing bucket.
+fn assessment(values: &[Option<f64>]) -> Arc<Assessment> {
+    let now: Timestamp = NOW.parse().expect("an instant");
+    let newest = Grain::Day.last_ended(now, &TimeZone::UTC);
+    let mut data = SeriesData::default();
+    for (back, value) in values.iter().rev().enumerate() {
+        if let Some(value) = value {
+            data.put(&Observation {
+                series: SeriesKey::total(&"revenue".into()),
+                bucket: newest - back as i64,
+                value: *value,
+                parts: None,
+                provisional: false,
+                known_at: now,
+                assumed: false,
+            });
+        }
+    }
+    Arc::new(Assessment::new(kpi(), Labels::total(), Arc::new(data), None, now))
+}
+
+fn files(script: &str, sidecar: Option<&str>) -> ScriptFiles {
+    ScriptFiles {
+        path: "rules/test.rhai".into(),
+        text: script.into(),
+        sidecar_path: "rules/test.yaml".into(),
+        sidecar: sidecar.map(str::to_owned),
+    }
+}
+
+fn run(script: &str, sidecar: Option<&str>, with: &[(&str, ParamValue)], values: &[Option<f64>]) -> Run {
+    on_large_stack(|| {
+        let (rules, problems) = RuleSet::compile(&catalog(with), &|_| Ok(files(script, sidecar)));
+        assert_eq!(problems, []);
+        let rule = rules.get(&"r".into()).expect("compiled").clone();
+        rules.run(&rule, &assessment(values), BTreeMap::new())
+    })
+}
+
+/// Runs a body of `evaluate(kpi, p)` on the values 100, 100, 40.
+fn verdict(body: &str) -> Verdict {
+    run(&format!("fn evaluate(kpi, p) {{ {body} }}"), None, &[], &[Some(100.0), Some(100.0), Some(40.0)]).verdict
+}
+
+fn level(body: &str) -> Option<Severity> {
+    match verdict(body) {
+        Verdict::Judged(finding) => finding.level,
+        other => panic!("{body}: {other:?}"),
+    }
+}
+
+fn problems(script: &str, sidecar: Option<&str>, with: &[(&str, ParamValue)]) -> Vec<String> {
+    let (_, problems) = RuleSet::compile(&catalog(with), &|_| Ok(files(script, sidecar)));
+    problems
+        .into_iter()
+        .map(|problem| match problem.file {
+            Some(file) => format!("{}:{}:{}: {}", file.display(), problem.line, problem.column, problem.message),
+            None => format!("{}: {}", problem.key.unwrap_or_default(), problem.message),
+        })
+        .collect()
+}
+
+#[test]
+fn conditions_give_levels() {
+    assert_eq!(level("below(kpi.value, 50)"), Some(Severity::Warning));
+    assert_eq!(level("below(kpi.value, 50).critical_below(45)"), Some(Severity::Critical));
+    assert_eq!(level("below(kpi.value, 50).critical_below(20)"), Some(Severity::Warning));
+    assert_eq!(level("below(kpi.value, 40)"), None);
+    assert_eq!(level("above(kpi.value, 39.5).level(\"info\")"), Some(Severity::Info));
+    assert_eq!(level("outside(kpi.value, 50, 150)"), Some(Severity::Warning));
+    assert_eq!(level("all_of([below(kpi.value, 50), above(kpi.value, 30)])"), Some(Severity::Warning));
+    assert_eq!(level("all_of([below(kpi.value, 50), above(kpi.value, 60)])"), None);
+    assert_eq!(
+        level("any_of([above(kpi.value, 60), below(kpi.value, 50).critical_below(45)])"),
+        Some(Severity::Critical)
+    );
+    assert_eq!(level("if kpi.value < 50 { critical(\"low\") } else { ok() }"), Some(Severity::Critical));
+    assert_eq!(level("ok()"), None);
+}
+
+#[test]
+fn windows_and_changes_read_the_series() {
+    assert_eq!(level("below(kpi.sum(3), 240.5)"), Some(Severity::Warning));
+    assert_eq!(level("below(kpi.change(1), -0.59)"), Some(Severity::Warning));
+    assert_eq!(level("below(kpi.mean(3), 80)"), None);
+    assert_eq!(level("above(kpi.previous, 99)"), Some(Severity::Warning));
+}
+
+#[test]
+fn hysteresis_leaves_a_gap() {
+    let Verdict::Judged(between) = verdict("below(kpi.value, 30).recovers_above(60)") else { panic!() };
+    assert_eq!((between.level, between.recovered), (None, false));
+    let Verdict::Judged(calm) = verdict("below(kpi.value, 30).recovers_above(35)") else { panic!() };
+    assert_eq!((calm.level, calm.recovered), (None, true));
+}
+
+#[test]
+fn a_condition_knows_what_it_watched() {
+    let Verdict::Judged(finding) = verdict("below(kpi.change(1), -0.2)") else { panic!() };
+    assert_eq!(finding.conditions[0].what, "kpi.change(1)");
+    assert!((finding.value.expect("a value") - -0.6).abs() < 1e-9);
+}
+
+#[test]
+fn unmeasurable_ends_the_script() {
+    let script = "fn evaluate(kpi, p) { if kpi.value > 0 { critical(\"seen\") } else { ok() } }";
+    let late = run(script, None, &[], &[Some(1.0), None, None, None]);
+    assert!(matches!(late.verdict, Verdict::NoData { ref what, .. } if what == "kpi.value"), "{late:?}");
+    let none = run(script, None, &[], &[]);
+    assert!(matches!(none.verdict, Verdict::NoData { .. }));
+    let asked = run("fn evaluate(kpi, p) { if has(\"value\") { ok() } else { hold(\"waiting\") } }", None, &[], &[]);
+    assert!(matches!(asked.verdict, Verdict::Hold { .. }));
+    let nested =
+        run("fn deep(kpi) { kpi.sum(500) } fn evaluate(kpi, p) { above(deep(kpi), 1) }", None, &[], &[Some(1.0)]);
+    assert!(matches!(nested.verdict, Verdict::NoData { .. }), "{nested:?}");
+}
+
+#[test]
+fn freshness_alone_judges_no_bucket() {
+    assert!(
+        !run("fn evaluate(kpi, p) { above(kpi.missed_buckets, 0) }", None, &[], &[Some(1.0), None, None]).read_data
+    );
+    assert!(run("fn evaluate(kpi, p) { above(kpi.value, 0) }", None, &[], &[Some(1.0)]).read_data);
+}
+
+#[track_caller]
+fn check_problem(script: &str, expected: &str) {
+    let found = problems(script, None, &[]);
+    assert!(found.iter().any(|problem| problem.contains(expected)), "{script}\nfound {found:#?}");
+}
+
+#[test]
+fn problems_have_positions_and_suggestions() {
+    check_problem(
+        "fn evaluate(kpi, p) {\n    above(kpi.valeu, 1)\n}",
+        "rules/test.rhai:2:15: unknown property 'valeu' on kpi; did you mean 'value'?",
+    );
+    check_problem("fn evaluate(kpi, p) { abov(kpi.value, 1) }", "unknown function 'abov'; did you mean 'above'?");
+    check_problem("fn evaluate(kpi, p) { above(kpi.value, p.x) }", "parameter 'x' is not declared");
+    check_problem("fn evaluate(kpi, p) { above(kpi.value, 1 }", "rules/test.rhai:1:");
+    check_problem("fn evalute(kpi, p) { ok() }", "no `fn evaluate(kpi, p)`");
+    check_problem(
+        "fn evaluate(kpi, p) { ok().say(\"{kpi.titel}\") }",
+        "unknown placeholder '{kpi.titel}'; did you mean 'title'?",
+    );
+    check_problem("fn evaluate(kpi, p) { eval(\"1\") }", "'eval' is not available in rules");
+    check_problem("import \"x\" as y; fn evaluate(kpi, p) { ok() }", "'import' is not available in rules");
+    check_problem("fn evaluate(kpi, objective, p) { ok() }", "KPI 'revenue' has none");
+}
+
+#[test]
+fn parameters_are_checked() {
+    let sidecar =
+        "parameters:\n  enter: {default: 0.3, help: limit}\n  low: {type: number, help: x}\nrequire_one_of: [low]\n";
+    let script = "fn evaluate(kpi, p) { below(kpi.value, p.enter) }";
+    let wrong =
+        problems(script, Some(sidecar), &[("entr", ParamValue::Number(1.0)), ("enter", ParamValue::Text("x".into()))]);
+    assert!(
+        wrong.iter().any(|p| p.contains("with.entr: script 'test' has no parameter 'entr'; did you mean 'enter'?")),
+        "{wrong:#?}"
+    );
+    assert!(wrong.iter().any(|p| p.contains("with.enter: parameter 'enter' must be a number")), "{wrong:#?}");
+    assert!(wrong.iter().any(|p| p.contains("needs at least one of the parameters low")), "{wrong:#?}");
+    let right = run(
+        script,
+        Some(sidecar),
+        &[("low", ParamValue::Integer(1)), ("enter", ParamValue::Integer(41))],
+        &[Some(40.0)],
+    );
+    assert!(matches!(right.verdict, Verdict::Judged(ref finding) if finding.level.is_some()));
+}
+
+#[test]
+fn a_run_time_error_is_a_failure_with_its_position() {
+    for (body, expected) in [
+        ("let x = []; above(x[3], 1)", "rules/test.rhai:1:"),
+        ("above(\"a\", 1)", "the value must be a number, not string"),
+        ("above(kpi.value, ())", "the limit is not set"),
+        ("1", "must return a verdict"),
+        ("below(kpi.value, 5).recovers_above(1)", "wrong side"),
+        ("let o = kpi; o.nothing", "unknown property 'nothing' on kpi"),
+        ("kpi.sum(0)", "from 1 to 10000"),
+    ] {
+        match verdict(body) {
+            Verdict::Failed { cause } => assert!(cause.contains(expected), "{body}: {cause}"),
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn hostile_scripts_end_in_failure() {
+    let deep = format!("fn evaluate(kpi, p) {{ {} 1 {} }}", "(".repeat(10_000), ")".repeat(10_000));
+    assert!(!problems(&deep, None, &[]).is_empty());
+    for body in [
+        "loop { }",
+        "let a = 0; while true { a += 1; }",
+        "for i in 0..1000000000 { }",
+        "let s = \"a\"; loop { s += s; }",
+        "let a = [1]; loop { a += a; }",
+        "let m = #{}; let i = 0; loop { m[i.to_string()] = i; i += 1; }",
+        "let s = \"aaaaaaaaaaaaaaaa\"; loop { s.replace(\"a\", s); }",
+        "let s = \"x\"; s.pad(1000000000, \"y\"); above(1, 0)",
+        "let a = []; a.pad(1000000000, 1); above(1, 0)",
+        "let x = 9223372036854775807; x += 1; above(x, 0)",
+        "above(1 / 0, 0)",
+        "let a = [1, 2]; a[0] = a; loop { a.push(a); }",
+    ] {
+        let script = format!("fn evaluate(kpi, p) {{ {body} }}");
+        if !problems(&script, None, &[]).is_empty() {
+            continue; // refused before it ever runs
+        }
+        match verdict(body) {
+            Verdict::Failed { .. } => {}
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+    let recursive = run("fn f(x) { f(x + 1) } fn evaluate(kpi, p) { f(1) }", None, &[], &[Some(1.0)]);
+    assert!(
+        matches!(recursive.verdict, Verdict::Failed { ref cause } if cause.contains("too deeply")),
+        "{recursive:?}"
+    );
+}
+
+#[test]
+fn shipped_rules_compile() {
+    for (name, ..) in SHIPPED {
+        let with: &[(&str, ParamValue)] = match *name {
+            "signal/threshold" => &[("below", ParamValue::Integer(60))],
+            "signal/change" => &[("drop", ParamValue::Number(0.2))],
+            _ => &[],
+        };
+        let (_, problems) = RuleSet::compile(&catalog(with), &|_| shipped(name).ok_or_else(String::new));
+        let real: Vec<_> = problems.iter().filter(|problem| !problem.message.contains("reads an objective")).collect();
+        assert!(real.is_empty(), "{name}: {real:#?}");
+    }
+}
+
+#[test]
+fn the_manual_is_what_the_code_offers() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/rules/README.md");
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    if written != reference() {
+        let fresh = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/rules-README.md");
+        std::fs::create_dir_all(fresh.parent().expect("a folder")).expect("writable");
+        std::fs::write(&fresh, reference()).expect("writable");
+        panic!("rules/README.md is out of date; take it from target/rules-README.md");
+    }
+}

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::civil::Date;
 use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, NativeCallContext, Position};
 
-use crate::assess::{Assessment, KPI_FIELDS, OBJECTIVE_FIELDS};
+use crate::assess::{Assessment, Field, FieldUnit, KPI_FIELDS, OBJECTIVE_FIELDS};
 use crate::model::assessment::{Measured, Unmeasurable};
 use crate::model::rule::ParamValue;
 use crate::model::text::Figure;
@@ -65,8 +65,8 @@ pub(super) struct Ended {
 }
 
 /// Fields that say how fresh the data is; reading them judges no bucket.
-const FRESHNESS: [&str; 8] =
-    ["id", "title", "age_days", "age_hours", "late_days", "late_hours", "missed_buckets", "has_data"];
+const FRESHNESS: [&str; 10] =
+    ["id", "title", "unit", "category", "owner", "source", "labels", "age_days", "late_days", "missed_buckets"];
 
 /// Windows over the last buckets: name, meaning.
 pub(super) const WINDOWS: [(&str, &str); 8] = [
@@ -96,13 +96,14 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<ParamsView>("parameters");
     engine.register_type_with_name::<Day>("date");
     engine.register_indexer_get(|kpi: &mut KpiView, name: ImmutableString| read_kpi(kpi, &name));
-    engine.register_indexer_get(|objective: &mut ObjectiveView, name: ImmutableString| read_objective(objective, &name));
+    engine
+        .register_indexer_get(|objective: &mut ObjectiveView, name: ImmutableString| read_objective(objective, &name));
     engine.register_indexer_get(|p: &mut ParamsView, name: ImmutableString| read_param(p, &name));
     engine.register_fn("has", |kpi: &mut KpiView, name: &str| Ok::<_, Box<EvalAltResult>>(read_kpi(kpi, name).is_ok()));
     engine.register_fn("has", |objective: &mut ObjectiveView, name: &str| read_objective(objective, name).is_ok());
     engine.register_fn("has", |context: NativeCallContext, name: &str| has(&context, name));
     engine.register_fn("label", |kpi: &mut KpiView, name: &str| {
-        kpi.assessment().labels().get(name).map_or(Dynamic::UNIT, |value| value.to_owned().into())
+        kpi.assessment().labels.get(name).map_or(Dynamic::UNIT, |value| value.to_owned().into())
     });
     for (name, _) in WINDOWS {
         engine.register_fn(name, move |kpi: &mut KpiView, n: INT| window(kpi, name, n));
@@ -133,18 +134,15 @@ fn read_kpi(kpi: &mut KpiView, name: &str) -> Fallible<Dynamic> {
         kpi.touch();
     }
     match kpi.assessment().kpi_figure(name) {
-        Some(figure) => measured(figure, &format!("kpi.{name}")),
+        Some(figure) => measured(figure, "kpi", name, KPI_FIELDS),
         None => Err(unknown("property", name, "kpi", KPI_FIELDS.iter().map(|field| field.name))),
     }
 }
 
 fn read_objective(objective: &mut ObjectiveView, name: &str) -> Fallible<Dynamic> {
     objective.0.read_data.store(true, Ordering::Relaxed);
-    if name == "too_early" {
-        return measured(objective.0.assessment.too_early(), "objective.too_early");
-    }
     match objective.0.assessment.objective_figure(name) {
-        Some(figure) => measured(figure, &format!("objective.{name}")),
+        Some(figure) => measured(figure, "objective", name, OBJECTIVE_FIELDS),
         None => Err(unknown("property", name, "objective", OBJECTIVE_FIELDS.iter().map(|field| field.name))),
     }
 }
@@ -183,14 +181,18 @@ fn window(kpi: &mut KpiView, name: &'static str, n: INT) -> Fallible<FLOAT> {
 fn workdays(context: &NativeCallContext, days: INT) -> Fallible<Day> {
     let run = surroundings(context)?;
     let days = bounded_days(days)?;
-    Ok(Day(run.assessment.kpi().calendar.add_working_days(run.assessment.today(), days)))
+    Ok(Day(run.assessment.kpi.calendar.add_working_days(today(&run), days)))
 }
 
 fn civil_days(context: &NativeCallContext, days: INT) -> Fallible<Day> {
     let run = surroundings(context)?;
     let days = i64::from(bounded_days(days)?);
-    let today = run.assessment.today();
+    let today = today(&run);
     Ok(Day(today.checked_add(jiff::Span::new().days(days)).unwrap_or(today)))
+}
+
+fn today(run: &Shared) -> Date {
+    crate::model::grain::day_of(run.assessment.now, &run.assessment.kpi.zone)
 }
 
 fn bounded_days(days: INT) -> Fallible<u32> {
@@ -200,30 +202,20 @@ fn bounded_days(days: INT) -> Fallible<u32> {
         .ok_or_else(|| runtime(&format!("{days} days: the number of days goes from 0 to 3660")))
 }
 
-fn measured<T: IntoDynamic>(found: Measured<T>, what: &str) -> Fallible<Dynamic> {
-    found.map(IntoDynamic::into_dynamic).map_err(|missing| ended(missing, what))
-}
-
-/// What figures look like to a script: plain numbers, texts and dates.
-trait IntoDynamic {
-    fn into_dynamic(self) -> Dynamic;
-}
-
-impl IntoDynamic for bool {
-    fn into_dynamic(self) -> Dynamic {
-        self.into()
-    }
-}
-
-impl IntoDynamic for Figure {
-    fn into_dynamic(self) -> Dynamic {
-        match self {
-            Figure::Quantity(value, _) | Figure::Number(value) | Figure::Ratio(value) | Figure::Days(value) => value.into(),
-            Figure::Date(date) => Dynamic::from(Day(date)),
-            Figure::Status(status) => status_name(status).into(),
-            Figure::Text(text) => text.into(),
-            Figure::Unknown => Dynamic::UNIT,
+/// What a figure looks like to a script: a plain number, truth value, text or date.
+fn measured(found: Measured<Figure>, on: &str, name: &str, fields: &[Field]) -> Fallible<Dynamic> {
+    match found {
+        Ok(Figure::Number(value)) if fields.iter().any(|field| field.name == name && field.unit == FieldUnit::Flag) => {
+            Ok((value != 0.0).into())
         }
+        Ok(Figure::Quantity(value, _) | Figure::Number(value) | Figure::Ratio(value) | Figure::Days(value)) => {
+            Ok(value.into())
+        }
+        Ok(Figure::Date(date)) => Ok(Dynamic::from(Day(date))),
+        Ok(Figure::Status(status)) => Ok(status_name(status).into()),
+        Ok(Figure::Text(text)) => Ok(text.into()),
+        Ok(Figure::Unknown) => Ok(Dynamic::UNIT),
+        Err(missing) => Err(ended(missing, &format!("{on}.{name}"))),
     }
 }
 

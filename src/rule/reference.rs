@@ -1,0 +1,98 @@
+//! The manual of everything a script can read and call, made from the tables that the code uses.
+
+use std::fmt::Write as _;
+
+use super::outcome::FUNCTIONS;
+use super::shipped::SHIPPED;
+use super::sidecar::Sidecar;
+use super::views::WINDOWS;
+use crate::assess::{Field, KPI_FIELDS, OBJECTIVE_FIELDS};
+
+/// `rules/README.md`; a test compares the file with this.
+pub fn reference() -> String {
+    let mut page = String::from(HEAD);
+    fields(&mut page, "What `kpi` has", "kpi", KPI_FIELDS);
+    page.push_str("\nWindows over the newest buckets; `n` goes from 1 to 10 000:\n\n| call | meaning |\n|---|---|\n");
+    for (name, meaning) in WINDOWS {
+        let _ = writeln!(page, "| `kpi.{name}(n)` | {meaning} |");
+    }
+    page.push_str("| `kpi.label(\"channel\")` | value of a dimension of this series, or `()` |\n");
+    page.push_str("| `kpi.has(\"name\")` | whether reading it gives a value now |\n");
+    fields(&mut page, "What `objective` has", "objective", OBJECTIVE_FIELDS);
+    page.push_str("\n## What a script calls and returns\n\n| call | meaning |\n|---|---|\n");
+    for (call, meaning) in FUNCTIONS {
+        let _ = writeln!(page, "| `{call}` | {meaning} |");
+    }
+    page.push_str(TAIL);
+    for (name, script, sidecar) in SHIPPED {
+        let about = script.lines().next().unwrap_or_default().trim_start_matches("//").trim();
+        let _ = writeln!(page, "\n### `{name}`\n\n{about}\n\n| parameter | default | meaning |\n|---|---|---|");
+        let sidecar = Sidecar::parse(sidecar).unwrap_or_default();
+        for (parameter, definition) in &sidecar.parameters {
+            let default = definition.default.as_ref().and_then(|value| serde_json::to_string(value).ok());
+            let _ = writeln!(
+                page,
+                "| `{parameter}` | {} | {} |",
+                default.unwrap_or_else(|| "none".into()),
+                definition.help
+            );
+        }
+    }
+    page
+}
+
+fn fields(page: &mut String, title: &str, on: &str, fields: &[Field]) {
+    let _ = writeln!(page, "\n## {title}\n\n| property | unit | meaning |\n|---|---|---|");
+    for field in fields {
+        let _ = writeln!(page, "| `{on}.{}` | {} | {} |", field.name, field.unit.as_str(), field.doc);
+    }
+}
+
+const HEAD: &str = "\
+# Rules
+
+A rule is a [rhai](https://rhai.rs) script with a sidecar of the same name: `objective/off_trajectory.rhai` and
+`objective/off_trajectory.yaml`. `script: a/b` means `rules/a/b.rhai` beside the configuration, else the one that ships in
+the binary. This page is generated from the tables that the program uses.
+
+```rhai
+// Warns when the stock is low; critical when it is out.
+fn evaluate(kpi, p) {
+    below(kpi.value, p.safety).recovers_above(p.recover).critical_below(1).say(\"low\")
+}
+```
+
+- `fn evaluate(kpi, p)` runs once per series and slot. `fn evaluate(kpi, objective, p)` runs once per objective of the
+  series, and not without one.
+- Reading what can't be had (no data, late, incomplete, before the history) ends the script as *no data*; a comparison
+  never sees it. `has(\"name\")` asks first.
+- A condition keeps both its sides: between its limit and its recovery limit nothing begins and nothing ends.
+- A name that doesn't exist is an error with its position: `rules/a/b.rhai:12:9: unknown property 'drft' on objective; did
+  you mean 'drift'?`
+- Limits: 100 000 operations, 16 call levels, expressions 32 deep, texts of 4 096 bytes, arrays of 1 024, maps of 256,
+  64 variables, 32 functions, 64 KiB of script. They count, so that a verdict never depends on the machine. There is no
+  `eval`, `import`, `try`, `throw`, no clock, no randomness, no file, no network.
+- Days and dates are the KPI's: its zone, its working calendar.
+";
+
+const TAIL: &str = "
+## The sidecar
+
+```yaml
+parameters:
+  safety: {default: 10, help: \"fires below this quantity\"}      # its default gives its type
+  peer:   {type: kpi, help: \"another KPI, read as p.peer.value\"} # number, integer, bool, text, kpi
+require_one_of: [safety]                                         # at least one must be set
+for: 2 buckets                                                   # default patience; the configuration's `for` wins
+about: objective                                                 # or data: alerts go to ops, not to managers
+texts:
+  low:
+    fr: \"{kpi.title} : il reste {kpi.value|unit}.\"
+    en: \"{kpi.title}: {kpi.value|unit} left.\"
+```
+
+Placeholders are `{kpi.x}`, `{objective.x}`, `{p.x}`, `{label.x}`, `{condition.value}`, `{condition.limit}`, with
+`|unit` (the KPI's unit), `|percent` (signed, of a ratio), `|signed` or `|days`. `{{` writes a brace.
+
+## Rules that ship
+";
