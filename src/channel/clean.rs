@@ -29,8 +29,8 @@ pub(super) fn token(key: &str) -> String {
     }
     let kept: String = key.chars().take(TOKEN_CHARS_MAX).map(|each| if safe(each) { each } else { '-' }).collect();
     let digest = ring::digest::digest(&ring::digest::SHA256, key.as_bytes());
-    let tail: String = digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{tail}", kept.trim_matches(['-', '.']))
+    let tail = digest.as_ref()[..8].iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{}-{tail:016x}", kept.trim_matches(['-', '.']))
 }
 
 /// The text with every secret, and its base64 form, blanked.

@@ -153,7 +153,7 @@ async fn nobody_listening_is_worth_another_try() {
 async fn check_http(build: fn(&str) -> Channel, status: u16, body: &str, expected: &str) -> AttemptOutcome {
     let server = MockServer::start().await;
     let answer = ResponseTemplate::new(status)
-        .set_body_string(format!("{body}"))
+        .set_body_string(body)
         .insert_header("Retry-After", "7200")
         .insert_header("Location", "http://127.0.0.1:1/elsewhere");
     Mock::given(any()).respond_with(answer).expect(1).mount(&server).await;

@@ -118,7 +118,7 @@ fn section_blocks(message: &Message, section: &Section) -> Vec<Value> {
     for (title, items) in [(Text::Suggestions, &section.suggestions), (Text::Comparisons, &section.comparisons)] {
         if !items.is_empty() {
             let gap = if lists.is_empty() { "" } else { "\n" };
-            lists.push_str(&format!("{gap}*{}*", text(message.language, title)));
+            lists.extend([gap, "*", text(message.language, title), "*"]);
             append(&mut lists, "\n• ", items);
         }
     }

@@ -156,8 +156,10 @@ pub(super) fn preview(delivery: &NewDelivery) -> String {
 #[derive(Serialize)]
 struct Event<'a> {
     schema: &'static str,
-    event_id: String,
-    event_type: &'static str,
+    #[serde(rename = "event_id")]
+    id: String,
+    #[serde(rename = "event_type")]
+    kind: &'static str,
     delivery: &'a str,
     notification: &'a str,
     receiver: &'a ReceiverId,
@@ -200,8 +202,8 @@ impl<'a> Event<'a> {
         let message = &delivery.message;
         Event {
             schema: SCHEMA,
-            event_id: clean::token(&delivery.key),
-            event_type: event_type(message),
+            id: clean::token(&delivery.key),
+            kind: event_type(message),
             delivery: &delivery.key,
             notification: &delivery.notification,
             receiver: &delivery.receiver,
