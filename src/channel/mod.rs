@@ -1,1 +1,29 @@
-//! (being built)
+//! Channels: one neutral message in, one provider's form out; errors told apart by what to do about them.
+//!
+//! A channel renders, sends once and says what became of it. Whether and when to try again is decided elsewhere.
+
+mod build;
+mod clean;
+mod config;
+mod email;
+mod http;
+mod maildir;
+mod mime;
+mod reply;
+mod send;
+mod slack;
+mod smtp;
+mod view;
+mod webhook;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod fake_smtp;
+#[cfg(test)]
+mod fixture;
+
+pub use build::{Channel, ChannelContext};
+pub use config::{
+    ChannelConfig, EmailConfig, MailConfig, MaildirConfig, SlackConfig, SmtpConfig, TextRef, TlsMode, WebhookConfig,
+};
