@@ -78,7 +78,7 @@ pub(super) struct Inner {
     #[cfg(feature = "seeded-bugs")]
     pub(super) bug: Option<SeededBug>,
     /// Last field: let go after the connections.
-    _lock: Option<InstanceLock>,
+    lock: std::sync::Mutex<Option<InstanceLock>>,
 }
 
 impl Store {
@@ -96,11 +96,15 @@ impl Store {
         self.inner.epoch.load(Ordering::SeqCst)
     }
 
-    /// Closes all connections; the last one folds the write-ahead log into the database. Later calls fail.
+    /// Closes all connections; the last one folds the write-ahead log into the database. Then another process
+    /// may open it. Later calls fail.
     pub async fn close(&self) {
         self.inner.readers.close().await;
         if let Some(writer) = &self.inner.writer {
             writer.lock().await.close().await;
+        }
+        if let Ok(mut lock) = self.inner.lock.lock() {
+            lock.take();
         }
     }
 
@@ -175,7 +179,7 @@ async fn assemble(
         epoch: AtomicI64::new(epoch),
         #[cfg(feature = "seeded-bugs")]
         bug: options.bug,
-        _lock: lock,
+        lock: std::sync::Mutex::new(lock),
     };
     Ok(Store { inner: Arc::new(inner) })
 }
