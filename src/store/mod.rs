@@ -1,1 +1,34 @@
-//! (being built)
+//! The state database: what must survive a crash, in one SQLite file.
+//!
+//! Writes go through one connection, each a transaction under an epoch; reads through a small pool. Sizes per row stand
+//! at the head of the first migration.
+
+mod error;
+mod evaluate;
+mod files;
+mod inspect;
+mod lock;
+mod migrate;
+mod notify;
+mod observations;
+mod open;
+mod outbox;
+mod read;
+mod reserve;
+mod send;
+mod verify;
+mod write;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that meets an error it does not expect has failed")]
+mod conformance;
+
+pub use error::StoreError;
+pub use evaluate::REJECTIONS_PER_KPI_MAX;
+#[cfg(feature = "seeded-bugs")]
+pub use open::SeededBug;
+pub use open::{OpenOptions, Store};
+pub use outbox::DUE_PER_RECIPIENT_MAX;
+pub use read::{Attempt, DeliveryFilter, ItemRecord, TransitionFilter};
+pub use reserve::RESERVE_BYTES;
+pub use send::NextStep;

@@ -1,0 +1,69 @@
+//! A full disk, played by a bound on the number of pages.
+
+use std::path::Path;
+
+use sqlx::AssertSqlSafe;
+
+use super::fixtures::{Place, at, delivery, queued, total, writing};
+use crate::model::commit::EvaluateCommit;
+use crate::model::notification::AttemptOutcome;
+use crate::store::files;
+use crate::store::write::Writer;
+use crate::store::{NextStep, OpenOptions, Store, StoreError};
+
+/// Called once the reserve has been freed: where a file `<db>.grows` says so, the freed space can be used.
+pub(in crate::store) async fn space_was_freed(writer: &mut Writer, path: &Path) {
+    if files::beside(path, "grows").exists() {
+        limit(writer, 1_000_000).await;
+    }
+}
+
+async fn limit(writer: &mut Writer, pages: u32) {
+    let pragma = format!("PRAGMA max_page_count = {pages}");
+    sqlx::raw_sql(AssertSqlSafe(pragma)).execute(writer.connection()).await.unwrap();
+}
+
+async fn set_limit(store: &Store, pages: u32) {
+    limit(&mut *store.inner.writer.as_ref().unwrap().lock().await, pages).await;
+}
+
+fn history(from: i64) -> EvaluateCommit {
+    EvaluateCommit {
+        observations: (from..from + 20_000).map(|bucket| total(bucket, bucket as f64)).collect(),
+        ..EvaluateCommit::default()
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_frees_the_reserve_then_says_so() {
+    let place = Place::new();
+    let store = Store::open(&place.path(), OpenOptions { reserve_bytes: 1 << 20, ..writing() }).await.unwrap();
+    assert!(store.reserve_held());
+    assert_eq!(files::length(&files::beside(&place.path(), "reserve")), 1 << 20);
+    set_limit(&store, 1).await;
+    let error = store.commit_evaluate(&history(0), 1).await.unwrap_err();
+    assert!(matches!(error, StoreError::Full { reserve_freed: true, .. }), "{error}");
+    assert!(error.to_string().contains("free disk space"), "{error}");
+    assert!(!store.reserve_held());
+    let error = store.commit_evaluate(&history(0), 1).await.unwrap_err();
+    assert!(matches!(error, StoreError::Full { reserve_freed: false, .. }), "{error}");
+    assert!(store.series_of(&"revenue".into()).await.unwrap().is_empty(), "nothing of the write was kept");
+
+    set_limit(&store, 1_000_000).await;
+    store.commit_evaluate(&history(0), 1).await.unwrap();
+    assert!(store.restore_reserve().await.unwrap() && store.reserve_held());
+}
+
+#[tokio::test]
+async fn what_the_reserve_gives_carries_the_write() {
+    let place = Place::new();
+    let store = Store::open(&place.path(), OpenOptions { reserve_bytes: 1 << 20, ..writing() }).await.unwrap();
+    store.commit_notify(&queued(vec![delivery("k", "direction", "t")]), 1).await.unwrap();
+    std::fs::write(files::beside(&place.path(), "grows"), "").unwrap();
+    set_limit(&store, 1).await;
+    store.commit_evaluate(&history(0), 1).await.unwrap();
+    assert!(!store.reserve_held());
+    let attempt = store.begin_attempt(1, at(400)).await.unwrap();
+    let sent = AttemptOutcome::Sent { detail: "250 ok".into() };
+    store.finish_attempt(attempt, &sent, at(401), NextStep::Sent).await.unwrap();
+}

@@ -1,0 +1,27 @@
+//! The schema's versions: ordered SQL files, each applied in one transaction.
+
+use sqlx::{AssertSqlSafe, SqliteConnection};
+
+use super::error::Failure;
+
+/// `VIGI`: marks the file as ours.
+pub(super) const APPLICATION_ID: u32 = 0x5649_4749;
+
+/// Never edited once released; a change is a new file.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+
+/// The newest schema version that this program knows.
+pub(super) const KNOWN_VERSION: u32 = MIGRATIONS.len() as u32;
+
+/// Brings the schema from `version` to the newest. A crash in between leaves a whole version behind.
+pub(super) async fn migrate(conn: &mut SqliteConnection, version: u32) -> Result<(), Failure> {
+    for (number, sql) in (1_u32..).zip(MIGRATIONS).skip(version as usize) {
+        tracing::info!(version = number, "migrating the state database");
+        // Dropped connections roll back by themselves, so a failure needs no clean-up here.
+        let script = format!(
+            "BEGIN IMMEDIATE;\n{sql}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number};\nCOMMIT;"
+        );
+        sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut *conn).await?;
+    }
+    Ok(())
+}

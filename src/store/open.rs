@@ -1,0 +1,251 @@
+//! Opening the state database: who may, what is refused, and what it looks like once open.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tokio::sync::Mutex;
+
+use super::error::{Failure, StoreError};
+use super::files;
+use super::inspect::{Found, inspect};
+use super::lock::InstanceLock;
+use super::migrate;
+use super::reserve::{RESERVE_BYTES, Reserve};
+use super::verify;
+use super::write::Writer;
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const READERS_MAX: u32 = 4;
+/// Rows a reader may run ahead of its consumer.
+const ROW_BUFFER: usize = 1024;
+
+/// How to open.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenOptions {
+    /// Create the database where there is none, with its folder.
+    pub create: bool,
+    /// Only read; works beside a running daemon and takes no lock.
+    pub read_only: bool,
+    /// Size of the reserve file; 0 for none.
+    pub reserve_bytes: u64,
+    /// Breaks one guarantee on purpose.
+    #[cfg(feature = "seeded-bugs")]
+    pub bug: Option<SeededBug>,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        OpenOptions {
+            create: false,
+            read_only: false,
+            reserve_bytes: RESERVE_BYTES,
+            #[cfg(feature = "seeded-bugs")]
+            bug: None,
+        }
+    }
+}
+
+/// Guarantees that can be broken, to show that the crash checker catches it.
+#[cfg(feature = "seeded-bugs")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeededBug {
+    /// Each half of a step is written in two transactions.
+    TwoTransactions,
+    /// The start of an attempt is not written.
+    NoAttemptRecord,
+}
+
+/// The state database. Clones share one writer and a few readers.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(super) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) path: PathBuf,
+    pub(super) readers: SqlitePool,
+    /// None when opened for reading.
+    pub(super) writer: Option<Mutex<Writer>>,
+    pub(super) reserve: Reserve,
+    /// The epoch this process took up when it opened.
+    pub(super) epoch: AtomicI64,
+    #[cfg(feature = "seeded-bugs")]
+    pub(super) bug: Option<SeededBug>,
+    /// Last field: let go after the connections.
+    lock: std::sync::Mutex<Option<InstanceLock>>,
+}
+
+impl Store {
+    /// Opens the database at `path`. What is refused is left byte for byte as it was.
+    pub async fn open(path: &Path, options: OpenOptions) -> Result<Store, StoreError> {
+        if options.read_only { open_reader(path, options).await } else { open_writer(path, options).await }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// The epoch to name in commits.
+    pub fn epoch(&self) -> i64 {
+        self.inner.epoch.load(Ordering::SeqCst)
+    }
+
+    /// Closes all connections; the last one folds the write-ahead log into the database. Then another process
+    /// may open it. Later calls fail.
+    pub async fn close(&self) {
+        self.inner.readers.close().await;
+        if let Some(writer) = &self.inner.writer {
+            writer.lock().await.close().await;
+        }
+        if let Ok(mut lock) = self.inner.lock.lock() {
+            lock.take();
+        }
+    }
+
+    /// Takes the reserve again once there is space. False while there is too little.
+    pub async fn restore_reserve(&self) -> Result<bool, StoreError> {
+        let reserve = self.inner.reserve.clone();
+        blocking(&self.inner.path, move || reserve.hold()).await
+    }
+
+    /// False once the reserve was freed (or never fitted): history should pause, what is queued still goes out.
+    pub fn reserve_held(&self) -> bool {
+        self.inner.reserve.held()
+    }
+}
+
+async fn open_reader(path: &Path, options: OpenOptions) -> Result<Store, StoreError> {
+    let version = match inspect(path)? {
+        Found::Nothing => return Err(StoreError::NotFound { path: path.to_owned() }),
+        Found::Ours { version } => version,
+    };
+    if version < migrate::KNOWN_VERSION {
+        let detail = format!("it has the older schema version {version}, which only `vigie run` may bring up to date");
+        return Err(StoreError::ReadOnly { path: path.to_owned(), detail });
+    }
+    let readers = reader_pool(path);
+    assemble(path, options, readers, None, None).await
+}
+
+async fn open_writer(path: &Path, options: OpenOptions) -> Result<Store, StoreError> {
+    if inspect(path)? == Found::Nothing {
+        if !options.create {
+            return Err(StoreError::NotFound { path: path.to_owned() });
+        }
+        files::create_folder_of(path).map_err(|error| StoreError::io(path, &error))?;
+    }
+    let lock = InstanceLock::take(path)?;
+    // Another process may have finished with it between the first look and the lock.
+    let version = match inspect(path)? {
+        Found::Nothing => create(path).await?,
+        Found::Ours { version } => {
+            // Says "permission denied" before SQLite would quietly fall back to reading.
+            fs::OpenOptions::new().write(true).open(path).map_err(|error| StoreError::io(path, &error))?;
+            verify::quick(path).await?;
+            version
+        }
+    };
+    let mut conn = writer_options(path).connect().await.map_err(|error| Failure::from(error).on(path))?;
+    migrate::migrate(&mut conn, version).await.map_err(|failure| failure.on(path))?;
+    let reserve = Reserve::of(path, options.reserve_bytes);
+    if !blocking(path, move || reserve.hold()).await? && options.reserve_bytes > 0 {
+        tracing::warn!(path = %path.display(), "no space for the reserve file; a full disk will stop notifications too");
+    }
+    assemble(path, options, reader_pool(path), Some(Mutex::new(Writer::new(conn))), Some(lock)).await
+}
+
+async fn assemble(
+    path: &Path,
+    options: OpenOptions,
+    readers: SqlitePool,
+    writer: Option<Mutex<Writer>>,
+    lock: Option<InstanceLock>,
+) -> Result<Store, StoreError> {
+    let epoch: i64 = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'epoch'")
+        .fetch_one(&readers)
+        .await
+        .map_err(|error| Failure::from(error).on(path))?;
+    let inner = Inner {
+        path: path.to_owned(),
+        readers,
+        writer,
+        reserve: Reserve::of(path, options.reserve_bytes),
+        epoch: AtomicI64::new(epoch),
+        #[cfg(feature = "seeded-bugs")]
+        bug: options.bug,
+        lock: std::sync::Mutex::new(lock),
+    };
+    Ok(Store { inner: Arc::new(inner) })
+}
+
+/// Makes a whole database under another name, then moves it in place: a crash in between leaves none, never half a one.
+async fn create(path: &Path) -> Result<u32, StoreError> {
+    let building = files::beside(path, "creating");
+    let io = |error: std::io::Error| StoreError::io(path, &error);
+    for left_over in ["", "-wal", "-shm", "-journal"] {
+        match fs::remove_file(files::suffixed(&building, left_over)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    files::open_private(&building).map_err(io)?;
+    let build = async {
+        let mut conn = writer_options(&building).connect().await?;
+        migrate::migrate(&mut conn, 0).await?;
+        conn.close().await?;
+        Ok(())
+    };
+    build.await.map_err(|failure: Failure| failure.on(path))?;
+    fs::File::open(&building).and_then(|file| file.sync_all()).map_err(io)?;
+    fs::rename(&building, path).map_err(io)?;
+    files::sync_folder_of(path).map_err(io)?;
+    Ok(migrate::KNOWN_VERSION)
+}
+
+fn writer_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        // Bounds what the log keeps on disk after a large commit.
+        .pragma("journal_size_limit", (64 << 20).to_string())
+        .pragma("temp_store", "MEMORY")
+        .pragma("cache_size", "-16384")
+        .disable_statement_logging()
+}
+
+pub(super) fn reader_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .row_buffer_size(ROW_BUFFER)
+        .pragma("query_only", "ON")
+        .disable_statement_logging()
+}
+
+fn reader_pool(path: &Path) -> SqlitePool {
+    SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(reader_options(path))
+}
+
+/// Runs file work that may take a while beside the other tasks.
+pub(super) async fn blocking<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    done.map_err(|error| StoreError::io(path, &error))
+}
+
+/// Closes a connection that served one purpose.
+pub(super) async fn finish(conn: SqliteConnection) -> Result<(), Failure> {
+    Ok(conn.close().await?)
+}
