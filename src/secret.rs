@@ -5,6 +5,18 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+/// Where a secret's value lies: `{env: NAME}`, `{file: path}` or `{credential: name}` (systemd).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretRef {
+    /// An environment variable.
+    Env(String),
+    /// A file that not everybody may read.
+    File(std::path::PathBuf),
+    /// A file below `$CREDENTIALS_DIRECTORY`, as systemd's `LoadCredential` makes it.
+    Credential(String),
+}
+
 /// A secret's value. Prints as `***`; its bytes are wiped when it is dropped.
 #[derive(Clone)]
 pub struct Secret(SecretString);
@@ -36,13 +48,4 @@ impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         self.expose() == other.expose()
     }
-}
-
-/// Where a secret's value is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SecretRef {
-    Env(String),
-    File(std::path::PathBuf),
-    Credential(String),
 }

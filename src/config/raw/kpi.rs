@@ -1,0 +1,223 @@
+//! Key figures.
+
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
+
+use crate::config::scalar::{Amount, Share, Written};
+use crate::model::grain::Grain;
+use crate::model::kpi::Lateness;
+use crate::model::unit::{Category, Direction, Unit};
+
+/// A named indicator.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawKpi {
+    /// Name shown in messages. Example: `Chiffre d'affaires`.
+    pub title: String,
+    /// Family: `financial`, `operational` or `customer`.
+    pub category: Category,
+    /// Unit of the values: a currency code, `%` (12.5 is 12.5 %), `ratio` (0.125 is 12.5 %), `points`, `none` or a
+    /// word. Default: `none`. Example: `EUR`.
+    pub unit: Option<Written<Unit>>,
+    /// Which way is good: `higher`, `lower` or `in_band`. Default: `higher`.
+    pub better: Option<Direction>,
+    /// How values combine: `flow` adds up (revenue), `level` is a state (stock), `ratio` keeps numerator and
+    /// denominator. Default: `flow`. Example: `{level: {over_time: mean}}`.
+    pub kind: Option<RawKind>,
+    /// Width of one value: `day`, `week`, `month`, `hour` or a duration that divides a day. Default: `day`.
+    pub grain: Option<Written<Grain>>,
+    /// Zone of its days and schedule. Default: the top-level `timezone`. Example: `Europe/Paris`.
+    pub timezone: Option<String>,
+    /// Id of the source it is pulled from.
+    pub source: String,
+    /// What the source is asked: text (SQL with `:from` and `:to`, PromQL) or columns for CSV tables.
+    /// Example: `{time: date, value: montant, labels: [canal]}`.
+    pub query: RawQuery,
+    /// Labels that split it into series. Default: none. Example: `[channel]`.
+    #[serde(default)]
+    pub dimensions: Vec<String>,
+    /// When it is pulled: `hourly`, `daily 06:15`, `workdays 06:15`, `every 5m`, or a cron expression with seconds.
+    /// Default: by grain, `daily 06:15` for days, weeks and months, `hourly`, else once per bucket.
+    pub schedule: Option<String>,
+    /// How long after a bucket's end its value may take; later is late. Default: one grain. Example:
+    /// `1 workday after end`.
+    pub expected: Option<Written<Lateness>>,
+    /// Buckets younger than this are provisional and pulled again. Default: `0s`. Example: `2d`.
+    pub settle: Option<Written<jiff::SignedDuration>>,
+    /// How far back the first start pulls. Default: `400d`, for grains below a day 400 buckets.
+    pub history: Option<Written<jiff::SignedDuration>>,
+    /// What an absent bucket means after a complete pull: `zero` or `missing`. Default: `missing`.
+    pub empty: Option<RawEmpty>,
+    /// Share of the due buckets from which a span counts as measurable. Default: `80 %`.
+    pub complete: Option<Written<Share>>,
+    /// Limits outside which a value is refused. Example: `{min: 0}`.
+    pub quality: Option<RawQuality>,
+    /// Id of the person who answers for it. Default: none.
+    pub owner: Option<String>,
+}
+
+/// How values of neighbouring buckets and labels combine.
+#[derive(Clone, Copy, Debug)]
+pub enum RawKind {
+    /// Adds up over time and labels.
+    Flow,
+    /// State at a moment; `level` alone, or with its settings.
+    Level(RawLevel),
+    /// Numerator over denominator, both kept.
+    Ratio,
+}
+
+/// The name of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawKindName {
+    Flow,
+    Level,
+    Ratio,
+}
+
+/// A kind with settings.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawKindMap {
+    /// Settings of a level.
+    level: RawLevel,
+}
+
+/// How a level combines.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawLevel {
+    /// Over time the `last` value stands, or the `mean`. Default: `last`.
+    pub over_time: Option<RawOverTime>,
+    /// Whether labels add up to the total (stock of each shop). Default: `false`.
+    #[serde(default)]
+    pub additive: bool,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawOverTime {
+    Last,
+    Mean,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawEmpty {
+    Zero,
+    Missing,
+}
+
+/// Limits of plausible values, both included, in the KPI's unit.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawQuality {
+    /// Least plausible value; below it a reading is refused. Default: none.
+    pub min: Option<Written<Amount>>,
+    /// Greatest plausible value; above it a reading is refused. Default: none.
+    pub max: Option<Written<Amount>>,
+}
+
+/// Text for SQL and PromQL, columns for tables.
+#[derive(Clone, Debug)]
+pub enum RawQuery {
+    Text(String),
+    Columns(RawColumns),
+}
+
+/// Which columns of a table are time, value and labels.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawColumns {
+    /// Column of the instant or day. Example: `date`.
+    pub time: String,
+    /// Column of the value; for ratios `numerator` and `denominator` instead.
+    pub value: Option<String>,
+    /// Column of a ratio's numerator.
+    pub numerator: Option<String>,
+    /// Column of a ratio's denominator.
+    pub denominator: Option<String>,
+    /// Column of the number of cases behind the value.
+    pub n: Option<String>,
+    /// Columns of the labels. Default: the KPI's `dimensions`.
+    #[serde(default)]
+    pub labels: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for RawQuery {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct QueryVisitor;
+
+        impl<'de> Visitor<'de> for QueryVisitor {
+            type Value = RawQuery;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a query text, or columns such as `{time: date, value: amount}`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<RawQuery, E> {
+                Ok(RawQuery::Text(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawQuery, A::Error> {
+                RawColumns::deserialize(MapAccessDeserializer::new(map)).map(RawQuery::Columns)
+            }
+        }
+
+        input.deserialize_any(QueryVisitor)
+    }
+}
+
+impl JsonSchema for RawQuery {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Query".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"type": "string"}, generator.subschema_for::<RawColumns>()]})
+    }
+}
+
+impl<'de> Deserialize<'de> for RawKind {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct KindVisitor;
+
+        impl<'de> Visitor<'de> for KindVisitor {
+            type Value = RawKind;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`flow`, `level`, `ratio`, or `{level: {over_time: mean}}`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<RawKind, E> {
+                Ok(match RawKindName::deserialize(text.into_deserializer())? {
+                    RawKindName::Flow => RawKind::Flow,
+                    RawKindName::Level => RawKind::Level(RawLevel::default()),
+                    RawKindName::Ratio => RawKind::Ratio,
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawKind, A::Error> {
+                RawKindMap::deserialize(MapAccessDeserializer::new(map)).map(|kind| RawKind::Level(kind.level))
+            }
+        }
+
+        input.deserialize_any(KindVisitor)
+    }
+}
+
+impl JsonSchema for RawKind {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Kind".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (name, map) = (generator.subschema_for::<RawKindName>(), generator.subschema_for::<RawKindMap>());
+        json_schema!({"anyOf": [name, map]})
+    }
+}

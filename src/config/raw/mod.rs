@@ -1,0 +1,15 @@
+//! The shape of the configuration files. The doc comment of each field is its manual entry.
+
+mod kpi;
+mod objective;
+mod people;
+mod route;
+mod rule;
+mod top;
+
+pub use kpi::{RawColumns, RawEmpty, RawKind, RawKindName, RawKpi, RawLevel, RawOverTime, RawQuality, RawQuery};
+pub use objective::{RawAction, RawFixedPeriod, RawMeasure, RawMilestones, RawObjective, RawPeriod, RawTrajectory};
+pub use people::RawPerson;
+pub use route::{RawGroup, RawMatch, RawRoute, RawSubRoute};
+pub use rule::{OneOrMany, RawNoData, RawOn, RawParam, RawRule, RawSelection};
+pub use top::{RawCalendar, RawLog, RawLogFormat, RawTop};

@@ -1,0 +1,152 @@
+//! Objectives: targets, periods, trajectories, actions.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use indexmap::IndexMap;
+use jiff::civil::Date;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+
+use crate::config::scalar::{Amount, Written};
+
+/// A SMART target on a KPI over a period. Exactly one of `reach`, `reduce_to`, `at_least`, `at_most`, `between`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawObjective {
+    /// Id of the KPI it measures.
+    pub kpi: String,
+    /// The objective in words. Example: `Porter le chiffre d'affaires mensuel à 400 000 €`.
+    pub statement: String,
+    /// Get up to this by the period's end, in the KPI's unit. Example: `400000`.
+    pub reach: Option<Written<Amount>>,
+    /// Get down to this by the period's end, in the KPI's unit.
+    pub reduce_to: Option<Written<Amount>>,
+    /// Stay at or above this, in the KPI's unit.
+    pub at_least: Option<Written<Amount>>,
+    /// Stay at or below this, in the KPI's unit.
+    pub at_most: Option<Written<Amount>>,
+    /// Stay within these two, both included, in the KPI's unit. Example: `[18, 22]`.
+    pub between: Option<Vec<Written<Amount>>>,
+    /// How the period's buckets make one figure: `sum` (flows), `pooled` (ratios), `each`, `mean`, `at_end`.
+    /// Default: `sum` for flows, `pooled` for ratios; for levels `each` when something is to be kept
+    /// (`at_least`, `at_most`, `between`), else `at_end`.
+    pub measure: Option<RawMeasure>,
+    /// `month`, `quarter`, `year`, one of them by name (`2026-11`, `2026-Q4`, `2026`), or two days, both included:
+    /// `{from: 2026-10-01, to: 2026-12-31}`.
+    pub period: RawPeriod,
+    /// The way the figure is expected to go: `linear`, `working_days`, or `{milestones: {2026-10-31: 100000}}`.
+    /// Default: `working_days` for days with a country's calendar, else `linear`.
+    pub trajectory: Option<RawTrajectory>,
+    /// Where the measure stood when the objective was set, in the KPI's unit: start of the way for levels.
+    pub baseline: Option<Written<Amount>>,
+    /// One series instead of the total, by its labels. Example: `{channel: web}`.
+    #[serde(rename = "where")]
+    pub where_: Option<IndexMap<String, String>>,
+    /// Axis of the strategy it serves. Example: `croissance`.
+    pub axis: Option<String>,
+    /// Id of the person who answers for it. Default: the KPI's owner.
+    pub owner: Option<String>,
+    /// What was undertaken for it.
+    #[serde(default)]
+    pub actions: Vec<RawAction>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawMeasure {
+    Sum,
+    Pooled,
+    Each,
+    Mean,
+    AtEnd,
+}
+
+/// Something undertaken for an objective.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawAction {
+    /// What is to be done. Example: `Relancer les paniers abandonnés`.
+    #[serde(rename = "do")]
+    pub do_: String,
+    /// Id of the person who does it.
+    pub who: Option<String>,
+    /// The day it is to be done by. Example: `2026-11-30`.
+    pub by: Option<Written<Date>>,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawTrajectory {
+    /// A straight line over civil time.
+    Linear,
+    /// A straight line over working days.
+    WorkingDays,
+    /// Expected figures at the end of days, in order.
+    Milestones(RawMilestones),
+}
+
+/// Figures by day, in the KPI's unit. Example: `{2026-10-31: 100000, 2026-11-30: 250000}`.
+pub type RawMilestones = IndexMap<String, Written<Amount>>;
+
+/// The span of an objective.
+#[derive(Clone, Debug)]
+pub enum RawPeriod {
+    Named(String),
+    Fixed(RawFixedPeriod),
+}
+
+/// Two days, both included.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawFixedPeriod {
+    /// First day.
+    pub from: Written<Date>,
+    /// Last day.
+    pub to: Written<Date>,
+}
+
+impl<'de> Deserialize<'de> for RawPeriod {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct PeriodVisitor;
+
+        impl<'de> Visitor<'de> for PeriodVisitor {
+            type Value = RawPeriod;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a period such as `month`, `quarter`, `year`, `2026-Q4` or `{from: ..., to: ...}`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<RawPeriod, E> {
+                Ok(RawPeriod::Named(text.to_owned()))
+            }
+
+            fn visit_i64<E: Error>(self, year: i64) -> Result<RawPeriod, E> {
+                Ok(RawPeriod::Named(year.to_string()))
+            }
+
+            fn visit_u64<E: Error>(self, year: u64) -> Result<RawPeriod, E> {
+                Ok(RawPeriod::Named(year.to_string()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawPeriod, A::Error> {
+                RawFixedPeriod::deserialize(MapAccessDeserializer::new(map)).map(RawPeriod::Fixed)
+            }
+        }
+
+        input.deserialize_any(PeriodVisitor)
+    }
+}
+
+impl JsonSchema for RawPeriod {
+    fn schema_name() -> Cow<'static, str> {
+        "Period".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let fixed = generator.subschema_for::<RawFixedPeriod>();
+        json_schema!({"anyOf": [{"type": ["string", "integer"]}, fixed]})
+    }
+}

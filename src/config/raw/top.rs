@@ -1,0 +1,83 @@
+//! The top level of the files.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{RawKpi, RawObjective, RawPerson, RawRoute, RawRule};
+use crate::config::parts::{MailConfig, ReceiverParts, SourceConfig};
+use crate::config::scalar::{StateUrl, Written};
+use crate::model::unit::Language;
+
+/// The configuration of Vigie. Several files of one folder merge; each id and each single entry stands once.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawTop {
+    /// Zone of all civil times, of days and of periods. Default: `UTC`. Example: `Europe/Paris`.
+    pub timezone: Option<String>,
+    /// Language of messages for those who have none of their own: `fr` or `en`. Default: `fr`.
+    pub language: Option<Language>,
+    /// Which days are working days. Default: Monday to Friday. Example: `{country: FR}`.
+    pub calendar: Option<RawCalendar>,
+    /// Database that holds the state. Default: `sqlite:///var/lib/vigie/vigie.db`.
+    pub state: Option<Written<StateUrl>>,
+    /// Address and port of `/metrics` and health. Default: none, nothing listens. Example: `127.0.0.1:9810`.
+    pub listen: Option<String>,
+    /// Socket of the acting commands. Default: `/run/vigie/control.sock`.
+    pub control: Option<String>,
+    /// What the service logs, and how. Example: `{level: info, format: text}`.
+    pub log: Option<RawLog>,
+    /// Folders with rule scripts; relative to the file. Default: `rules` beside it. Example: `[regles]`.
+    #[serde(default)]
+    pub rule_dirs: Vec<String>,
+    /// People by id: owners, recipients.
+    #[serde(default)]
+    pub people: IndexMap<String, RawPerson>,
+    /// Outside systems by id. Example: `ops: {prometheus: {url: "http://127.0.0.1:9090"}}`.
+    #[serde(default)]
+    pub sources: IndexMap<String, SourceConfig>,
+    /// Key figures by id.
+    #[serde(default)]
+    pub kpis: IndexMap<String, RawKpi>,
+    /// Objectives by id.
+    #[serde(default)]
+    pub objectives: IndexMap<String, RawObjective>,
+    /// Rules by id.
+    #[serde(default)]
+    pub rules: IndexMap<String, RawRule>,
+    /// How mail leaves. Absent: the mail server at 127.0.0.1:25, with a warning.
+    pub mail: Option<MailConfig>,
+    /// Ways to reach people, by id; a list is several ways at once.
+    #[serde(default)]
+    pub receivers: IndexMap<String, ReceiverParts>,
+    /// Which alert goes to which receiver. Default: everything to the first receiver.
+    pub route: Option<RawRoute>,
+}
+
+/// Working days.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawCalendar {
+    /// Country whose public holidays are off: `FR`. Default: none.
+    pub country: Option<String>,
+    /// Further days off. Example: `[2026-12-24, 2026-12-31]`.
+    #[serde(default)]
+    pub closures: Vec<Written<jiff::civil::Date>>,
+}
+
+/// Logging.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawLog {
+    /// Least level written, or a filter such as `info,vigie::source=debug`. Default: `info`.
+    pub level: Option<String>,
+    /// `text` or `json`. Default: `text`.
+    pub format: Option<RawLogFormat>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawLogFormat {
+    Text,
+    Json,
+}

@@ -1,0 +1,219 @@
+//! KPIs: defaults by grain and kind, and the query's form.
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+use super::context::Context;
+use crate::config::parts::{QueryForm, query_form};
+use crate::config::raw::{RawColumns, RawEmpty, RawKind, RawKpi, RawOverTime, RawQuery};
+use crate::model::grain::Grain;
+use crate::model::ids::{KpiId, SourceId};
+use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query, TableQuery};
+use crate::model::schedule::Schedule;
+use crate::model::series::BUCKETS_MAX;
+use crate::model::unit::{Direction, Kind, LevelOverTime, Unit};
+
+const HISTORY_DAYS: i64 = 400;
+const HISTORY_BUCKETS: i32 = 400;
+const COMPLETE: f64 = 0.8;
+
+/// The KPI with its defaults; none when something that all else hangs on is wrong.
+pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawKpi) -> Option<Kpi> {
+    let at = |field: &'static str| ["kpis", id, field];
+    let kind = kind_of(raw.kind);
+    let grain = raw.grain.as_ref().map_or(Grain::Day, |grain| grain.0);
+    let unit = raw.unit.as_ref().map_or(Unit::None, |unit| unit.0.clone());
+    let zone = match &raw.timezone {
+        Some(name) => zone(context, &at("timezone"), name)?,
+        None => context.zone.clone(),
+    };
+    dimensions(context, id, raw);
+    let all = context.all;
+    let source_known = context.report.reference(&at("source"), "source", &raw.source, &all.sources);
+    let form = all.sources.get(&raw.source).and_then(|item| item.value.as_ref()).map(query_form);
+    let query = query(context, id, raw, kind, form);
+    let schedule = schedule(context, id, raw.schedule.as_deref(), grain);
+    let history = history(context, id, raw, grain);
+    let quality = quality(context, id, raw, &unit);
+    let empty = raw.empty.map_or(Empty::Missing, |empty| match empty {
+        RawEmpty::Zero => Empty::Zero,
+        RawEmpty::Missing => Empty::Missing,
+    });
+    if empty == Empty::Zero && kind == Kind::Ratio {
+        context.report.error(&at("empty"), "a ratio without cases is not zero", "write `missing`, or leave it out");
+    }
+    if raw.title.trim().is_empty() {
+        context.report.error(&at("title"), "the title is empty", "write the KPI's name as people say it");
+    }
+    let owner = context.person(&at("owner"), raw.owner.as_deref());
+    source_known.then_some(())?;
+    Some(Kpi {
+        id: KpiId::from(id),
+        title: raw.title.clone(),
+        category: raw.category,
+        unit,
+        better: raw.better.unwrap_or(Direction::Higher),
+        kind,
+        grain,
+        zone,
+        calendar: context.calendar.clone(),
+        source: SourceId::from(raw.source.as_str()),
+        query: query?,
+        dimensions: raw.dimensions.clone(),
+        schedule: schedule?,
+        expected: raw.expected.as_ref().map_or(Lateness::Elapsed(grain.nominal()), |expected| expected.0),
+        settle: raw.settle.as_ref().map_or(SignedDuration::ZERO, |settle| settle.0),
+        history,
+        empty,
+        complete: raw.complete.as_ref().map_or(COMPLETE, |share| share.0.0),
+        quality,
+        owner,
+    })
+}
+
+/// A KPI without settings is a flow.
+pub(super) fn kind_of(raw: Option<RawKind>) -> Kind {
+    match raw {
+        None | Some(RawKind::Flow) => Kind::Flow,
+        Some(RawKind::Ratio) => Kind::Ratio,
+        Some(RawKind::Level(level)) => Kind::Level {
+            over_time: match level.over_time {
+                None | Some(RawOverTime::Last) => LevelOverTime::Last,
+                Some(RawOverTime::Mean) => LevelOverTime::Mean,
+            },
+            additive: level.additive,
+        },
+    }
+}
+
+/// A zone by its name.
+pub(super) fn zone(context: &mut Context<'_>, path: &[&str], name: &str) -> Option<TimeZone> {
+    let zone = TimeZone::get(name).ok();
+    if zone.is_none() {
+        context.report.error(
+            path,
+            format!("no time zone is called `{name}`"),
+            "write a name such as `Europe/Paris` or `UTC`",
+        );
+    }
+    zone
+}
+
+fn dimensions(context: &mut Context<'_>, id: &str, raw: &RawKpi) {
+    const DIMENSIONS_MAX: usize = 8;
+    for (position, name) in raw.dimensions.iter().enumerate() {
+        let path = ["kpis", id, "dimensions", &position.to_string()];
+        if raw.dimensions[..position].contains(name) {
+            context.report.error(&path, format!("the dimension `{name}` stands twice"), "remove one of them");
+        }
+        if name.is_empty() || matches!(name.as_str(), "bucket" | "value" | "numerator" | "denominator" | "n") {
+            let help = "name the label's column; `bucket`, `value`, `numerator`, `denominator` and `n` have a meaning of their own";
+            context.report.error(&path, format!("`{name}` can't be a dimension"), help);
+        }
+    }
+    if raw.dimensions.len() > DIMENSIONS_MAX {
+        let message = format!("more than {DIMENSIONS_MAX} dimensions");
+        context.report.error(&["kpis", id, "dimensions"], message, "split by fewer labels, or define several KPIs");
+    }
+}
+
+fn query(context: &mut Context<'_>, id: &str, raw: &RawKpi, kind: Kind, form: Option<QueryForm>) -> Option<Query> {
+    let path = ["kpis", id, "query"];
+    match (&raw.query, form) {
+        (RawQuery::Text(_), Some(QueryForm::Columns)) => {
+            let message = format!("the source `{}` is a table, and the query is a text", raw.source);
+            context.report.error(&path, message, "name the columns: `{time: date, value: amount}`");
+            None
+        }
+        (RawQuery::Columns(_), Some(QueryForm::Text)) => {
+            let message = format!("the source `{}` takes a text as query", raw.source);
+            context.report.error(&path, message, "write SQL (with `:from` and `:to`) or PromQL");
+            None
+        }
+        (RawQuery::Text(text), _) if text.trim().is_empty() => {
+            context.report.error(&path, "the query is empty", "write what the source is to be asked");
+            None
+        }
+        (RawQuery::Text(text), _) => Some(Query::Text(text.trim().to_owned())),
+        (RawQuery::Columns(columns), _) => table(context, id, raw, columns, kind).map(Query::Table),
+    }
+}
+
+fn table(context: &mut Context<'_>, id: &str, raw: &RawKpi, columns: &RawColumns, kind: Kind) -> Option<TableQuery> {
+    let path = ["kpis", id, "query"];
+    let parts = columns.numerator.is_some() && columns.denominator.is_some();
+    let wrong = match kind {
+        Kind::Ratio if !parts => Some(("a ratio needs its parts", "name the columns `numerator` and `denominator`")),
+        Kind::Flow | Kind::Level { .. } if columns.value.is_none() => {
+            Some(("the query names no column of the value", "add `value: column`"))
+        }
+        Kind::Flow | Kind::Level { .. } if columns.numerator.is_some() || columns.denominator.is_some() => {
+            Some(("only ratios have a numerator and a denominator", "write `kind: ratio`, or remove them"))
+        }
+        Kind::Flow | Kind::Level { .. } | Kind::Ratio => None,
+    };
+    if let Some((message, help)) = wrong {
+        context.report.error(&path, message, help);
+        return None;
+    }
+    for (position, name) in columns.labels.iter().enumerate() {
+        let path = ["kpis", id, "query", "labels", &position.to_string()];
+        context.dimension(&path, name, &raw.dimensions);
+    }
+    let labels = if columns.labels.is_empty() { &raw.dimensions } else { &columns.labels };
+    Some(TableQuery {
+        time: columns.time.clone(),
+        value: columns.value.clone(),
+        numerator: columns.numerator.clone(),
+        denominator: columns.denominator.clone(),
+        n: columns.n.clone(),
+        labels: labels.clone(),
+    })
+}
+
+fn schedule(context: &mut Context<'_>, id: &str, text: Option<&str>, grain: Grain) -> Option<Schedule> {
+    let default = default_schedule(grain);
+    match Schedule::parse(text.unwrap_or(&default)) {
+        Ok(schedule) => Some(schedule),
+        Err(error) => {
+            let help = "write `hourly`, `daily 06:15`, `workdays 06:15`, `every 5m`, or a cron expression with seconds";
+            context.report.error(&["kpis", id, "schedule"], error, help);
+            None
+        }
+    }
+}
+
+/// Days, weeks and months are pulled each morning, shorter grains once per bucket.
+pub(super) fn default_schedule(grain: Grain) -> String {
+    match grain {
+        Grain::Day | Grain::Week | Grain::Month => "daily 06:15".to_owned(),
+        Grain::Seconds(3600) => "hourly".to_owned(),
+        Grain::Seconds(width) if width % 3600 == 0 => format!("every {}h", width / 3600),
+        Grain::Seconds(width) if width % 60 == 0 => format!("every {}m", width / 60),
+        Grain::Seconds(width) => format!("every {width}s"),
+    }
+}
+
+fn history(context: &mut Context<'_>, id: &str, raw: &RawKpi, grain: Grain) -> SignedDuration {
+    let default = match grain {
+        Grain::Day | Grain::Week | Grain::Month => SignedDuration::from_hours(24 * HISTORY_DAYS),
+        Grain::Seconds(_) => grain.nominal() * HISTORY_BUCKETS,
+    };
+    let history = raw.history.as_ref().map_or(default, |history| history.0);
+    let buckets = history.as_secs() / grain.nominal().as_secs().max(1);
+    if buckets > BUCKETS_MAX as i64 {
+        let message = format!("the history would hold {buckets} buckets, more than {BUCKETS_MAX}");
+        context.report.error(&["kpis", id, "history"], message, "shorten it, or choose a wider grain");
+    }
+    history
+}
+
+fn quality(context: &mut Context<'_>, id: &str, raw: &RawKpi, unit: &Unit) -> Quality {
+    let Some(quality) = &raw.quality else { return Quality::default() };
+    let min = quality.min.as_ref().map(|min| context.amount(&["kpis", id, "quality", "min"], min.0, unit));
+    let max = quality.max.as_ref().map(|max| context.amount(&["kpis", id, "quality", "max"], max.0, unit));
+    if min.zip(max).is_some_and(|(min, max)| min > max) {
+        context.report.error(&["kpis", id, "quality"], "`min` is above `max`: no value would pass", "swap them");
+    }
+    Quality { min, max }
+}

@@ -1,0 +1,13 @@
+//! Raw entries to the catalog: references, defaults, and what must agree with what.
+
+mod context;
+mod gather;
+mod kpi;
+mod objective;
+mod receiver;
+mod route;
+mod rule;
+mod service;
+mod whole;
+
+pub(super) use whole::resolve;

@@ -1,0 +1,78 @@
+//! The service's own settings, the calendar, the folders of rule scripts.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::context::Report;
+use super::gather::Gathered;
+use crate::config::raw::{RawCalendar, RawLogFormat};
+use crate::config::settings::{LogFormat, LogSettings, Settings};
+use crate::model::calendar::{Calendar, Country};
+
+const STATE: &str = "/var/lib/vigie/vigie.db";
+const CONTROL: &str = "/run/vigie/control.sock";
+
+pub(super) fn settings(report: &mut Report<'_>, all: &Gathered) -> Settings {
+    let state = all.state.as_ref().and_then(|item| Some(item.base_dir.join(&item.value.as_ref()?.0.0)));
+    let control = all.control.as_ref().and_then(|item| Some(item.base_dir.join(item.value.as_ref()?)));
+    let log = all.log.as_ref().and_then(|item| item.value.as_ref());
+    Settings {
+        state: state.unwrap_or_else(|| PathBuf::from(STATE)),
+        listen: listen(report, all),
+        control: control.unwrap_or_else(|| PathBuf::from(CONTROL)),
+        log: LogSettings {
+            level: log.and_then(|log| log.level.clone()).unwrap_or_else(|| "info".to_owned()),
+            format: match log.and_then(|log| log.format) {
+                Some(RawLogFormat::Json) => LogFormat::Json,
+                Some(RawLogFormat::Text) | None => LogFormat::Text,
+            },
+        },
+    }
+}
+
+fn listen(report: &mut Report<'_>, all: &Gathered) -> Option<SocketAddr> {
+    let text = all.listen.as_ref()?.value.as_ref()?;
+    // A name would need a resolver at start; this one is known to all.
+    let address = text.replacen("localhost:", "127.0.0.1:", 1);
+    let parsed = address.parse().ok();
+    if parsed.is_none() {
+        report.error(
+            &["listen"],
+            format!("`{text}` is not an address with a port"),
+            "write `127.0.0.1:9810` or `[::1]:9810`",
+        );
+    }
+    parsed
+}
+
+pub(super) fn calendar(report: &mut Report<'_>, raw: &RawCalendar) -> Calendar {
+    let country = match raw.country.as_deref() {
+        None => None,
+        Some(code) if code.eq_ignore_ascii_case("fr") => Some(Country::France),
+        Some(code) => {
+            let message = format!("not yet: the public holidays of `{code}`");
+            report.error(&["calendar", "country"], message, "write `FR`, or list the days off under `closures`");
+            None
+        }
+    };
+    Calendar { country, closures: raw.closures.iter().map(|day| day.0).collect() }
+}
+
+/// The folders named, else `rules` beside each file where there is one.
+pub(super) fn rule_dirs(report: &mut Report<'_>, all: &Gathered) -> Vec<PathBuf> {
+    let Some(item) = &all.rule_dirs else {
+        let bases: BTreeSet<&Path> = report.documents.files.iter().map(|file| file.base_dir.as_path()).collect();
+        return bases.into_iter().map(|base| base.join("rules")).filter(|dir| dir.is_dir()).collect();
+    };
+    let mut dirs = Vec::new();
+    for (position, name) in item.value.iter().flatten().enumerate() {
+        let dir = item.base_dir.join(name);
+        if !dir.is_dir() {
+            let path = ["rule_dirs", &position.to_string()];
+            report.error(&path, format!("there is no folder {}", dir.display()), "create it, or mend the path");
+        }
+        dirs.push(dir);
+    }
+    dirs
+}

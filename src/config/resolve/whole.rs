@@ -1,0 +1,174 @@
+//! The whole of it: all sections, in the order in which they hang on each other.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use jiff::tz::TimeZone;
+
+use super::context::{Context, Report};
+use super::gather::{Gathered, gather};
+use super::{kpi, objective, receiver, route, rule, service};
+use crate::config::load::{Documents, LoadOptions, problem};
+use crate::config::problem::Problem;
+use crate::config::secrets::Secrets;
+use crate::config::settings::Config;
+use crate::config::yaml::{Kind, Node};
+use crate::model::calendar::Calendar;
+use crate::model::catalog::Catalog;
+use crate::model::ids::{KpiId, PersonId, ReceiverId, SourceId};
+use crate::model::kpi::Kpi;
+use crate::model::notification::{Person, Receiver};
+use crate::model::unit::Language;
+use crate::secret::SecretRef;
+
+/// The configuration that the files describe; whether it may be used, the problems tell.
+pub(in crate::config) fn resolve(
+    documents: &Documents,
+    options: &LoadOptions,
+    checksum: String,
+    whole: bool,
+    problems: &mut Vec<Problem>,
+) -> Option<Config> {
+    let mut report = Report { documents, problems: Vec::new(), whole };
+    let all = gather(&mut report);
+    let settings = service::settings(&mut report, &all);
+    let rule_dirs = service::rule_dirs(&mut report, &all);
+    secrets(&mut report, options);
+    let mut context = context(report, &all);
+    let people: IndexMap<PersonId, Arc<Person>> = all
+        .people
+        .iter()
+        .filter_map(|(id, item)| Some((id, item.value.as_ref()?)))
+        .map(|(id, raw)| (PersonId::from(id.as_str()), Arc::new(receiver::person(&mut context, id, raw))))
+        .collect();
+    let kpis = kpis(&mut context);
+    let objectives = all
+        .objectives
+        .iter()
+        .filter_map(|(id, item)| Some((id, item.value.as_ref()?)))
+        .filter_map(|(id, raw)| {
+            let kpi = kpis.get(raw.kpi.as_str()).map(Arc::as_ref);
+            objective::resolve(&mut context, id, raw, kpi)
+        })
+        .map(|objective| (objective.id.clone(), Arc::new(objective)))
+        .collect();
+    let rules = all
+        .rules
+        .iter()
+        .filter_map(|(id, item)| rule::resolve(&mut context, id, item.value.as_ref()?))
+        .map(|rule| (rule.id.clone(), Arc::new(rule)))
+        .collect();
+    let (receivers, recipient_channels) = receivers(&mut context);
+    let route = route::resolve(&mut context);
+    let Context { report, zone, language, .. } = context;
+    problems.extend(report.problems);
+    let mail = all.mail.as_ref().and_then(|item| Some((item.value.clone()?, item.base_dir.clone())));
+    Some(Config {
+        catalog: Catalog { zone, language, kpis, objectives, rules, people, receivers, route, checksum },
+        settings,
+        sources: sources(&all),
+        channels: all
+            .receivers
+            .iter()
+            .filter_map(|(id, item)| {
+                let parts = item.value.as_ref()?.0.iter();
+                let channels = parts.map(|channel| (channel.clone(), item.base_dir.clone())).collect();
+                Some((ReceiverId::from(id.as_str()), channels))
+            })
+            .collect(),
+        recipient_channels,
+        mail,
+        rule_dirs,
+    })
+}
+
+fn context<'a>(report: Report<'a>, all: &'a Gathered) -> Context<'a> {
+    let language = all.language.as_ref().and_then(|item| item.value).unwrap_or(Language::Fr);
+    let calendar = Arc::new(Calendar::default());
+    let mut context = Context { report, all, zone: TimeZone::UTC, language, calendar };
+    if let Some(raw) = all.calendar.as_ref().and_then(|item| item.value.as_ref()) {
+        context.calendar = Arc::new(service::calendar(&mut context.report, raw));
+    }
+    if let Some(name) = all.timezone.as_ref().and_then(|item| item.value.as_ref()) {
+        context.zone = kpi::zone(&mut context, &["timezone"], name).unwrap_or(TimeZone::UTC);
+    }
+    context
+}
+
+fn kpis(context: &mut Context<'_>) -> IndexMap<KpiId, Arc<Kpi>> {
+    let all = context.all;
+    all.kpis
+        .iter()
+        .filter_map(|(id, item)| kpi::resolve(context, id, item.value.as_ref()?))
+        .map(|kpi| (kpi.id.clone(), Arc::new(kpi)))
+        .collect()
+}
+
+type Receivers = (IndexMap<ReceiverId, Arc<Receiver>>, BTreeMap<ReceiverId, Vec<usize>>);
+
+fn receivers(context: &mut Context<'_>) -> Receivers {
+    let all = context.all;
+    let mut receivers = Receivers::default();
+    for (id, item) in &all.receivers {
+        let Some(raw) = &item.value else { continue };
+        let (receiver, channels) = receiver::receiver(context, id, raw);
+        receivers.1.insert(receiver.id.clone(), channels);
+        receivers.0.insert(receiver.id.clone(), receiver);
+    }
+    if all.receivers.is_empty() {
+        let id = ReceiverId::from(route::NOBODY);
+        receivers.0.insert(id.clone(), Arc::new(Receiver { id, recipients: Vec::new() }));
+    }
+    receivers
+}
+
+fn sources(all: &Gathered) -> crate::config::parts::Sources {
+    let known = all.sources.iter().filter_map(|(id, item)| Some((id, item.value.clone()?, item.base_dir.clone())));
+    known.map(|(id, source, base_dir)| (SourceId::from(id.as_str()), (source, base_dir))).collect()
+}
+
+/// Resolves every reference to a secret where it stands, without keeping the values.
+fn secrets(report: &mut Report<'_>, options: &LoadOptions) {
+    let documents = report.documents;
+    for document in &documents.files {
+        let secrets = Secrets { environment: options.env.clone(), base_dir: document.base_dir.clone() };
+        for section in ["sources", "receivers", "mail"] {
+            let mut found = Vec::new();
+            if let Some(entry) = document.root.get(section) {
+                references(&entry.value, &mut found);
+            }
+            for (reference, node) in found {
+                if let Err(message) = secrets.resolve(&reference) {
+                    let (message, help) = message.split_once(": ").unwrap_or((&message, ""));
+                    let help = (!help.is_empty()).then(|| help.to_owned());
+                    report.problems.push(Problem { help, ..problem(&document.name, node.span, message.to_owned()) });
+                }
+            }
+        }
+    }
+}
+
+/// Mappings of just `env`, `file` or `credential`, at any depth.
+fn references<'a>(node: &'a Node, found: &mut Vec<(SecretRef, &'a Node)>) {
+    const REFERENCES_MAX: usize = 1_000;
+    match &node.kind {
+        Kind::Scalar { .. } => {}
+        Kind::List(items) => items.iter().for_each(|item| references(item, found)),
+        Kind::Map(entries) => {
+            if let [entry] = entries.as_slice()
+                && let Kind::Scalar { text, .. } = &entry.value.kind
+                && found.len() < REFERENCES_MAX
+            {
+                let reference = match entry.key.as_str() {
+                    "env" => Some(SecretRef::Env(text.clone())),
+                    "file" => Some(SecretRef::File(text.into())),
+                    "credential" => Some(SecretRef::Credential(text.clone())),
+                    _ => None,
+                };
+                found.extend(reference.map(|reference| (reference, &*entry.value)));
+            }
+            entries.iter().for_each(|entry| references(&entry.value, found));
+        }
+    }
+}

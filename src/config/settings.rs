@@ -1,0 +1,53 @@
+//! The resolved configuration: the engine's catalog, and what the rim needs beside it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+
+use super::parts::{ChannelConfig, MailConfig, SourceConfig};
+use crate::model::catalog::Catalog;
+use crate::model::ids::{ReceiverId, SourceId};
+
+/// A configuration without errors.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub catalog: Catalog,
+    pub settings: Settings,
+    /// With the folder that relative paths in it start from.
+    pub sources: IndexMap<SourceId, (SourceConfig, PathBuf)>,
+    /// With the folder that relative paths in them start from.
+    pub channels: BTreeMap<ReceiverId, Vec<(ChannelConfig, PathBuf)>>,
+    /// For each recipient of a receiver, in the catalog's order, the position of its channel.
+    pub recipient_channels: BTreeMap<ReceiverId, Vec<usize>>,
+    /// None: the mail server at 127.0.0.1:25. With the folder that relative paths in it start from.
+    pub mail: Option<(MailConfig, PathBuf)>,
+    /// Folders that hold rule scripts, in order of precedence; the shipped rules come after them.
+    pub rule_dirs: Vec<PathBuf>,
+}
+
+/// What concerns the service itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The database file of the state.
+    pub state: PathBuf,
+    /// Where `/metrics` and health listen; none: nowhere.
+    pub listen: Option<SocketAddr>,
+    /// The control socket.
+    pub control: PathBuf,
+    pub log: LogSettings,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Least level, or a filter as `tracing` writes it.
+    pub level: String,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}

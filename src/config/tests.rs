@@ -1,0 +1,429 @@
+//! The configuration as a whole: what is accepted, and what each mistake is told.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::{Config, Environment, Level, LoadOptions, Loaded, load, render, schema, to_json};
+use crate::model::ids::{KpiId, ObjectiveId, ReceiverId, RuleId};
+use crate::model::kpi::{Lateness, Query};
+use crate::model::objective::{Measure, Target, Trajectory};
+use crate::model::period::PeriodSpec;
+use crate::model::rule::{Patience, SeriesChoice};
+
+const EXAMPLE: &str = include_str!("../../contrib/examples/vigie.yaml");
+
+/// The smallest configuration that holds one of each; mistakes are planted into it.
+const SMALL: &str = r"timezone: Europe/Paris
+people:
+  claire: {mail: claire@example.test}
+sources:
+  shop: {csv: {path: shop.csv}}
+kpis:
+  revenue:
+    title: Chiffre d'affaires
+    category: financial
+    unit: EUR
+    source: shop
+    query: {time: date, value: montant}
+    dimensions: [channel]
+    owner: claire
+objectives:
+  revenue-month:
+    kpi: revenue
+    statement: Atteindre 400 000 €
+    reach: 400000
+    period: month
+rules:
+  at-risk:
+    script: objective/off_trajectory
+    on: [revenue]
+    with: {enter: 0.05}
+mail: {from: vigie@example.test}
+receivers:
+  direction: {email: {to: [claire]}}
+route: {to: direction}
+";
+
+fn environment() -> Environment {
+    let names = ["SHOP_URL", "SLACK_URL", "HOOK_KEY", "OPS_TOKEN"];
+    Environment::Fixed(names.map(|name| (name.to_owned(), "hidden-value".to_owned())).into())
+}
+
+fn load_files(files: &[(&str, &str)], env: Environment) -> (tempfile::TempDir, Loaded) {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    let loaded = load(&LoadOptions { paths: vec![dir.path().to_owned()], env });
+    (dir, loaded)
+}
+
+/// The rendered problems, with the folder's name taken out.
+fn told(files: &[(&str, &str)]) -> String {
+    let (dir, loaded) = load_files(files, environment());
+    let text = render(&loaded.problems, &loaded.sources, false);
+    assert_eq!(loaded.config.is_none(), loaded.has_errors(), "{text}");
+    text.replace(&format!("{}/", dir.path().display()), "")
+}
+
+fn accepted(text: &str) -> Config {
+    let (_dir, loaded) = load_files(&[("vigie.yaml", text)], environment());
+    assert!(!loaded.has_errors(), "{}", render(&loaded.problems, &loaded.sources, false));
+    loaded.config.unwrap()
+}
+
+/// One change to the small configuration, and what it must be told.
+fn mistake(from: &str, to: &str, parts: &[&str]) {
+    assert!(SMALL.contains(from), "{from:?} is not in the small configuration");
+    let text = told(&[("vigie.yaml", &SMALL.replacen(from, to, 1))]);
+    for part in parts {
+        assert!(text.contains(part), "{to:?}: {part:?} is not in\n{text}");
+    }
+}
+
+#[test]
+fn the_small_configuration_resolves_with_defaults() {
+    let config = accepted(SMALL);
+    let kpi = config.catalog.kpi(&KpiId::from("revenue")).unwrap();
+    assert_eq!(kpi.schedule.as_str(), "daily 06:15");
+    assert_eq!(kpi.expected, Lateness::Elapsed(jiff::SignedDuration::from_hours(24)));
+    assert_eq!(kpi.complete, 0.8);
+    let Query::Table(table) = &kpi.query else { panic!("not a table") };
+    assert_eq!(table.labels, ["channel"]);
+    let objective = config.catalog.objective(&ObjectiveId::from("revenue-month")).unwrap();
+    assert_eq!((objective.target, objective.measure), (Target::Reach(400_000.0), Measure::Sum));
+    assert_eq!(objective.trajectory, Trajectory::Linear);
+    assert_eq!(objective.owner.as_ref().unwrap().as_str(), "claire");
+    let receiver = &config.catalog.receivers[&ReceiverId::from("direction")];
+    assert_eq!(receiver.recipients[0].name, "claire@example.test");
+    assert_eq!(config.catalog.route.path, "0");
+}
+
+#[test]
+fn the_annotated_example_is_valid() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("smtp"), "hidden-value\n").unwrap();
+    let Environment::Fixed(mut table) = environment() else { unreachable!() };
+    table.insert("CREDENTIALS_DIRECTORY".to_owned(), dir.path().to_string_lossy().into_owned());
+    let (_dir, loaded) = load_files(&[("vigie.yaml", EXAMPLE)], Environment::Fixed(table));
+    assert_eq!(render(&loaded.problems, &loaded.sources, false), "");
+    let config = loaded.config.unwrap();
+    let objective = config.catalog.objective(&ObjectiveId::from("ca-trimestre")).unwrap();
+    let (from, to) = (jiff::civil::date(2026, 10, 1), jiff::civil::date(2026, 12, 31));
+    assert_eq!(objective.period, PeriodSpec::Between { from, to });
+    assert!(matches!(&objective.trajectory, Trajectory::Milestones(list) if list.len() == 3));
+    let rule = &config.catalog.rules[&RuleId::from("hors-trajectoire")];
+    assert_eq!(rule.for_, Some(Patience::Buckets(2)));
+    let rule = &config.catalog.rules[&RuleId::from("chute-par-canal")];
+    assert_eq!(rule.series, SeriesChoice::Each(vec!["canal".to_owned()]));
+    assert_eq!(rule.on, [KpiId::from("chiffre-affaires")]);
+    let ops = &config.catalog.receivers[&ReceiverId::from("exploitation")];
+    assert_eq!(ops.recipients.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["slack", "webhook"]);
+    assert_eq!(config.recipient_channels[&ReceiverId::from("exploitation")], [0, 1]);
+    assert_eq!(config.catalog.route.routes[0].path, "0.0");
+}
+
+/// The example of the design, less what this version does not have.
+const DESIGN: &str = r#"timezone: Europe/Paris
+language: fr
+calendar: {country: FR}                   # named calendars can be added: closures, ICS files
+state: sqlite:///var/lib/vigie/vigie.db
+listen: 127.0.0.1:9810                    # /metrics and health
+people:
+  claire: {mail: claire@example.test, language: fr}
+sources:
+  shop: {sql: {url: {env: SHOP_URL}}}
+  ops:  {prometheus: {url: "http://127.0.0.1:9090"}}
+kpis:
+  revenue:
+    title: Chiffre d'affaires
+    category: financial
+    unit: EUR
+    better: higher
+    kind: flow
+    grain: day
+    source: shop
+    query: |
+      SELECT date(created_at) AS bucket, channel, sum(total) AS value FROM orders
+      WHERE created_at >= :from AND created_at < :to GROUP BY 1, 2
+    dimensions: [channel]
+    schedule: daily 06:15
+    expected: 1 workday after end         # later than this is late
+    settle: 2d                            # younger buckets are provisional and pulled again
+    history: 400d                         # pulled on first start
+    empty: zero
+    quality: {min: 0}
+    owner: claire
+objectives:
+  revenue-month:
+    kpi: revenue
+    statement: Porter le chiffre d'affaires mensuel à 400 000 €
+    reach: 400000
+    measure: sum
+    period: month
+    trajectory: working_days
+    axis: croissance
+    owner: claire
+    actions: [{do: Relancer les paniers abandonnés, who: claire, by: 2026-11-30}]
+rules:
+  revenue-at-risk:
+    script: objective/at_risk
+    on: [revenue]                         # or {category: financial}
+    with: {enter: 0.35, exit: 0.60}
+    for: 2 buckets
+    no_data: {after: 3 buckets, severity: warning}
+mail: {from: "Vigie <vigie@example.test>", smtp: {host: localhost, port: 25}}
+receivers:
+  direction: {email: {to: [claire]}}
+  ops:       {slack: {webhook: {env: SLACK_URL}}}
+route:
+  to: ops
+  routes: [{match: {about: objective, category: financial}, to: direction, remind: 24h}]
+"#;
+
+#[test]
+fn the_example_of_the_design_is_valid() {
+    let config = accepted(DESIGN);
+    assert_eq!(config.settings.listen, Some("127.0.0.1:9810".parse().unwrap()));
+    let kpi = config.catalog.kpi(&KpiId::from("revenue")).unwrap();
+    assert_eq!(kpi.expected, Lateness::Workdays(1));
+}
+
+#[test]
+fn a_problem_shows_place_line_and_remedy() {
+    let text = told(&[("vigie.yaml", &SMALL.replacen("    source: shop", "    sourc: shop", 1))]);
+    let expected = "\
+error: vigie.yaml:7:3: missing field `source`
+7 |   revenue:
+  |   ^^^^^^^
+  help: add `source: ...`
+error: vigie.yaml:11:5: unknown field `sourc`
+11 |     sourc: shop
+   |     ^^^^^
+  help: did you mean `source`?
+";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn all_problems_of_all_entries_come_at_once() {
+    let text = SMALL
+        .replace("category: financial", "category: finance")
+        .replace("reach: 400000", "reach: beaucoup")
+        .replace("on: [revenue]", "on: [revenu]")
+        .replace("period: month", "period: lunar")
+        .replace("    with: {enter: 0.05}", "    with: {enter: [1]}\n    fro: 2 buckets")
+        .replace("route: {to: direction}", "route: {to: directeur}\ntimezon: UTC");
+    let text = told(&[("vigie.yaml", &text)]);
+    for part in [
+        "9:15: unknown value `finance`",
+        "did you mean `financial`?",
+        "`beaucoup` is not a number such as",
+        "a number, a text, or true or false",
+        "unknown field `fro`",
+        "no receiver is called `directeur`",
+        "did you mean `direction`?",
+        "unknown section `timezon`",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+}
+
+#[test]
+fn references_are_checked() {
+    mistake("source: shop", "source: shpo", &["11:13: no source is called `shpo`", "did you mean `shop`?"]);
+    mistake("owner: claire", "owner: clara", &["no person is called `clara`", "did you mean `claire`?"]);
+    mistake("kpi: revenue", "kpi: revenues", &["no KPI is called `revenues`"]);
+    mistake("on: [revenue]", "on: [revenue, orders]", &["23:19: no KPI is called `orders`"]);
+    mistake("to: [claire]", "to: [claire, bob]", &["no person is called `bob`"]);
+    mistake(
+        "route: {to: direction}",
+        "route: {to: direction, routes: [{match: {kpi: sales}}]}",
+        &["no KPI is called `sales`"],
+    );
+    mistake("on: [revenue]", "on: []", &["runs on no KPI"]);
+    mistake("on: [revenue]", "on: {category: customer}", &["warning: ", "never runs"]);
+    mistake(
+        "on: [revenue]",
+        "on: all\n    each: chanel",
+        &["24:11: `chanel` is not a dimension", "did you mean `channel`?"],
+    );
+}
+
+#[test]
+fn what_does_not_agree_is_refused() {
+    mistake(
+        "period: month",
+        "period: month\n    measure: pooled",
+        &["makes no sense for a flow", "`sum`, `mean` or `each`"],
+    );
+    mistake("reach: 400000", "reach: 1\n    at_most: 2", &["two targets, `reach` and `at_most`"]);
+    mistake("    reach: 400000\n", "", &["16:3: the objective has no target"]);
+    mistake("reach: 400000", "reduce_to: 4", &["warning: ", "does not agree"]);
+    mistake("reach: 400000", "between: [5, 3]", &["not below its upper end"]);
+    mistake("reach: 400000", "reach: 12 %", &["whose unit is not a share"]);
+    mistake("query: {time: date, value: montant}", "query: SELECT 1", &["the source `shop` is a table"]);
+    mistake("unit: EUR", "unit: EUR\n    kind: ratio", &["a ratio needs its parts"]);
+    mistake("timezone: Europe/Paris", "timezone: Europe/Pari", &["no time zone is called"]);
+    mistake("script: objective/off_trajectory", "script: ../../etc/passwd", &["is not the name of a script"]);
+    mistake("revenue-month:", "Revenue Month:", &["not a valid id"]);
+    mistake("mail: {from: vigie@example.test}", "", &["warning: ", "127.0.0.1:25"]);
+    let milestones = "period: 2026-Q4\n    trajectory: {milestones: {2026-11-30: 1, 2026-10-31: 2, 2027-01-01: 3}}";
+    mistake("period: month", milestones, &["2026-10-31 is out of order", "2027-01-01 lies outside the period"]);
+}
+
+#[test]
+fn what_is_planned_is_told_as_not_yet() {
+    for (from, to) in [
+        ("period: month", "period: month\n    trajectory: learned"),
+        ("period: month", "period: fiscal_year"),
+        ("reach: 400000", "reach: +15 %"),
+        ("unit: EUR", "unit: EUR\n    kind: window"),
+        ("unit: EUR", "unit: EUR\n    quality: {max_jump: 300 %}"),
+        ("unit: EUR", "unit: EUR\n    was: turnover"),
+        ("unit: EUR", "unit: EUR\n    formula: a / b"),
+        ("mail: claire@example.test", "mail: claire@example.test, role: manager"),
+        ("csv: {path: shop.csv}", "google_analytics: {property: 1}"),
+        ("timezone: Europe/Paris", "calendars: {x: {}}"),
+        ("timezone: Europe/Paris", "quiet_hours: {}"),
+        ("timezone: Europe/Paris", "calendar: {country: DE}"),
+    ] {
+        mistake(from, to, &["not yet: "]);
+    }
+}
+
+#[test]
+fn hostile_texts_are_refused_clearly() {
+    let check = |text: &str, part: &str| {
+        let told = told(&[("vigie.yaml", text)]);
+        assert!(told.contains(part), "{part:?} is not in\n{told}");
+    };
+    let bomb = (1..10).fold("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, level| {
+        let before = vec![format!("*a{}", level - 1); 10].join(", ");
+        text + &format!("a{level}: &a{level} [{before}]\n")
+    });
+    check(&bomb, "aliases expand to more than 100000 values");
+    check("kpis: &a\n  x: *a\n", "2:6: an alias inside the node it names: a cycle");
+    check("kpis:\n\tx: 1\n", "2:1: a tab in the indentation");
+    check("kpis:\n\tx: 1\n", "use spaces");
+    check("kpis: {}\nkpis: {}\n", "`kpis` stands twice");
+    check(&format!("x: {}{}", "[".repeat(500), "]".repeat(500)), "nested deeper than 64 levels");
+    check(&format!("x: [{}]", "1,".repeat(150_000)), "more than 100000 values");
+    check(&"#".repeat(2 << 20), "the file holds 2097152 bytes, more than the 1048576 allowed");
+    check("kpis: {a: &x {title: t}, b: {<<: *x}}\n", "merge keys `<<` are not supported");
+    check("kpis: !evil {}\n", "is not supported");
+    check("kpis: {}\n---\nkpis: {}\n", "a second document");
+    check("kpis: *nobody\n", "anchor");
+    check("- a\n- b\n", "not a mapping of sections");
+    check("kpis: [", "not valid YAML");
+    check("\u{1b}[31mkpis: 1\n", "");
+    assert!(!told(&[("vigie.yaml", "\"\\e[31mx\": 1\n")]).contains('\u{1b}'));
+}
+
+#[test]
+fn files_merge_and_repeated_ids_name_both_places() {
+    let (first, second) = SMALL.split_at(SMALL.find("objectives:").unwrap());
+    assert_eq!(told(&[("a.yaml", first), ("b.yml", second), ("c.txt", "junk: [")]), "");
+    let again = "people:\n  claire: {mail: other@example.test}\ntimezone: UTC\n";
+    let text = told(&[("a.yaml", SMALL), ("b.yaml", again)]);
+    assert!(text.contains("b.yaml:2:3: `claire` is defined twice"), "{text}");
+    assert!(text.contains("a.yaml:3:3: remove one, or rename it"), "{text}");
+    assert!(text.contains("b.yaml:3:1: `timezone` is defined twice"), "{text}");
+}
+
+#[test]
+fn an_unreadable_file_does_not_make_its_entries_missing() {
+    let (first, second) = SMALL.split_at(SMALL.find("objectives:").unwrap());
+    let text = told(&[("a.yaml", &first.replace("people:", "people: [")), ("b.yaml", second)]);
+    assert!(text.contains("not valid YAML"), "{text}");
+    assert!(!text.contains("is called"), "{text}");
+}
+
+#[test]
+fn secrets_are_resolved_where_they_stand_and_never_shown() {
+    let with = |url: &str| SMALL.replacen("csv: {path: shop.csv}", &format!("sql: {{url: {url}}}"), 1);
+    let text = told(&[("vigie.yaml", &with("{env: NOT_SET}"))]);
+    assert!(text.contains("vigie.yaml:5:27: the environment variable `NOT_SET` is not set"), "{text}");
+    let mail = "mail: {from: v@example.test, smtp: {host: h, user: u, password: hunter2}}";
+    let text = told(&[("vigie.yaml", &SMALL.replacen("mail: {from: vigie@example.test}", mail, 1))]);
+    assert!(text.contains("a secret must be a reference") && text.contains("{env: NAME}"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+    let text = told(&[("vigie.yaml", &with("postgres://bob:hunter2@db/shop, x: 1"))]);
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn a_secret_file_open_to_all_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("url.secret");
+    fs::write(&secret, "hunter2").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
+    let file = dir.path().join("vigie.yaml");
+    fs::write(&file, SMALL.replacen("csv: {path: shop.csv}", "sql: {url: {file: url.secret}}", 1)).unwrap();
+    let loaded = load(&LoadOptions { paths: vec![file], env: Environment::Fixed(BTreeMap::new()) });
+    let text = render(&loaded.problems, &loaded.sources, false);
+    assert!(text.contains("chmod 600") && !text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn missing_files_and_folders_are_named() {
+    let check = |path: &Path, part: &str| {
+        let loaded = load(&LoadOptions { paths: vec![path.to_owned()], env: environment() });
+        let text = render(&loaded.problems, &loaded.sources, false);
+        assert!(loaded.config.is_none() && text.contains(part), "{text}");
+    };
+    let dir = tempfile::tempdir().unwrap();
+    check(&dir.path().join("vigie.yaml"), "the file does not exist");
+    check(dir.path(), "holds no `*.yaml` file");
+    fs::write(dir.path().join("latin.yaml"), b"a: 1\nb: caf\xe9\n").unwrap();
+    check(dir.path(), "latin.yaml:2:7: the text is not UTF-8");
+}
+
+#[test]
+fn later_checks_find_their_places() {
+    let (_dir, loaded) = load_files(&[("vigie.yaml", SMALL)], environment());
+    let at = |path: &[&str]| loaded.locate(path).map(|at| (at.line, at.column));
+    assert_eq!(at(&["rules", "at-risk", "script"]), Some((22, 13)));
+    assert_eq!(at(&["rules", "at-risk", "with", "enter"]), Some((24, 19)));
+    assert_eq!(at(&["rules", "at-risk", "with", "absent"]), Some((24, 5)));
+    assert_eq!(at(&["rules", "at-risk"]), Some((22, 5)));
+    assert_eq!(at(&["nothing"]), None);
+    let problem = loaded.problem_at(&["rules", "at-risk", "with", "enter"], "too high");
+    assert_eq!((problem.line, problem.severity), (24, Level::Error));
+}
+
+#[test]
+fn machines_get_one_object_a_line() {
+    let (_dir, loaded) = load_files(&[("vigie.yaml", "timezon: UTC\n")], environment());
+    let line = to_json(&loaded.problems).lines().next().unwrap().to_owned();
+    let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((value["severity"].as_str(), value["line"].as_u64()), (Some("error"), Some(1)));
+    assert!(value["message"].as_str().unwrap().contains("timezon"));
+}
+
+#[test]
+fn the_schema_documents_every_field() {
+    fn check(path: &str, value: &serde_json::Value) {
+        if let Some(fields) = value.get("properties").and_then(|fields| fields.as_object()) {
+            for (name, field) in fields {
+                let bare = field.get("const").is_some() || path.contains("anyOf") || path.contains("oneOf");
+                assert!(bare || field.get("description").is_some(), "{path}/{name} has no description");
+            }
+        }
+        if let Some(fields) = value.as_object() {
+            fields.iter().for_each(|(name, field)| check(&format!("{path}/{name}"), field));
+        }
+    }
+    let schema = schema();
+    assert!(schema["properties"]["kpis"].is_object());
+    check("", &schema);
+}
+
+#[test]
+fn the_checksum_follows_the_bytes() {
+    let one = accepted(SMALL).catalog.checksum;
+    assert_eq!(one, accepted(SMALL).catalog.checksum);
+    assert_ne!(one, accepted(&format!("{SMALL}# remark\n")).catalog.checksum);
+}
