@@ -1,7 +1,11 @@
 //! Civil days of the demo company: which ones it works, and how busy each is.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::{Date, Weekday, date};
 use jiff::{Span, ToSpan};
+
+use crate::model::calendar::{Calendar, Country};
 
 /// The day `days` civil days after `day`; negative goes back.
 pub(super) fn shifted(day: Date, days: i64) -> Date {
@@ -25,7 +29,8 @@ pub(super) fn month_of(day: Date) -> (Date, Date) {
 
 /// True from Monday to Friday, French public holidays left out.
 pub(super) fn is_working(day: Date) -> bool {
-    !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday) && !is_holiday(day)
+    const CALENDAR: Calendar = Calendar { country: Some(Country::France), closures: BTreeSet::new() };
+    CALENDAR.is_working_day(day)
 }
 
 /// How busy a day is beside an ordinary working day.
@@ -48,47 +53,27 @@ pub(super) fn season(month: i8) -> f64 {
     FACTORS.get((month - 1) as usize).copied().unwrap_or(1.0)
 }
 
-fn is_holiday(day: Date) -> bool {
-    const FIXED: [(i8, i8); 8] = [(1, 1), (5, 1), (5, 8), (7, 14), (8, 15), (11, 1), (11, 11), (12, 25)];
-    // Easter Monday, Ascension and Whit Monday, in days after Easter.
-    const MOVING: [i64; 3] = [1, 39, 50];
-    let easter = easter(day.year());
-    FIXED.contains(&(day.month(), day.day())) || MOVING.iter().any(|after| shifted(easter, *after) == day)
-}
-
-/// Easter Sunday by the anonymous Gregorian rule.
-fn easter(year: i16) -> Date {
-    let y = i32::from(year);
-    let (a, b, c) = (y % 19, y / 100, y % 100);
-    let h = (19 * a + b - b / 4 - (b - (b + 8) / 25 + 1) / 3 + 15) % 30;
-    let l = (32 + 2 * (b % 4) + 2 * (c / 4) - h - c % 4) % 7;
-    let m = (a + 11 * h + 22 * l) / 451;
-    let month_and_day = h + l - 7 * m + 114;
-    let (month, day) = ((month_and_day / 31) as i8, (month_and_day % 31 + 1) as i8);
-    Date::new(year, month, day).expect("invariant: the rule yields a day of March or April")
-}
-
 #[cfg(test)]
 mod tests {
-    use jiff::civil::{Date, date};
+    use jiff::civil::date;
 
-    use super::{easter, is_working};
+    use super::{each_day, month_of, weight};
 
     #[test]
-    fn easter_falls_where_the_almanac_says() {
-        for (year, expected) in [(2024, date(2024, 3, 31)), (2025, date(2025, 4, 20)), (2026, date(2026, 4, 5))] {
-            assert_eq!(easter(year), expected);
-        }
+    fn days_off_are_quiet_and_month_ends_full() {
+        let check = |day, expected: f64| assert_eq!(weight(day), expected, "{day}");
+        check(date(2026, 11, 10), 1.0);
+        check(date(2026, 11, 11), 0.06);
+        check(date(2026, 11, 14), 0.10);
+        check(date(2026, 11, 15), 0.06);
+        check(date(2026, 11, 26), 1.0);
+        check(date(2026, 11, 27), 1.15);
+        check(date(2026, 11, 30), 1.15);
     }
 
     #[test]
-    fn weekends_and_holidays_are_off() {
-        let check = |day: Date, expected: bool| assert_eq!(is_working(day), expected, "{day}");
-        check(date(2026, 5, 1), false);
-        check(date(2026, 5, 14), false);
-        check(date(2026, 5, 25), false);
-        check(date(2026, 11, 11), false);
-        check(date(2026, 11, 12), true);
-        check(date(2026, 11, 14), false);
+    fn months_are_whole() {
+        let (first, last) = month_of(date(2028, 2, 10));
+        assert_eq!(each_day(first, last).count(), 29);
     }
 }

@@ -42,11 +42,16 @@ const CHANNELS: [Channel; 3] = [
 /// All orders of `from..=to`, oldest first.
 pub(super) fn orders(story: &Story, from: Date, to: Date, now: Date, seed: u64) -> Vec<Order> {
     let mut orders = Vec::with_capacity(45_000);
+    let mut month = MonthPlan::of(from, story, now);
     for day in each_day(from, to) {
+        if month.first != day.first_of_month() {
+            month = MonthPlan::of(day, story, now);
+        }
         let mut rng = day_rng(seed, "orders", day);
         let first = orders.len();
         for channel in &CHANNELS {
-            sell(&mut orders, channel, planned(story, channel, day, now), day, &mut rng);
+            let amount = month.amount(story, channel, day) * (1.0 + wobble(channel, day, seed));
+            sell(&mut orders, channel, amount, day, &mut rng);
         }
         if let Some(today) = orders.get_mut(first..) {
             today.sort_by_key(|order| (order.created_at, order.customer_id));
@@ -70,13 +75,25 @@ pub(super) fn bell(rng: &mut Rng) -> f64 {
     ((0..12).map(|_| rng.f64()).sum::<f64>() - 6.0).clamp(-3.0, 3.0)
 }
 
-/// What a channel should sell on a day, in euros.
-fn planned(story: &Story, channel: &Channel, day: Date, now: Date) -> f64 {
-    let (first, last) = month_of(day);
-    let month: f64 = each_day(first, last).map(weight).sum();
-    let share = if is_working(day) { channel.share } else { channel.share_off };
-    let accident = if channel.name == "web" { story.web_factor(day) } else { 1.0 };
-    TARGET * PACE * weight(day) / month * share * accident * era(story, first, now)
+/// What a month should bring, in euros per ordinary working day.
+struct MonthPlan {
+    first: Date,
+    rate: f64,
+}
+
+impl MonthPlan {
+    fn of(day: Date, story: &Story, now: Date) -> MonthPlan {
+        let (first, last) = month_of(day);
+        let weight: f64 = each_day(first, last).map(weight).sum();
+        MonthPlan { first, rate: TARGET * PACE * era(story, first, now) / weight }
+    }
+
+    /// What a channel should sell on a day of this month.
+    fn amount(&self, story: &Story, channel: &Channel, day: Date) -> f64 {
+        let share = if is_working(day) { channel.share } else { channel.share_off };
+        let accident = if channel.name == "web" { story.web_factor(day) } else { 1.0 };
+        self.rate * weight(day) * share * accident
+    }
 }
 
 /// How a month before the replay compares with the months of the replay.
@@ -92,24 +109,29 @@ fn era(story: &Story, month: Date, now: Date) -> f64 {
     season(month.month()) / season(story.month.month()) * (1.0 - 0.06 * years)
 }
 
+/// How far a day's amount lies from its plan, as a share.
+///
+/// What one day brings too much the next one lacks, as where offices order a day sooner or later:
+/// single days vary, months don't.
+fn wobble(channel: &Channel, day: Date, seed: u64) -> f64 {
+    let of = |day: Date| bell(&mut day_rng(seed, channel.name, day));
+    channel.spread * (of(day) - of(shifted(day, -1)))
+}
+
 /// Cuts a day's amount into orders.
-fn sell(orders: &mut Vec<Order>, channel: &Channel, planned: f64, day: Date, rng: &mut Rng) {
-    let amount = planned * (1.0 + channel.spread * bell(rng));
-    let count = amount / channel.basket;
-    // The fraction decides by chance, so that small channels keep their mean.
-    let count = count.floor() as usize + usize::from(rng.f64() < count.fract());
-    if count == 0 {
+fn sell(orders: &mut Vec<Order>, channel: &Channel, amount: f64, day: Date, rng: &mut Rng) {
+    if amount <= 0.0 {
         return;
     }
+    let count = (amount / channel.basket).round().max(1.0) as usize;
     let sizes: Vec<f64> = (0..count).map(|_| (0.55 * bell(rng)).exp()).collect();
     let whole: f64 = sizes.iter().sum();
-    let basket_total = if count < 3 { channel.basket * count as f64 } else { amount };
     let (first_customer, customers) = channel.customers;
     orders.extend(sizes.iter().map(|size| Order {
         id: 0,
         created_at: day.at(rng.i8(8..22), rng.i8(0..60), rng.i8(0..60), 0),
         channel: channel.name,
         customer_id: first_customer + rng.i64(0..customers),
-        total_cents: ((basket_total * size / whole) * 100.0).round().max(990.0) as i64,
+        total_cents: ((amount * size / whole) * 100.0).round().max(990.0) as i64,
     }));
 }

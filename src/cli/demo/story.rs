@@ -150,7 +150,7 @@ impl Plot {
             }
         }
         // Firing must be seen from the replay's start, the end of the alert before its end.
-        let told = progress.fired? >= shifted(now, 2 - REPLAY_DAYS)
+        let told = progress.stirred? >= shifted(now, 1 - REPLAY_DAYS)
             && progress.escalated? >= shifted(progress.fired?, 2)
             && progress.recovered? <= shifted(now, -2)
             && progress.recovered? < month.last();
@@ -186,6 +186,8 @@ impl Plot {
 /// Follows the alert through a month, as the rule would with `for: 2 buckets`.
 #[derive(Debug, Default)]
 struct Progress {
+    /// The earliest that noise could let it fire.
+    stirred: Option<Date>,
     fired: Option<Date>,
     escalated: Option<Date>,
     recovered: Option<Date>,
@@ -196,6 +198,9 @@ impl Progress {
     fn see(&mut self, day: Date, shortfall: f64) {
         let twice_above = |limit: f64| shortfall > limit && self.before.is_some_and(|before| before > limit);
         let twice_below = |limit: f64| shortfall < limit && self.before.is_some_and(|before| before < limit);
+        if self.stirred.is_none() && twice_above(WARNING - MARGIN / 2.0) {
+            self.stirred = Some(day);
+        }
         if self.fired.is_none() {
             // Firing at once as critical would leave nothing to escalate.
             if twice_above(WARNING) && shortfall < CRITICAL - MARGIN / 2.0 {
@@ -221,7 +226,7 @@ mod tests {
 
     #[test]
     fn every_day_of_ten_years_has_a_story_within_the_replay() {
-        for now in each_day(date(2024, 1, 1), date(2033, 12, 31)).step_by(3) {
+        for now in each_day(date(2024, 1, 1), date(2033, 12, 31)).step_by(2) {
             let story = Story::before(now).unwrap_or_else(|| panic!("no story before {now}"));
             assert!(story.drop.start() < story.drop.end(), "{now}: {story:?}");
             assert!(story.drop.end() < story.campaign.start(), "{now}: {story:?}");
