@@ -251,6 +251,21 @@ async fn orders_look_like_a_real_shop() {
 }
 
 #[tokio::test]
+async fn orders_fall_against_last_year_while_the_shop_is_down_only() {
+    for now in NOWS {
+        let story = Story::before(now).unwrap();
+        let orders = Company::at(now, SEED).await.figures("orders", &["value"]).await;
+        let week = |to: Date| each_day(shifted(to, -6), to).map(|day| orders[&day][0]).sum::<f64>();
+        let change = |day: Date| week(day) / week(shifted(day, -364)) - 1.0;
+        assert!(change(*story.drop.end()) < -0.20, "{now}: {:.2}", change(*story.drop.end()));
+        for day in each_day(shifted(now, -REPLAY_DAYS), shifted(now, -1)) {
+            let disturbed = *story.drop.start() <= day && day <= shifted(*story.campaign.start(), 7);
+            assert!(disturbed || change(day) > -0.20, "{now}, {day}: {:.2}", change(day));
+        }
+    }
+}
+
+#[tokio::test]
 async fn same_day_and_seed_give_the_same_file() {
     let folder = tempfile::tempdir().unwrap();
     let mut files = Vec::new();
