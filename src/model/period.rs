@@ -1,5 +1,6 @@
 //! The spans of objectives: months, quarters, years, or two dates; inclusive civil days.
 
+use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -26,13 +27,31 @@ pub struct Period {
 
 impl PeriodSpec {
     /// The period that holds that day; none outside a single period.
-    pub fn holding(&self, _day: Date) -> Option<Period> {
-        unimplemented!()
+    pub fn holding(&self, day: Date) -> Option<Period> {
+        let period = match *self {
+            PeriodSpec::Month => Period { first: day.first_of_month(), last: day.last_of_month() },
+            PeriodSpec::Quarter => {
+                let into_quarter = i64::from((day.month() - 1) % 3);
+                let first = day.first_of_month().saturating_sub(into_quarter.months());
+                Period { first, last: first.saturating_add(2.months()).last_of_month() }
+            }
+            PeriodSpec::Year => Period { first: day.first_of_year(), last: day.last_of_year() },
+            PeriodSpec::Between { from, to } => Period { first: from, last: to },
+        };
+        period.contains(day).then_some(period)
     }
 
-    /// The period just before the one that begins on `first`; for a single period the span of equal length before.
-    pub fn before(&self, _period: Period) -> Period {
-        unimplemented!()
+    /// The period just before that one; for a single period the span of equal length before.
+    pub fn before(&self, period: Period) -> Period {
+        let last = period.first.saturating_sub(1.day());
+        match self {
+            PeriodSpec::Month | PeriodSpec::Quarter | PeriodSpec::Year => {
+                self.holding(last).unwrap_or(Period { first: last, last })
+            }
+            PeriodSpec::Between { .. } => {
+                Period { first: last.saturating_sub((i64::from(period.days()) - 1).days()), last }
+            }
+        }
     }
 }
 
@@ -43,11 +62,75 @@ impl Period {
 
     /// Number of civil days.
     pub fn days(&self) -> u32 {
-        unimplemented!()
+        u32::try_from(self.last.duration_since(self.first).as_secs() / 86_400 + 1).unwrap_or(0)
     }
 
     /// The same dates a year before (29 February becomes 28).
     pub fn year_before(&self) -> Period {
-        unimplemented!()
+        Period { first: self.first.saturating_sub(1.year()), last: self.last.saturating_sub(1.year()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn check(spec: PeriodSpec, day: Date, first: Date, last: Date) {
+        assert_eq!(spec.holding(day), Some(Period { first, last }), "{spec:?} holding {day}");
+    }
+
+    #[test]
+    fn a_day_lies_in_its_period() {
+        check(PeriodSpec::Month, date(2026, 11, 30), date(2026, 11, 1), date(2026, 11, 30));
+        check(PeriodSpec::Month, date(2024, 2, 29), date(2024, 2, 1), date(2024, 2, 29));
+        check(PeriodSpec::Month, date(2100, 2, 1), date(2100, 2, 1), date(2100, 2, 28));
+        check(PeriodSpec::Quarter, date(2026, 1, 1), date(2026, 1, 1), date(2026, 3, 31));
+        check(PeriodSpec::Quarter, date(2026, 6, 30), date(2026, 4, 1), date(2026, 6, 30));
+        check(PeriodSpec::Quarter, date(2026, 8, 31), date(2026, 7, 1), date(2026, 9, 30));
+        check(PeriodSpec::Quarter, date(2026, 12, 31), date(2026, 10, 1), date(2026, 12, 31));
+        check(PeriodSpec::Year, date(2024, 12, 31), date(2024, 1, 1), date(2024, 12, 31));
+    }
+
+    #[test]
+    fn a_single_period_holds_only_its_days() {
+        let (from, to) = (date(2026, 11, 10), date(2026, 11, 20));
+        let spec = PeriodSpec::Between { from, to };
+        check(spec, from, from, to);
+        check(spec, to, from, to);
+        assert_eq!(spec.holding(date(2026, 11, 9)), None);
+        assert_eq!(spec.holding(date(2026, 11, 21)), None);
+    }
+
+    #[test]
+    fn the_period_before_is_whole() {
+        let check = |spec: PeriodSpec, day: Date, first: Date, last: Date| {
+            let period = spec.holding(day).unwrap();
+            assert_eq!(spec.before(period), Period { first, last }, "{spec:?} before {day}");
+        };
+        check(PeriodSpec::Month, date(2026, 3, 31), date(2026, 2, 1), date(2026, 2, 28));
+        check(PeriodSpec::Month, date(2026, 1, 1), date(2025, 12, 1), date(2025, 12, 31));
+        check(PeriodSpec::Quarter, date(2026, 2, 1), date(2025, 10, 1), date(2025, 12, 31));
+        check(PeriodSpec::Year, date(2025, 2, 1), date(2024, 1, 1), date(2024, 12, 31));
+        let single = PeriodSpec::Between { from: date(2026, 3, 1), to: date(2026, 3, 10) };
+        check(single, date(2026, 3, 5), date(2026, 2, 19), date(2026, 2, 28));
+    }
+
+    #[test]
+    fn days_and_years_before_know_leap_years() {
+        let period = |first, last| Period { first, last };
+        assert_eq!(period(date(2024, 1, 1), date(2024, 12, 31)).days(), 366);
+        assert_eq!(period(date(2026, 11, 1), date(2026, 11, 30)).days(), 30);
+        assert_eq!(period(date(2026, 11, 1), date(2026, 11, 1)).days(), 1);
+        assert_eq!(period(date(2026, 11, 2), date(2026, 11, 1)).days(), 0);
+        assert_eq!(
+            period(date(2024, 2, 1), date(2024, 2, 29)).year_before(),
+            period(date(2023, 2, 1), date(2023, 2, 28))
+        );
+        assert_eq!(
+            period(date(2025, 2, 1), date(2025, 2, 28)).year_before(),
+            period(date(2024, 2, 1), date(2024, 2, 28))
+        );
     }
 }
