@@ -1,21 +1,13 @@
 //! Secrets: references in the configuration, values that can't be printed.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::path::PathBuf;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
-
-/// Where a secret's value lies: `{env: NAME}`, `{file: path}` or `{credential: name}` (systemd).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SecretRef {
-    /// An environment variable.
-    Env(String),
-    /// A file that not everybody may read.
-    File(std::path::PathBuf),
-    /// A file below `$CREDENTIALS_DIRECTORY`, as systemd's `LoadCredential` makes it.
-    Credential(String),
-}
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A secret's value. Prints as `***`; its bytes are wiped when it is dropped.
 #[derive(Clone)]
@@ -47,5 +39,184 @@ impl fmt::Display for Secret {
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         self.expose() == other.expose()
+    }
+}
+
+/// Where a secret's value is found; the configuration never holds the value itself.
+///
+/// Written `{env: NAME}`, `{file: path}` or `{credential: name}` (systemd).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretRef {
+    /// The name of an environment variable.
+    Env(String),
+    /// A file that holds the value; a final line break is cut.
+    File(PathBuf),
+    /// The name of a credential that systemd hands over (`LoadCredential=`).
+    Credential(String),
+}
+
+/// Turns a reference into its value; the configuration gives the real one.
+pub type Resolver<'a> = &'a dyn Fn(&SecretRef) -> Result<Secret, String>;
+
+const THREE_FORMS: &str = "a secret is written {env: NAME}, {file: path} or {credential: name}, never as plain text";
+
+impl<'de> Deserialize<'de> for SecretRef {
+    /// By hand, so that a value written in plain is refused without being repeated in the message.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RefVisitor)
+    }
+}
+
+struct RefVisitor;
+
+impl<'de> Visitor<'de> for RefVisitor {
+    type Value = SecretRef;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(THREE_FORMS)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<SecretRef, E> {
+        Err(E::custom(THREE_FORMS))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<SecretRef, E> {
+        Err(E::custom(THREE_FORMS))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<SecretRef, E> {
+        Err(E::custom(THREE_FORMS))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<SecretRef, E> {
+        Err(E::custom(THREE_FORMS))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretRef, A::Error> {
+        let Some(form) = map.next_key::<String>()? else { return Err(A::Error::custom(THREE_FORMS)) };
+        let found = match form.as_str() {
+            "env" => SecretRef::Env(map.next_value()?),
+            "file" => SecretRef::File(map.next_value()?),
+            "credential" => SecretRef::Credential(map.next_value()?),
+            other => return Err(A::Error::custom(format!("unknown form of secret `{other}`: {THREE_FORMS}"))),
+        };
+        match map.next_key::<String>()? {
+            None => Ok(found),
+            Some(second) => Err(A::Error::custom(format!("`{form}` and `{second}` can't stand together: {THREE_FORMS}"))),
+        }
+    }
+}
+
+/// `{env: NAME}`: says where the secret is, not what it is.
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SecretRef::Env(name) => write!(f, "{{env: {name}}}"),
+            SecretRef::File(path) => write!(f, "{{file: {}}}", path.display()),
+            SecretRef::Credential(name) => write!(f, "{{credential: {name}}}"),
+        }
+    }
+}
+
+/// A setting that may be written in plain or kept secret, such as an address that carries a key.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Text {
+    Plain(String),
+    Secret(SecretRef),
+}
+
+impl Text {
+    /// The value, wrapped: a plain address may carry a password too.
+    pub fn resolve(&self, resolve: Resolver<'_>) -> Result<Secret, String> {
+        match self {
+            Text::Plain(text) => Ok(Secret::new(text.clone())),
+            Text::Secret(reference) => resolve(reference),
+        }
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Text::Plain(text.to_owned())
+    }
+}
+
+/// Shows where a secret is; hides plain text too, since addresses may carry passwords.
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Text::Plain(_) => f.write_str("(text)"),
+            Text::Secret(reference) => write!(f, "{reference}"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, or a secret as {env: NAME}, {file: path} or {credential: name}")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
+                Ok(Text::Plain(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
+                RefVisitor.visit_map(map).map(Text::Secret)
+            }
+        }
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+impl JsonSchema for Text {
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let secret = generator.subschema_for::<SecretRef>();
+        schemars::json_schema!({ "anyOf": [{ "type": "string" }, secret] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SecretRef, Text};
+
+    fn check(json: &str, expected: Result<SecretRef, &str>) {
+        match (serde_json::from_str::<SecretRef>(json), expected) {
+            (Ok(found), Ok(wanted)) => assert_eq!(found, wanted),
+            (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error} lacks {part}"),
+            (found, wanted) => panic!("{json}: {found:?}, expected {wanted:?}"),
+        }
+    }
+
+    #[test]
+    fn three_forms_and_nothing_else() {
+        check(r#"{"env":"A"}"#, Ok(SecretRef::Env("A".into())));
+        check(r#"{"file":"a/b"}"#, Ok(SecretRef::File("a/b".into())));
+        check(r#"{"credential":"c"}"#, Ok(SecretRef::Credential("c".into())));
+        check(r#""hunter2""#, Err("{env: NAME}, {file: path} or {credential: name}"));
+        check("12", Err("{env: NAME}"));
+        check(r#"{"vault":"x"}"#, Err("unknown form of secret `vault`"));
+        check(r#"{"env":"A","file":"b"}"#, Err("can't stand together"));
+        check("{}", Err("{env: NAME}"));
+        let error = serde_json::from_str::<SecretRef>(r#""hunter2""#).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn text_is_plain_or_a_reference() {
+        assert_eq!(serde_json::from_str::<Text>(r#""http://x""#).unwrap(), Text::from("http://x"));
+        let secret: Text = serde_json::from_str(r#"{"env":"URL"}"#).unwrap();
+        assert_eq!(secret, Text::Secret(SecretRef::Env("URL".into())));
+        assert_eq!(format!("{:?} {secret:?}", Text::from("http://u:p@x")), "(text) {env: URL}");
     }
 }

@@ -1,0 +1,118 @@
+//! Why an exchange failed, by what can be done about it.
+
+use std::error::Error;
+use std::time::Duration;
+
+/// Longest wait that a server may ask for; more is cut to it.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// What kind of failure, which decides whether trying again can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// Credentials are missing, wrong or not allowed to do this.
+    Auth,
+    /// The configuration or the query is wrong; it stays wrong until somebody changes it.
+    Config,
+    /// The other side asks to wait, at most [`RETRY_AFTER_MAX`].
+    Throttled { after: Option<Duration> },
+    /// It may work the next time.
+    Transient,
+    /// The answer is not what this system gives.
+    Unexpected,
+    /// The total deadline ran out.
+    Deadline,
+    /// The answer is larger than the bound.
+    TooLarge,
+}
+
+impl ErrorClass {
+    /// True when the same request may succeed later.
+    pub fn retryable(self) -> bool {
+        match self {
+            ErrorClass::Throttled { .. } | ErrorClass::Transient => true,
+            ErrorClass::Auth
+            | ErrorClass::Config
+            | ErrorClass::Unexpected
+            | ErrorClass::Deadline
+            | ErrorClass::TooLarge => false,
+        }
+    }
+
+    /// The class as one word, for metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorClass::Auth => "auth",
+            ErrorClass::Config => "config",
+            ErrorClass::Throttled { .. } => "throttled",
+            ErrorClass::Transient => "transient",
+            ErrorClass::Unexpected => "unexpected",
+            ErrorClass::Deadline => "deadline",
+            ErrorClass::TooLarge => "too_large",
+        }
+    }
+}
+
+/// A failed exchange. The message names scheme, host and port only: paths, queries and user
+/// information of addresses may be secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct NetError {
+    pub class: ErrorClass,
+    pub message: String,
+}
+
+impl NetError {
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> NetError {
+        NetError { class, message: message.into() }
+    }
+
+    pub fn retryable(&self) -> bool {
+        self.class.retryable()
+    }
+
+    /// Classifies what the HTTP library reports. `origin` is scheme, host and port.
+    pub(super) fn from_reqwest(error: reqwest::Error, origin: &str) -> NetError {
+        // The library's own text repeats the whole address.
+        let error = error.without_url();
+        let cause = root_cause(&error);
+        if error.is_timeout() {
+            let message = format!("{origin} did not answer in time; check that it is up, or raise the deadline");
+            return NetError::new(ErrorClass::Deadline, message);
+        }
+        if is_certificate(&error) {
+            let message = format!(
+                "{origin} shows a certificate that is not trusted ({cause}); renew it, or name its authority in tls.ca"
+            );
+            return NetError::new(ErrorClass::Config, message);
+        }
+        if error.is_connect() {
+            let message = format!("can't connect to {origin}: {cause}; check the address and that the service runs");
+            return NetError::new(ErrorClass::Transient, message);
+        }
+        if error.is_builder() {
+            let message = format!("the request to {origin} can't be made: {cause}; check url and headers");
+            return NetError::new(ErrorClass::Config, message);
+        }
+        let message = format!("the exchange with {origin} broke off: {cause}; it is tried again");
+        NetError::new(ErrorClass::Transient, message)
+    }
+}
+
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut deepest: &dyn Error = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string().to_lowercase().trim_end_matches('.').to_owned()
+}
+
+fn is_certificate(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&dyn Error> = Some(error);
+    while let Some(found) = cause {
+        if found.to_string().contains("certificate") {
+            return true;
+        }
+        cause = found.source();
+    }
+    false
+}
