@@ -143,4 +143,5 @@ async fn insert<T>(
 
 #[cfg(test)]
 #[path = "company_tests.rs"]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests;
