@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::grain::BucketIndex;
+use super::grain::{BucketIndex, Grain, start_of_day};
 use super::ids::{Labels, SeriesKey};
 
 /// When a reading holds, as precisely as the source said it.
@@ -16,6 +17,29 @@ pub enum ReadingTime {
     Local(DateTime),
     /// A civil day, ISO week start or month start.
     Date(Date),
+}
+
+impl ReadingTime {
+    /// The instant meant, with local times in the KPI's zone (a skipped one right after the gap,
+    /// a repeated one the first time).
+    pub fn instant(self, zone: &TimeZone) -> Timestamp {
+        match self {
+            ReadingTime::Instant(at) => at,
+            ReadingTime::Local(local) => zone.to_timestamp(local).unwrap_or(Timestamp::MIN),
+            ReadingTime::Date(date) => start_of_day(date, zone),
+        }
+    }
+
+    /// The bucket it falls in.
+    pub fn bucket(self, grain: Grain, zone: &TimeZone) -> BucketIndex {
+        match self {
+            ReadingTime::Date(date) if grain.is_civil() => grain.index_of_date(date),
+            ReadingTime::Local(local) if grain.is_civil() => grain.index_of_date(local.date()),
+            ReadingTime::Instant(_) | ReadingTime::Local(_) | ReadingTime::Date(_) => {
+                grain.index_at(self.instant(zone), zone)
+            }
+        }
+    }
 }
 
 /// What stood in the value's place.

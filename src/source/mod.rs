@@ -1,1 +1,25 @@
-//! (being built)
+//! Outside systems that numbers are pulled from: one folder per system, one enum over all.
+//!
+//! A source says what it was told, raw, as readings; judging them is `validate`'s.
+//! A new source is a new folder, an arm in `system.rs`, the example configuration and the changelog.
+
+mod cell;
+mod csv;
+mod error;
+mod labels;
+mod prometheus;
+mod request;
+mod rows;
+mod sql;
+mod suggest;
+mod system;
+
+#[cfg(test)]
+mod fixture;
+
+pub use csv::{CsvConfig, CsvSource, Decimal};
+pub use error::SourceError;
+pub use prometheus::{PrometheusConfig, PrometheusSource};
+pub use request::{BuildContext, Capabilities, PullRequest, QueryForm};
+pub use sql::{SqlConfig, SqlSource};
+pub use system::{Source, SourceConfig};

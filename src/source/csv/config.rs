@@ -1,0 +1,180 @@
+//! The settings of a csv source, and the source itself.
+
+use encoding_rs::Encoding;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::files::Files;
+use super::table;
+use crate::clock;
+use crate::model::kpi::{Kpi, Query, TableQuery};
+use crate::model::observation::Pull;
+use crate::net::ErrorClass;
+use crate::source::error::SourceError;
+use crate::source::labels::check_dimension;
+use crate::source::request::{BuildContext, Capabilities, PullRequest, QueryForm};
+
+/// Text tables on disk.
+///
+/// A KPI says which columns it reads: `query: {time: date, value: total, labels: [channel]}`.
+/// Rows of the same bucket and labels add up for flows; files that overlap would count twice.
+/// Numbers may be written `1 234,50`, `(1 234,50)` for negative, `1.234,50 €`; `12,5 %` is 12.5,
+/// and 0.125 where the KPI's unit is a ratio. Empty cells, `-` and `n/a` say nothing.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CsvConfig {
+    /// A file, or a pattern with `*`, `?`, `**` or `[..]`; relative to the configuration file.
+    /// Several files are read in the order of their names. Example: `exports/*.csv`.
+    pub path: String,
+    /// The character between cells. Default: found out among `;` `,` tab and `|`. Example: `";"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
+    /// What stands between units and tenths: `auto`, `comma` or `point`. Default: `auto`, decided per
+    /// column from all its cells; where only numbers like `1,234` stand, `;` between cells means that
+    /// the comma is decimal, anything else that the point is, and a warning says so.
+    #[serde(default)]
+    pub decimal: Decimal,
+    /// The encoding's name. Default: what the file's first bytes say, else UTF-8 if it is valid,
+    /// else Windows-1252. Example: `iso-8859-15`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// How times are written, in strftime. Default: found out; the day comes before the month.
+    /// Example: `"%m/%d/%Y"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date_format: Option<String>,
+    /// Lines above the line with the columns' names. Default: 0. Example: `2`.
+    #[serde(default)]
+    pub skip_lines: usize,
+    /// Most bytes of all files together. Default: 268435456 (256 MiB).
+    #[serde(default = "bytes_max_default")]
+    pub bytes_max: u64,
+    /// Most rows of all files together. Default: 2000000.
+    #[serde(default = "rows_max_default")]
+    pub rows_max: usize,
+}
+
+/// Which character is decimal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Decimal {
+    #[default]
+    Auto,
+    Comma,
+    Point,
+}
+
+fn bytes_max_default() -> u64 {
+    256 * 1024 * 1024
+}
+
+fn rows_max_default() -> usize {
+    2_000_000
+}
+
+impl CsvConfig {
+    /// The settings with every default, for files named on the command line.
+    pub fn new(path: impl Into<String>) -> CsvConfig {
+        CsvConfig {
+            path: path.into(),
+            delimiter: None,
+            decimal: Decimal::Auto,
+            encoding: None,
+            date_format: None,
+            skip_lines: 0,
+            bytes_max: bytes_max_default(),
+            rows_max: rows_max_default(),
+        }
+    }
+
+    pub fn build(self, context: &BuildContext<'_>) -> Result<CsvSource, String> {
+        if let Some(delimiter) = self.delimiter
+            && (!delimiter.is_ascii() || delimiter.is_ascii_alphanumeric() || ['"', '\n', '\r'].contains(&delimiter))
+        {
+            return Err(format!("delimiter {delimiter:?} can't separate cells; use `;`, `,`, `|` or a tab"));
+        }
+        let encoding = match &self.encoding {
+            None => None,
+            Some(name) => Some(Encoding::for_label(name.as_bytes()).ok_or_else(|| {
+                format!("encoding `{name}` is unknown; use a name such as utf-8, windows-1252 or iso-8859-15")
+            })?),
+        };
+        let files = Files::new(context.base_dir, &self.path, self.bytes_max)?;
+        Ok(CsvSource { config: self, files, encoding })
+    }
+}
+
+/// A csv source, ready to be read.
+#[derive(Clone, Debug)]
+pub struct CsvSource {
+    pub(super) config: CsvConfig,
+    pub(super) files: Files,
+    pub(super) encoding: Option<&'static Encoding>,
+}
+
+impl CsvSource {
+    /// Reads the files on a thread of their own, since disks block.
+    pub(in crate::source) async fn pull(&self, request: &PullRequest) -> Result<Pull, SourceError> {
+        let (source, request) = (self.clone(), request.clone());
+        let until = clock::monotonic() + request.deadline;
+        in_background(move || table::pull(&source, &request, until)).await
+    }
+
+    pub(in crate::source) async fn probe(&self) -> Result<String, SourceError> {
+        let files = self.files.clone();
+        in_background(move || {
+            let found = files.list()?;
+            let last = found.last().map(|path| files.shown(path)).unwrap_or_default();
+            Ok(format!("{} files for {}, the last one {last}", found.len(), files.pattern))
+        })
+        .await
+    }
+
+    pub(in crate::source) fn capabilities(&self) -> Capabilities {
+        // Every pull reads whole files: one pull for any span is the cheapest.
+        Capabilities { query: QueryForm::Table, history: true, buckets_per_pull_max: u32::MAX, network: false }
+    }
+
+    pub(in crate::source) fn check_query(&self, kpi: &Kpi) -> Result<(), String> {
+        let query = columns(kpi)?;
+        if query.time.trim().is_empty() {
+            return Err(format!("KPI `{}` names no time column; write query: {{time: date, value: total}}", kpi.id));
+        }
+        match (&query.value, &query.numerator, &query.denominator) {
+            (Some(_), None, None) | (None, Some(_), Some(_)) => {}
+            _ => {
+                let form = "{time: date, value: total} or {time: date, numerator: won, denominator: asked}";
+                return Err(format!("KPI `{}` must name either value or both halves of a ratio: {form}", kpi.id));
+            }
+        }
+        query.labels.iter().try_for_each(|label| check_dimension(kpi, label))?;
+        let left_out = kpi.dimensions.iter().find(|name| !query.labels.is_empty() && !query.labels.contains(name));
+        match left_out {
+            Some(name) => Err(format!("dimension `{name}` of KPI `{}` has no column; add it to labels", kpi.id)),
+            None => Ok(()),
+        }
+    }
+
+    pub(in crate::source) fn object(&self) -> String {
+        self.files.pattern.clone()
+    }
+}
+
+/// The columns that a KPI reads.
+pub(super) fn columns(kpi: &Kpi) -> Result<&TableQuery, String> {
+    match &kpi.query {
+        Query::Table(query) => Ok(query),
+        Query::Text(_) => Err(format!(
+            "KPI `{}` has a text as query, but a csv source reads columns; write query: {{time: date, value: total}}",
+            kpi.id
+        )),
+    }
+}
+
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
+) -> Result<T, SourceError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+        let message = "reading the files ended in a bug; report it with a file that shows it";
+        Err(SourceError::new(ErrorClass::Unexpected, message))
+    })
+}

@@ -1,0 +1,198 @@
+//! Finding the files and reading each whole, never half of an old and half of a new one.
+
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::clock;
+use crate::net::ErrorClass;
+use crate::source::error::SourceError;
+
+const FILES_MAX: usize = 10_000;
+/// Tries to read a file that is rewritten meanwhile.
+const READS_MAX: usize = 3;
+
+/// A file, or all files of a pattern.
+#[derive(Clone, Debug)]
+pub(super) struct Files {
+    base_dir: PathBuf,
+    /// As the configuration writes it.
+    pub(super) pattern: String,
+    bytes_max: u64,
+}
+
+impl Files {
+    pub(super) fn new(base_dir: &Path, pattern: &str, bytes_max: u64) -> Result<Files, String> {
+        if pattern.trim().is_empty() {
+            return Err("path is empty; write a file or a pattern such as exports/*.csv".to_owned());
+        }
+        let files = Files { base_dir: base_dir.to_path_buf(), pattern: pattern.to_owned(), bytes_max };
+        glob::Pattern::new(&files.full_pattern()).map_err(|error| format!("path `{pattern}`: {}", error.msg))?;
+        Ok(files)
+    }
+
+    /// The pattern with its folder; the folder's own name is taken as it is.
+    fn full_pattern(&self) -> String {
+        if Path::new(&self.pattern).is_absolute() {
+            return self.pattern.clone();
+        }
+        format!("{}/{}", glob::Pattern::escape(&self.base_dir.to_string_lossy()), self.pattern)
+    }
+
+    /// The files there are now, by name; none is an error, which may pass when an export arrives.
+    pub(super) fn list(&self) -> Result<Vec<PathBuf>, SourceError> {
+        let single = self.base_dir.join(&self.pattern);
+        if single.is_file() {
+            return Ok(vec![single]);
+        }
+        let found = glob::glob(&self.full_pattern())
+            .map_err(|error| SourceError::config(format!("path `{}`: {}", self.pattern, error.msg)))?;
+        let mut files: Vec<PathBuf> = found.filter_map(Result::ok).filter(|path| path.is_file()).collect();
+        if files.is_empty() {
+            let message = format!(
+                "no file {} in {}; check the path, the rights, and that the export ran",
+                self.pattern,
+                self.base_dir.display()
+            );
+            return Err(SourceError::new(ErrorClass::Transient, message));
+        }
+        if files.len() > FILES_MAX {
+            let message =
+                format!("{} matches {} files, more than {FILES_MAX}; narrow the pattern", self.pattern, files.len());
+            return Err(SourceError::new(ErrorClass::TooLarge, message));
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// A file's name for messages: beside the configuration, without its folder.
+    pub(super) fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.base_dir).unwrap_or(path).display().to_string()
+    }
+
+    /// Reads every file whole: name for messages, bytes.
+    pub(super) fn read(&self, until: Instant) -> Result<Vec<(String, Vec<u8>)>, SourceError> {
+        let mut left = self.bytes_max;
+        let mut files = Vec::new();
+        for path in self.list()? {
+            let shown = self.shown(&path);
+            check_deadline(until, &shown)?;
+            let bytes = read_unchanged(&path, &shown, |path| read_at_most(path, left))?;
+            let Some(rest) = left.checked_sub(bytes.len() as u64) else {
+                let message = format!(
+                    "{} holds more than {} bytes; move old files away, or raise bytes_max",
+                    self.pattern, self.bytes_max
+                );
+                return Err(SourceError::new(ErrorClass::TooLarge, message));
+            };
+            left = rest;
+            files.push((shown, bytes));
+        }
+        Ok(files)
+    }
+}
+
+/// Ends long work that passed its deadline.
+pub(super) fn check_deadline(until: Instant, object: &str) -> Result<(), SourceError> {
+    if clock::monotonic() < until {
+        return Ok(());
+    }
+    let message = format!("reading {object} took longer than its deadline; read fewer or smaller files, or raise it");
+    Err(SourceError::new(ErrorClass::Deadline, message))
+}
+
+/// Reads one byte more than allowed at most, so that the excess shows.
+fn read_at_most(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    fs::File::open(path)?.take(bytes.saturating_add(1)).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// What changes when a file is written to or replaced.
+fn stamp(path: &Path) -> io::Result<(u64, u64, i64, i64)> {
+    fs::metadata(path).map(|data| (data.ino(), data.len(), data.mtime(), data.mtime_nsec()))
+}
+
+/// Reads a file between two equal stamps; a few times, then the writer gets time until the next pull.
+fn read_unchanged(
+    path: &Path,
+    shown: &str,
+    mut read: impl FnMut(&Path) -> io::Result<Vec<u8>>,
+) -> Result<Vec<u8>, SourceError> {
+    let failed = |error: io::Error| {
+        let message = format!("can't read {shown}: {error}; check that it exists and that the service may read it");
+        SourceError::new(ErrorClass::Transient, message)
+    };
+    for _ in 0..READS_MAX {
+        let before = stamp(path).map_err(failed)?;
+        let content = read(path).map_err(failed)?;
+        if stamp(path).map_err(failed)? == before {
+            return Ok(content);
+        }
+    }
+    let message = format!("{shown} is being rewritten; it is tried again (let the export write beside and rename)");
+    Err(SourceError::new(ErrorClass::Transient, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::{Files, read_unchanged};
+    use crate::clock::monotonic;
+    use crate::net::ErrorClass;
+
+    #[test]
+    fn patterns_are_read_in_order_of_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let odd = folder.path().join("a[1] dir");
+        fs::create_dir(&odd).unwrap();
+        for name in ["b.csv", "a.csv", "c.txt"] {
+            fs::write(odd.join(name), name).unwrap();
+        }
+        let until = monotonic() + Duration::from_secs(5);
+        let read = |pattern: &str, bytes_max| Files::new(&odd, pattern, bytes_max).unwrap().read(until);
+        let names = |pattern: &str| read(pattern, 100).unwrap().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names("*.csv"), ["a.csv", "b.csv"]);
+        assert_eq!(names("b.csv"), ["b.csv"]);
+        let error = read("*.xls", 100).unwrap_err();
+        assert_eq!(error.class, ErrorClass::Transient);
+        assert!(error.message.contains("no file *.xls in "), "{error}");
+        let error = read("*.csv", 9).unwrap_err();
+        assert_eq!(error.class, ErrorClass::TooLarge);
+        assert!(error.message.contains("raise bytes_max"), "{error}");
+    }
+
+    #[test]
+    fn a_file_rewritten_while_it_is_read_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.csv");
+        let check = |rewrites: usize| {
+            fs::write(&path, "0").unwrap();
+            let mut reads = 0;
+            read_unchanged(&path, "x.csv", |path| {
+                let content = fs::read(path);
+                reads += 1;
+                if reads <= rewrites {
+                    fs::write(path, "x".repeat(reads + 1)).unwrap();
+                }
+                content
+            })
+        };
+        assert_eq!(check(0).unwrap(), b"0");
+        assert_eq!(check(2).unwrap(), b"xxx");
+        let error = check(3).unwrap_err();
+        assert_eq!(error.class, ErrorClass::Transient);
+        assert!(error.message.contains("x.csv is being rewritten"), "{error}");
+    }
+
+    #[test]
+    fn impossible_paths() {
+        let error = |pattern: &str| Files::new(std::path::Path::new("/"), pattern, 1).unwrap_err();
+        assert!(error(" ").contains("path is empty"));
+        assert!(error("a/[").contains("path `a/[`"));
+    }
+}

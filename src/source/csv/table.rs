@@ -1,0 +1,232 @@
+//! From the text of files to readings: finds the columns, decides each column's decimal mark, reads.
+
+use std::time::Instant;
+
+use csv::{ReaderBuilder, StringRecord, Trim};
+
+use super::config::{CsvSource, Decimal, columns};
+use super::decode;
+use super::files::check_deadline;
+use crate::model::ids::Labels;
+use crate::model::kpi::{Kpi, TableQuery};
+use crate::model::observation::{Pull, ReadingTime, ReadingValue};
+use crate::model::unit::Unit;
+use crate::net::ErrorClass;
+use crate::source::cell::number::{Cell, Column, Decided, Mark, read};
+use crate::source::cell::time;
+use crate::source::error::SourceError;
+use crate::source::labels::labels_of;
+use crate::source::request::PullRequest;
+use crate::source::rows::{Rows, ValueCells, cut};
+use crate::source::suggest::{did_you_mean, listed};
+
+/// Rows between two looks at the clock.
+const ROWS_PER_LOOK: usize = 4096;
+
+/// Reads all files and keeps the rows asked for.
+pub(super) fn pull(source: &CsvSource, request: &PullRequest, until: Instant) -> Result<Pull, SourceError> {
+    let query = columns(&request.kpi).map_err(SourceError::config)?;
+    let mut reading = Reading::new(source, request, query, until);
+    for (name, bytes) in source.files.read(until)? {
+        reading.read_file(&name, &decode::text(&bytes, source.encoding))?;
+    }
+    reading.finish()
+}
+
+/// A row asked for, its number cells not yet read.
+struct Kept {
+    time: ReadingTime,
+    labels: Labels,
+    cells: Vec<String>,
+    origin: String,
+}
+
+struct Reading<'a> {
+    source: &'a CsvSource,
+    kpi: &'a Kpi,
+    query: &'a TableQuery,
+    until: Instant,
+    rows: Rows<'a>,
+    rows_seen: usize,
+    kept: Vec<Kept>,
+    /// Names of the number columns, and what their cells show of the decimal mark.
+    numbers: Vec<(&'a str, Column)>,
+    last_delimiter: u8,
+}
+
+/// Where the columns of one file stand.
+struct Places {
+    time: usize,
+    numbers: Vec<usize>,
+    labels: Vec<usize>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(source: &'a CsvSource, request: &'a PullRequest, query: &'a TableQuery, until: Instant) -> Self {
+        let names = [&query.value, &query.numerator, &query.denominator, &query.n];
+        let numbers = names.into_iter().flatten().map(|name| (name.as_str(), Column::default())).collect();
+        Self {
+            source,
+            kpi: &request.kpi,
+            query,
+            until,
+            rows: Rows::new(request),
+            rows_seen: 0,
+            kept: Vec::new(),
+            numbers,
+            last_delimiter: b',',
+        }
+    }
+
+    fn read_file(&mut self, name: &str, text: &str) -> Result<(), SourceError> {
+        let (body, lines_cut, said) = decode::body(text, self.source.config.skip_lines);
+        let delimiter = self.source.config.delimiter.map(|given| given as u8).or(said);
+        let delimiter = delimiter.unwrap_or_else(|| decode::delimiter(body));
+        self.last_delimiter = delimiter;
+        let mut reader = ReaderBuilder::new()
+            .delimiter(delimiter)
+            .flexible(true)
+            .trim(Trim::All)
+            .has_headers(false)
+            .from_reader(body.as_bytes());
+        let mut record = StringRecord::new();
+        let unreadable = |error: csv::Error| {
+            SourceError::new(ErrorClass::Unexpected, format!("{name} is no table of text: {error}; export it again"))
+        };
+        if !reader.read_record(&mut record).map_err(unreadable)? {
+            return Err(SourceError::new(
+                ErrorClass::Transient,
+                format!("{name} is empty, not even the columns' names are there; check the export"),
+            ));
+        }
+        let places = self.places(name, &record)?;
+        while reader.read_record(&mut record).map_err(unreadable)? {
+            let line = record.position().map_or(0, csv::Position::line) + lines_cut as u64;
+            self.read_row(&record, &places, || format!("{name}:{line}"))?;
+        }
+        Ok(())
+    }
+
+    /// Finds every column that the query names.
+    fn places(&self, file: &str, header: &StringRecord) -> Result<Places, SourceError> {
+        let find = |name: &str| {
+            let exact: Vec<usize> = (0..header.len()).filter(|at| header[*at] == *name).collect();
+            let folded = || (0..header.len()).filter(|at| header[*at].to_lowercase() == name.trim().to_lowercase());
+            let found = if exact.is_empty() { folded().collect() } else { exact };
+            match found.as_slice() {
+                [at] => Ok(*at),
+                [] => Err(SourceError::config(format!(
+                    "{file} has no column `{name}`{}; it has {}: correct the query of KPI `{}`",
+                    did_you_mean(name, header.iter()),
+                    listed(header.iter()),
+                    self.kpi.id
+                ))),
+                _ => Err(SourceError::config(format!(
+                    "{file} has several columns `{name}`; give each its own name in the export"
+                ))),
+            }
+        };
+        Ok(Places {
+            time: find(&self.query.time)?,
+            numbers: self.numbers.iter().map(|(name, _)| find(name)).collect::<Result<_, _>>()?,
+            labels: self.kpi.dimensions.iter().map(|name| find(name)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn read_row(
+        &mut self,
+        record: &StringRecord,
+        places: &Places,
+        origin: impl Fn() -> String,
+    ) -> Result<(), SourceError> {
+        let cell = |at: usize| record.get(at).unwrap_or_default();
+        self.rows_seen += 1;
+        if self.rows_seen.is_multiple_of(ROWS_PER_LOOK) {
+            check_deadline(self.until, &self.source.files.pattern)?;
+        }
+        if self.rows_seen > self.source.config.rows_max {
+            let message = format!(
+                "{} holds more than {} rows; move old files away, or raise rows_max",
+                self.source.files.pattern, self.source.config.rows_max
+            );
+            return Err(SourceError::new(ErrorClass::TooLarge, message));
+        }
+        let raw = cell(places.time);
+        if raw.is_empty() && places.numbers.iter().all(|at| cell(*at).is_empty()) {
+            return Ok(());
+        }
+        let read = match &self.source.config.date_format {
+            Some(format) => time::read_as(raw, format),
+            None => time::read(raw),
+        };
+        let Some(time) = read else {
+            self.rows.undated(raw, &origin());
+            return Ok(());
+        };
+        for ((_, column), at) in self.numbers.iter_mut().zip(&places.numbers) {
+            column.see(cell(*at));
+        }
+        if !self.rows.wants(time) {
+            return Ok(());
+        }
+        let dimension = |name: &str| self.kpi.dimensions.iter().position(|dimension| dimension == name);
+        let labels = labels_of(self.kpi, |name| dimension(name).map(|index| cell(places.labels[index])));
+        let cells = places.numbers.iter().map(|at| cell(*at).to_owned()).collect();
+        self.kept.push(Kept { time, labels, cells, origin: origin() });
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Pull, SourceError> {
+        let marks = self.marks()?;
+        let percent_is_share = self.kpi.unit == Unit::Ratio;
+        for row in self.kept {
+            let mut read = row.cells.iter().zip(&marks).map(|(cell, mark)| match read(cell, *mark) {
+                Cell::Number { value, percent: true } if percent_is_share => ReadingValue::Number(value / 100.0),
+                Cell::Number { value, .. } => ReadingValue::Number(value),
+                Cell::Absent => ReadingValue::Absent,
+                Cell::Unreadable => ReadingValue::Unreadable(cut(cell)),
+            });
+            let mut next = |named: &Option<String>| named.as_ref().and_then(|_| read.next());
+            // In the order in which the number columns were listed.
+            let value = next(&self.query.value);
+            let numerator = next(&self.query.numerator);
+            let denominator = next(&self.query.denominator);
+            let cells = ValueCells { value, numerator, denominator, n: next(&self.query.n) };
+            self.rows.push(row.time, row.labels, cells.into_value(), row.origin);
+        }
+        self.rows.finish()
+    }
+
+    /// The decimal mark of each number column.
+    fn marks(&mut self) -> Result<Vec<Mark>, SourceError> {
+        let mut marks = Vec::new();
+        for (name, column) in std::mem::take(&mut self.numbers) {
+            let mark = match (self.source.config.decimal, column.decide()) {
+                (Decimal::Comma, _) => Mark::Comma,
+                (Decimal::Point, _) => Mark::Point,
+                (Decimal::Auto, Decided::Sure(mark)) => mark,
+                (Decimal::Auto, Decided::Mixed { comma, point }) => {
+                    return Err(SourceError::config(format!(
+                        "column `{name}` of {} is written both ways, `{comma}` and `{point}`; say decimal: comma or decimal: point",
+                        self.source.files.pattern
+                    )));
+                }
+                (Decimal::Auto, Decided::Open { sample }) => {
+                    let mark = if self.last_delimiter == b';' { Mark::Comma } else { Mark::Point };
+                    let word = if mark == Mark::Comma { "comma" } else { "point" };
+                    self.rows.warn(format!(
+                        "column `{name}` of {}: numbers such as `{sample}` can be read two ways, the {word} was taken as decimal; say decimal: comma or decimal: point",
+                        self.source.files.pattern
+                    ));
+                    mark
+                }
+            };
+            marks.push(mark);
+        }
+        Ok(marks)
+    }
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

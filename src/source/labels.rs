@@ -1,0 +1,34 @@
+//! From cells or foreign labels to the labels of a series.
+
+use super::suggest::{did_you_mean, listed};
+use crate::model::ids::Labels;
+use crate::model::kpi::Kpi;
+use crate::model::unit::Kind;
+
+/// Labels with the KPI's dimensions, given a lookup by dimension name.
+///
+/// A missing value becomes the label value `""` (orders without a channel still count). Only where
+/// the total can't be derived, for levels that don't add up, does a row without any value mean the total.
+pub(super) fn labels_of<'a>(kpi: &Kpi, value: impl Fn(&str) -> Option<&'a str>) -> Labels {
+    let pairs: Vec<(&str, &str)> =
+        kpi.dimensions.iter().map(|name| (name.as_str(), value(name).unwrap_or_default())).collect();
+    let not_additive = matches!(kpi.kind, Kind::Level { additive: false, .. });
+    if not_additive && pairs.iter().all(|(_, value)| value.is_empty()) {
+        return Labels::total();
+    }
+    pairs.into_iter().collect()
+}
+
+/// Refuses a label that is no dimension of the KPI.
+pub(super) fn check_dimension(kpi: &Kpi, name: &str) -> Result<(), String> {
+    if kpi.dimensions.iter().any(|dimension| dimension == name) {
+        return Ok(());
+    }
+    let dimensions = kpi.dimensions.iter().map(String::as_str);
+    let near = did_you_mean(name, dimensions.clone());
+    let has = listed(dimensions);
+    Err(format!(
+        "`{name}` is no dimension of KPI `{}`{near}; it has {has}: add it to dimensions or leave it out of the query",
+        kpi.id
+    ))
+}

@@ -1,0 +1,68 @@
+//! What a source is asked, what it needs to be built, and what it is able to.
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::grain::BucketIndex;
+use crate::model::kpi::Kpi;
+use crate::secret::Resolver;
+
+/// What building a source may look at.
+pub struct BuildContext<'a> {
+    /// The folder of the configuration file; paths are relative to it.
+    pub base_dir: &'a Path,
+    pub resolve: Resolver<'a>,
+}
+
+/// One pull: the buckets of a KPI that begin in `[from, to)`.
+#[derive(Clone, Debug)]
+pub struct PullRequest {
+    pub kpi: Arc<Kpi>,
+    /// Start of the first bucket.
+    pub from: Timestamp,
+    /// End of the last bucket.
+    pub to: Timestamp,
+    pub now: Timestamp,
+    /// Total time for everything, retries included.
+    pub deadline: Duration,
+}
+
+impl PullRequest {
+    /// The buckets asked for, first and last; empty (last before first) when `to` is not after `from`.
+    pub(super) fn buckets(&self) -> RangeInclusive<BucketIndex> {
+        let (grain, zone) = (self.kpi.grain, &self.kpi.zone);
+        let last_moment = self.to.checked_sub(SignedDuration::from_millis(1)).unwrap_or(self.to);
+        grain.index_at(self.from, zone)..=grain.index_at(last_moment, zone)
+    }
+
+    /// The buckets asked for that have ended by now.
+    pub(super) fn ended_buckets(&self) -> RangeInclusive<BucketIndex> {
+        let asked = self.buckets();
+        *asked.start()..=(*asked.end()).min(self.kpi.grain.last_ended(self.now, &self.kpi.zone))
+    }
+}
+
+/// In which form a source takes its queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryForm {
+    /// In the system's own language.
+    Text,
+    /// As columns of a table.
+    Table,
+}
+
+/// What a source is able to, as data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    pub query: QueryForm,
+    /// Past buckets can be asked for.
+    pub history: bool,
+    /// Most buckets one pull should ask for; the caller splits longer spans.
+    pub buckets_per_pull_max: u32,
+    /// It is reached over the network, so that outages are to be expected.
+    pub network: bool,
+}

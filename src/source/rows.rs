@@ -1,0 +1,98 @@
+//! From rows of any table to a pull: places each in time, keeps what is asked, tells what is not placed.
+
+use std::ops::RangeInclusive;
+
+use super::cell::time::FORMS;
+use super::error::SourceError;
+use super::request::PullRequest;
+use crate::model::grain::BucketIndex;
+use crate::model::ids::Labels;
+use crate::model::kpi::Kpi;
+use crate::model::observation::{Parts, Pull, Reading, ReadingTime, ReadingValue};
+
+/// Collects the readings of one pull.
+pub(super) struct Rows<'a> {
+    kpi: &'a Kpi,
+    asked: RangeInclusive<BucketIndex>,
+    pull: Pull,
+    /// Rows with a readable time, asked for or not.
+    dated: usize,
+    undated: usize,
+    undated_sample: Option<String>,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(request: &'a PullRequest) -> Self {
+        let pull = Pull { complete: true, ..Pull::default() };
+        Self { kpi: &request.kpi, asked: request.buckets(), pull, dated: 0, undated: 0, undated_sample: None }
+    }
+
+    /// True when a row of that time is asked for; counts it as placed in time.
+    pub(super) fn wants(&mut self, time: ReadingTime) -> bool {
+        self.dated += 1;
+        self.asked.contains(&time.bucket(self.kpi.grain, &self.kpi.zone))
+    }
+
+    /// Remembers a row whose time can't be read.
+    pub(super) fn undated(&mut self, raw: &str, origin: &str) {
+        self.undated += 1;
+        self.undated_sample.get_or_insert_with(|| format!("{origin}: `{}`", cut(raw)));
+    }
+
+    pub(super) fn push(&mut self, time: ReadingTime, labels: Labels, value: ReadingValue, origin: String) {
+        self.pull.readings.push(Reading { time, labels, value, origin });
+    }
+
+    pub(super) fn warn(&mut self, warning: String) {
+        self.pull.warnings.push(warning);
+    }
+
+    /// The pull. Rows that could not be placed make it incomplete; if none could, the form is wrong.
+    pub(super) fn finish(mut self) -> Result<Pull, SourceError> {
+        let Some(sample) = self.undated_sample else { return Ok(self.pull) };
+        if self.dated == 0 {
+            let message = format!("{sample} is no time that can be read; known forms are {FORMS}: say date_format");
+            return Err(SourceError::config(message));
+        }
+        self.pull.complete = false;
+        let warning = format!("{} rows have no readable time, such as {sample}; correct or remove them", self.undated);
+        self.pull.warnings.push(warning);
+        Ok(self.pull)
+    }
+}
+
+/// One cell of a value column, or the halves of a ratio, as a reading's value.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ValueCells {
+    pub(super) value: Option<ReadingValue>,
+    pub(super) numerator: Option<ReadingValue>,
+    pub(super) denominator: Option<ReadingValue>,
+    pub(super) n: Option<ReadingValue>,
+}
+
+impl ValueCells {
+    pub(super) fn into_value(self) -> ReadingValue {
+        let (numerator, denominator) = match (self.numerator, self.denominator) {
+            (Some(numerator), Some(denominator)) => (numerator, denominator),
+            _ => return self.value.unwrap_or(ReadingValue::Absent),
+        };
+        match (numerator, denominator, self.n) {
+            (ReadingValue::Unreadable(raw), _, _)
+            | (_, ReadingValue::Unreadable(raw), _)
+            | (_, _, Some(ReadingValue::Unreadable(raw))) => ReadingValue::Unreadable(raw),
+            (ReadingValue::Number(numerator), ReadingValue::Number(denominator), n) => {
+                let n = match n {
+                    Some(ReadingValue::Number(n)) => Some(n),
+                    _ => None,
+                };
+                ReadingValue::Parts(Parts { numerator, denominator, n })
+            }
+            _ => ReadingValue::Absent,
+        }
+    }
+}
+
+/// The beginning of a foreign text, for messages.
+pub(super) fn cut(text: &str) -> String {
+    text.trim().chars().take(40).collect()
+}

@@ -1,0 +1,168 @@
+//! Asking a SQLite file: opened read-only and never created, with a bound on time, rows and bytes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Executor, Row, SqlSafeStr, Statement as _, TypeInfo, ValueRef};
+
+use super::statement::{Bound, Statement};
+use super::table::{Columns, SqlValue, Table};
+use crate::clock;
+use crate::model::observation::Pull;
+use crate::net::ErrorClass;
+use crate::source::error::SourceError;
+use crate::source::request::PullRequest;
+
+/// Virtual machine instructions between two looks at the clock.
+const INSTRUCTIONS_PER_LOOK: i32 = 10_000;
+const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
+const BUSY_TIMEOUT_MAX: Duration = Duration::from_secs(5);
+
+/// A SQLite file.
+#[derive(Clone, Debug)]
+pub(super) struct Sqlite {
+    pub(super) path: PathBuf,
+    /// As the configuration writes it.
+    pub(super) shown: PathBuf,
+    pub(super) rows_max: usize,
+    pub(super) statement_timeout: Duration,
+}
+
+impl Sqlite {
+    pub(super) async fn pull(
+        &self,
+        statement: &Statement,
+        request: &PullRequest,
+        left: Duration,
+    ) -> Result<Pull, SourceError> {
+        let time = left.min(self.statement_timeout);
+        let mut connection = self.open(time).await?;
+        let outcome = self.ask(&mut connection, statement, request).await;
+        // Closing waits for the thread behind the connection; its own errors say nothing new.
+        let _ = connection.close().await;
+        outcome
+    }
+
+    pub(super) async fn probe(&self) -> Result<String, SourceError> {
+        let mut connection = self.open(self.statement_timeout).await?;
+        let asked = "SELECT sqlite_version(), (SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view'))";
+        let row = sqlx::query(asked).fetch_one(&mut connection).await.map_err(|error| self.failed(&error))?;
+        let (version, tables): (String, i64) =
+            (row.try_get(0).unwrap_or_default(), row.try_get(1).unwrap_or_default());
+        let _ = connection.close().await;
+        Ok(format!("SQLite {version}, {} with {tables} tables", self.shown.display()))
+    }
+
+    /// Opens the file; whatever runs on the connection is interrupted once `time` has passed.
+    async fn open(&self, time: Duration) -> Result<SqliteConnection, SourceError> {
+        if !self.path.is_file() {
+            let shown = self.path.display();
+            return Err(SourceError::config(format!("no database at {shown}; correct url (the file is never created)")));
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(&self.path)
+            .read_only(true)
+            .create_if_missing(false)
+            .busy_timeout(time.min(BUSY_TIMEOUT_MAX))
+            .pragma("query_only", "1")
+            .disable_statement_logging();
+        let mut connection =
+            SqliteConnection::connect_with(&options).await.map_err(|error| self.failed(&error))?;
+        let until = clock::monotonic() + time;
+        let mut handle = connection.lock_handle().await.map_err(|error| self.failed(&error))?;
+        handle.set_progress_handler(INSTRUCTIONS_PER_LOOK, move || clock::monotonic() < until);
+        drop(handle);
+        Ok(connection)
+    }
+
+    async fn ask(
+        &self,
+        connection: &mut SqliteConnection,
+        statement: &Statement,
+        request: &PullRequest,
+    ) -> Result<Pull, SourceError> {
+        let named = |cause: String| SourceError::config(format!("query of KPI `{}`: {cause}", request.kpi.id));
+        let sql = AssertSqlSafe(statement.sql.clone()).into_sql_str();
+        let prepared = (&mut *connection).prepare(sql).await.map_err(|error| self.failed(&error))?;
+        let names: Vec<String> = prepared.columns().iter().map(|column| column.name().to_owned()).collect();
+        let mut table = Table::new(request, Columns::find(&names, &request.kpi).map_err(named)?);
+        let mut query = prepared.query();
+        for parameter in &statement.parameters {
+            query = match parameter.value(request.from, request.to, &request.kpi.zone) {
+                Bound::Text(text) => query.bind(text),
+                Bound::Integer(number) => query.bind(number),
+            };
+        }
+        let mut rows = query.fetch(connection);
+        let (mut count, mut bytes) = (0, 0);
+        while let Some(row) = rows.try_next().await.map_err(|error| self.failed(&error))? {
+            count += 1;
+            let row = values(&row).map_err(|error| self.failed(&error))?;
+            bytes += row.iter().map(|value| if let SqlValue::Text(text) = value { text.len() } else { 8 }).sum::<usize>();
+            if count > self.rows_max || bytes > TEXT_BYTES_MAX {
+                let message = format!(
+                    "query of KPI `{}`: more than {} rows or {TEXT_BYTES_MAX} bytes; group or filter by :from and :to, or raise rows_max",
+                    request.kpi.id, self.rows_max
+                );
+                return Err(SourceError::new(ErrorClass::TooLarge, message));
+            }
+            table.push(row);
+        }
+        drop(rows);
+        table.finish()
+    }
+
+    /// Classifies what the database reports.
+    fn failed(&self, error: &sqlx::Error) -> SourceError {
+        let shown = self.shown.display();
+        let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
+        let said = match error.as_database_error() {
+            Some(error) => error.message().to_lowercase(),
+            None => error.to_string().to_lowercase(),
+        };
+        // Primary result codes of SQLite; the upper bits only refine them.
+        let (class, remedy) = match code.map(|code| code & 0xff) {
+            Some(1) => (ErrorClass::Config, "correct the query"),
+            Some(3 | 23) => (ErrorClass::Auth, "give the service the right to read it"),
+            Some(5 | 6) => (ErrorClass::Transient, "another program holds it; it is tried again"),
+            Some(8) => (ErrorClass::Config, "the query wants to write; only reading is allowed"),
+            Some(9) => {
+                let message = format!(
+                    "database {shown}: the query ran longer than {:?} and was stopped; make it lighter, add an index, or raise statement_timeout",
+                    self.statement_timeout
+                );
+                return SourceError::new(ErrorClass::Deadline, message);
+            }
+            Some(10) => (ErrorClass::Transient, "the disk failed to read; check it"),
+            Some(11) => (ErrorClass::Unexpected, "the file is damaged; restore it"),
+            Some(14) => (ErrorClass::Config, "check that the service may read the file and enter its folder"),
+            Some(26) => (ErrorClass::Config, "the file is no SQLite database; correct url"),
+            _ => (ErrorClass::Unexpected, "look at the query and the file"),
+        };
+        SourceError::new(class, format!("database {shown}: {said}; {remedy}"))
+    }
+}
+
+fn values(row: &SqliteRow) -> Result<Vec<SqlValue>, sqlx::Error> {
+    (0..row.len())
+        .map(|at| {
+            let raw = row.try_get_raw(at)?;
+            if raw.is_null() {
+                return Ok(SqlValue::Null);
+            }
+            let name = raw.type_info().name().to_owned();
+            Ok(match name.as_str() {
+                "INTEGER" => SqlValue::Integer(row.try_get_unchecked(at)?),
+                "REAL" => SqlValue::Real(row.try_get_unchecked(at)?),
+                "TEXT" => SqlValue::Text(row.try_get_unchecked(at)?),
+                _ => SqlValue::Blob,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;

@@ -1,0 +1,209 @@
+//! From the columns and rows of an answer to readings, whatever the database.
+
+use jiff::Timestamp;
+
+use crate::model::kpi::Kpi;
+use crate::model::observation::{Pull, ReadingTime, ReadingValue};
+use crate::source::cell::number::{Cell, Mark, read};
+use crate::source::cell::time;
+use crate::source::error::SourceError;
+use crate::source::labels::{check_dimension, labels_of};
+use crate::source::request::PullRequest;
+use crate::source::rows::{Rows, ValueCells, cut};
+use crate::source::suggest::{did_you_mean, listed};
+
+/// A value of a database.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum SqlValue {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(String),
+    Blob,
+}
+
+impl SqlValue {
+    fn as_label(&self) -> Option<String> {
+        match self {
+            SqlValue::Null | SqlValue::Blob => None,
+            SqlValue::Integer(number) => Some(number.to_string()),
+            SqlValue::Real(number) => Some(number.to_string()),
+            SqlValue::Text(text) => Some(text.clone()),
+        }
+    }
+
+    /// Text must be a number as databases write decimals; anything else is no number.
+    fn into_reading(self) -> ReadingValue {
+        match self {
+            SqlValue::Null => ReadingValue::Absent,
+            SqlValue::Integer(number) => ReadingValue::Number(number as f64),
+            SqlValue::Real(number) if number.is_nan() => ReadingValue::Absent,
+            SqlValue::Real(number) => ReadingValue::Number(number),
+            SqlValue::Text(text) => match read(&text, Mark::Point) {
+                Cell::Number { value, percent: false } => ReadingValue::Number(value),
+                Cell::Absent => ReadingValue::Absent,
+                Cell::Number { .. } | Cell::Unreadable => ReadingValue::Unreadable(cut(&text)),
+            },
+            SqlValue::Blob => ReadingValue::Unreadable("binary data".to_owned()),
+        }
+    }
+
+    fn as_time(&self) -> Option<ReadingTime> {
+        match self {
+            SqlValue::Null | SqlValue::Blob => None,
+            SqlValue::Integer(number) => time::read(&number.to_string()),
+            SqlValue::Real(number) => time::read_number(*number),
+            SqlValue::Text(text) => time::read(text),
+        }
+    }
+}
+
+/// What each column of an answer means.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Columns {
+    time: Option<usize>,
+    value: Option<usize>,
+    numerator: Option<usize>,
+    denominator: Option<usize>,
+    n: Option<usize>,
+    /// Place of each of the KPI's dimensions, in their order.
+    labels: Vec<usize>,
+}
+
+const TIMES: [&str; 3] = ["bucket", "time", "date"];
+const VALUES: [&str; 4] = ["value", "numerator", "denominator", "n"];
+
+impl Columns {
+    /// Finds the columns by name, large or small letters alike; dimensions first.
+    pub(super) fn find(names: &[String], kpi: &Kpi) -> Result<Columns, String> {
+        let place = |wanted: &str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
+        let dimension = |name: &str| kpi.dimensions.iter().any(|dimension| dimension.eq_ignore_ascii_case(name));
+        let other = |wanted: &str| place(wanted).filter(|_| !dimension(wanted));
+        let columns = Columns {
+            time: TIMES.iter().find_map(|name| other(name)),
+            value: other("value"),
+            numerator: other("numerator"),
+            denominator: other("denominator"),
+            n: other("n"),
+            labels: kpi.dimensions.iter().map(|name| place(name).ok_or(name)).collect::<Result<_, _>>().map_err(
+                |missing| {
+                    let has = listed(names.iter().map(String::as_str));
+                    format!("the answer has no column for dimension `{missing}`; it has {has}: add it to SELECT and GROUP BY")
+                },
+            )?,
+        };
+        let taken = |at: usize| {
+            let named = [columns.time, columns.value, columns.numerator, columns.denominator, columns.n];
+            named.contains(&Some(at)) || columns.labels.contains(&at)
+        };
+        if let Some((_, name)) = names.iter().enumerate().find(|(at, _)| !taken(*at)) {
+            let known = TIMES.iter().chain(&VALUES).copied();
+            let near = did_you_mean(name, known);
+            return Err(match near.as_str() {
+                "" => check_dimension(kpi, name).err().unwrap_or_else(|| format!("two columns are named `{name}`")),
+                near => format!("unknown column `{name}`{near}; rename it with AS"),
+            });
+        }
+        match (columns.value, columns.numerator, columns.denominator) {
+            (Some(_), None, None) | (None, Some(_), Some(_)) => Ok(columns),
+            _ => {
+                let has = listed(names.iter().map(String::as_str));
+                Err(format!("the answer must have a column `value`, or `numerator` and `denominator`; it has {has}: rename with AS"))
+            }
+        }
+    }
+}
+
+/// Turns rows into readings as they come.
+pub(super) struct Table<'a> {
+    kpi: &'a Kpi,
+    columns: Columns,
+    rows: Rows<'a>,
+    count: usize,
+    /// The time of rows without a time column.
+    newest_ended: Timestamp,
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn new(request: &'a PullRequest, columns: Columns) -> Self {
+        let (grain, zone) = (request.kpi.grain, &request.kpi.zone);
+        let newest_ended = grain.start_of(grain.last_ended(request.now, zone), zone);
+        Self { kpi: &request.kpi, columns, rows: Rows::new(request), count: 0, newest_ended }
+    }
+
+    pub(super) fn push(&mut self, mut row: Vec<SqlValue>) {
+        self.count += 1;
+        let origin = format!("row {}", self.count);
+        let time = match self.columns.time {
+            None => Some(ReadingTime::Instant(self.newest_ended)),
+            Some(at) => row[at].as_time(),
+        };
+        let Some(time) = time else {
+            let raw = self.columns.time.and_then(|at| row[at].as_label()).unwrap_or_else(|| "NULL".to_owned());
+            self.rows.undated(&raw, &origin);
+            return;
+        };
+        if !self.rows.wants(time) {
+            return;
+        }
+        let texts: Vec<Option<String>> = self.columns.labels.iter().map(|at| row[*at].as_label()).collect();
+        let dimension = |name: &str| self.kpi.dimensions.iter().position(|dimension| dimension == name);
+        let labels = labels_of(self.kpi, |name| dimension(name).and_then(|index| texts[index].as_deref()));
+        let mut take = |at: Option<usize>| at.map(|at| std::mem::replace(&mut row[at], SqlValue::Null).into_reading());
+        let cells = ValueCells {
+            value: take(self.columns.value),
+            numerator: take(self.columns.numerator),
+            denominator: take(self.columns.denominator),
+            n: take(self.columns.n),
+        };
+        self.rows.push(time, labels, cells.into_value(), origin);
+    }
+
+    pub(super) fn finish(self) -> Result<Pull, SourceError> {
+        if self.columns.time.is_none() && self.columns.labels.is_empty() && self.count > 1 {
+            return Err(SourceError::config(format!(
+                "query of KPI `{}`: it gives {} rows but no time; name the time column `bucket`, or return one row",
+                self.kpi.id, self.count
+            )));
+        }
+        self.rows.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Columns;
+    use crate::model::kpi::Query;
+    use crate::source::fixture;
+
+    fn find(names: &[&str], dimensions: &[&str]) -> Result<Columns, String> {
+        let mut kpi = fixture::kpi(Query::Text(String::new()));
+        kpi.dimensions = dimensions.iter().map(|name| (*name).to_owned()).collect();
+        Columns::find(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), &kpi)
+    }
+
+    #[test]
+    fn columns_by_name() {
+        let expected = Columns { time: Some(0), value: Some(2), labels: vec![1], ..Columns::default() };
+        assert_eq!(find(&["Bucket", "channel", "VALUE"], &["channel"]), Ok(expected));
+        assert_eq!(find(&["date", "value"], &[]).unwrap().time, Some(0));
+        let ratio = find(&["numerator", "denominator", "n"], &[]).unwrap();
+        assert_eq!((ratio.time, ratio.numerator, ratio.n), (None, Some(0), Some(2)));
+        // A dimension may have a name that would else be a time.
+        assert_eq!(find(&["bucket", "date", "value"], &["date"]).unwrap().labels, [1]);
+    }
+
+    #[test]
+    fn wrong_columns_say_why() {
+        fn check(names: &[&str], dimensions: &[&str], part: &str) {
+            let error = find(names, dimensions).unwrap_err();
+            assert!(error.contains(part), "{error} lacks {part}");
+        }
+        check(&["bucket", "sum"], &[], "`sum` is no dimension of KPI `revenue`");
+        check(&["bukcet", "value"], &[], "unknown column `bukcet` (did you mean `bucket`?)");
+        check(&["bucket", "chanel", "value"], &["channel"], "no column for dimension `channel`");
+        check(&["bucket"], &[], "must have a column `value`");
+        check(&["bucket", "value", "numerator"], &[], "must have a column `value`, or");
+        check(&["value", "value"], &[], "value");
+    }
+}

@@ -1,0 +1,105 @@
+//! The closed set of sources: settings that build themselves, and one surface over all.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::csv::{CsvConfig, CsvSource};
+use super::error::SourceError;
+use super::prometheus::{PrometheusConfig, PrometheusSource};
+use super::request::{BuildContext, Capabilities, PullRequest};
+use super::sql::{SqlConfig, SqlSource};
+use crate::model::kpi::Kpi;
+use crate::model::observation::Pull;
+use crate::net::ErrorClass;
+
+/// How a source is described in the configuration.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceConfig {
+    /// Text tables on disk. Example: `csv: {path: "exports/*.csv"}`.
+    Csv(CsvConfig),
+    /// A database. Example: `sql: {url: "sqlite:///srv/shop.db"}`.
+    Sql(SqlConfig),
+    /// Prometheus, or what speaks its API. Example: `prometheus: {url: "http://127.0.0.1:9090"}`.
+    Prometheus(PrometheusConfig),
+}
+
+impl SourceConfig {
+    /// Builds the source without reaching out to it.
+    pub fn build(self, context: &BuildContext<'_>) -> Result<Source, String> {
+        match self {
+            SourceConfig::Csv(config) => config.build(context).map(Source::Csv),
+            SourceConfig::Sql(config) => config.build(context).map(Source::Sql),
+            SourceConfig::Prometheus(config) => config.build(context).map(Source::Prometheus),
+        }
+    }
+}
+
+/// An outside system, ready to be asked.
+#[derive(Clone, Debug)]
+pub enum Source {
+    Csv(CsvSource),
+    Sql(SqlSource),
+    Prometheus(PrometheusSource),
+}
+
+impl Source {
+    /// Asks for the buckets of one KPI. Ends within the request's deadline, retries included;
+    /// dropping the future abandons the pull.
+    pub async fn pull(&self, request: &PullRequest) -> Result<Pull, SourceError> {
+        let asked = async {
+            match self {
+                Source::Csv(source) => source.pull(request).await,
+                Source::Sql(source) => source.pull(request).await,
+                Source::Prometheus(source) => source.pull(request).await,
+            }
+        };
+        match tokio::time::timeout(request.deadline, asked).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(SourceError::new(
+                ErrorClass::Deadline,
+                format!(
+                    "{} did not deliver KPI `{}` within {:?}; make the query lighter, or raise the deadline",
+                    self.object(),
+                    request.kpi.id,
+                    request.deadline
+                ),
+            )),
+        }
+    }
+
+    pub fn capabilities(&self) -> Capabilities {
+        match self {
+            Source::Csv(source) => source.capabilities(),
+            Source::Sql(source) => source.capabilities(),
+            Source::Prometheus(source) => source.capabilities(),
+        }
+    }
+
+    /// Judges a KPI's query without asking the system.
+    pub fn check_query(&self, kpi: &Kpi) -> Result<(), String> {
+        match self {
+            Source::Csv(source) => source.check_query(kpi),
+            Source::Sql(source) => source.check_query(kpi),
+            Source::Prometheus(source) => source.check_query(kpi),
+        }
+    }
+
+    /// Reaches out and tells what is there: product, version, number of files. For `check --connect`.
+    pub async fn probe(&self) -> Result<String, SourceError> {
+        match self {
+            Source::Csv(source) => source.probe().await,
+            Source::Sql(source) => source.probe().await,
+            Source::Prometheus(source) => source.probe().await,
+        }
+    }
+
+    /// What it is, for messages; free of secrets.
+    pub fn object(&self) -> String {
+        match self {
+            Source::Csv(source) => source.object(),
+            Source::Sql(source) => source.object(),
+            Source::Prometheus(source) => source.object(),
+        }
+    }
+}
