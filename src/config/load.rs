@@ -167,13 +167,17 @@ pub fn load(options: &LoadOptions) -> Loaded {
         }
         sources.push(SourceText { file: name, text, hidden });
     }
-    let checksum = digest.finish().as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let checksum = hexadecimal(&digest.finish().as_ref()[..16]);
     // What a broken file would have defined is unknown: its absence must not be reported elsewhere.
     let whole = files.len() <= FILES_MAX && documents.files.len() + empty == files.len();
     let config = resolve::resolve(&documents, options, checksum, whole, &mut problems);
     finish(&mut problems);
-    let config = config.filter(|_| !problems.iter().any(Problem::is_error));
+    let config = (!problems.iter().any(Problem::is_error)).then_some(config);
     Loaded { config, problems, sources, documents }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |out, byte| out + &format!("{byte:02x}"))
 }
 
 /// Puts the problems in the order of the files and within the bound.
@@ -259,7 +263,7 @@ fn read(path: &Path) -> Result<String, Box<Problem>> {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
         Err(error) => {
             let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = good.split(|byte| *byte == b'\n').count();
             let start = good.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             let column = String::from_utf8_lossy(&good[start..]).chars().count() + 1;
             let span = Span { line, column, width: 1, end_line: line };

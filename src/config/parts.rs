@@ -140,7 +140,8 @@ pub struct SmtpConfig {
 pub enum Tls {
     None,
     Starttls,
-    Tls,
+    #[serde(rename = "tls")]
+    Implicit,
 }
 
 /// What a source's KPIs must ask.
@@ -220,4 +221,4 @@ impl JsonSchema for ReceiverParts {
 }
 
 /// Sources by id with the folder that their relative paths start from.
-pub type Sources = IndexMap<crate::model::ids::SourceId, (SourceConfig, PathBuf)>;
+pub(super) type Sources = IndexMap<crate::model::ids::SourceId, (SourceConfig, PathBuf)>;

@@ -13,7 +13,7 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
             let edits = damerau_levenshtein(&wanted, &plain);
             let near = edits <= (wanted.chars().count() / 3).max(1);
             let alike = jaro_winkler(&wanted, &plain);
-            (near || alike > 0.9).then_some((candidate, edits, alike))
+            (near || alike > 0.85).then_some((candidate, edits, alike))
         })
         .min_by(|a, b| a.1.cmp(&b.1).then(b.2.total_cmp(&a.2)))
         .map(|(candidate, ..)| candidate)

@@ -217,6 +217,9 @@ fn scan_fault(error: &saphyr_parser::ScanError, text: &str) -> Fault {
         }
     }
     let span = Span { line: number, column: marker.col() + 1, width: 1, ..Span::default() };
+    if error.info().contains("recursion limit") {
+        return Fault::new(span, format!("nested deeper than {DEPTH_MAX} levels"), "flatten the structure");
+    }
     let help = match error.info() {
         info if info.contains("mapping values are not allowed") => {
             "quote the value if it holds `: `, or mend the indentation"

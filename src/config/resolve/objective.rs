@@ -36,11 +36,10 @@ pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawObjective, k
     direction(context, id, target, kpi.better);
     let measure = measure(context, id, raw.measure, target, kpi.kind)?;
     let trajectory = match &raw.trajectory {
-        Some(RawTrajectory::Linear) => Some(Trajectory::Linear),
         Some(RawTrajectory::WorkingDays) => Some(Trajectory::WorkingDays),
         Some(RawTrajectory::Milestones(milestones)) => milestones_of(context, id, milestones, period, kpi),
         None if kpi.grain == Grain::Day && kpi.calendar.country.is_some() => Some(Trajectory::WorkingDays),
-        None => Some(Trajectory::Linear),
+        Some(RawTrajectory::Linear) | None => Some(Trajectory::Linear),
     };
     let labels =
         raw.where_.as_ref().map_or_else(Labels::total, |labels| context.labels(&at("where"), labels, &kpi.dimensions));

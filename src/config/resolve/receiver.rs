@@ -83,16 +83,12 @@ fn addresses(context: &mut Context<'_>, id: &str, to: &[String]) -> Vec<Recipien
             continue;
         };
         let Some(person) = &item.value else { continue };
-        match &person.mail {
-            Some(mail) => {
-                let language = person.language.unwrap_or(context.language);
-                recipients.push(Recipient { name: mail.clone(), language });
-            }
-            None => {
-                let help = format!("add `mail:` to `people.{name}`");
-                context.report.error(&path, format!("`{name}` has no mail address"), &help);
-            }
-        }
+        let Some(mail) = &person.mail else {
+            let help = format!("add `mail:` to `people.{name}`");
+            context.report.error(&path, format!("`{name}` has no mail address"), &help);
+            continue;
+        };
+        recipients.push(Recipient { name: mail.clone(), language: person.language.unwrap_or(context.language) });
     }
     recipients
 }

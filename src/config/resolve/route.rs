@@ -43,7 +43,8 @@ pub(super) fn resolve(context: &mut Context<'_>) -> Route {
     context.report.reference(&["route", "to"], "receiver", &raw.to, &all.receivers);
     let mut route = root(&raw.to);
     if let Some(remind) = &raw.remind {
-        route.remind = positive(context, &["route", "remind"], remind.0);
+        positive(context, &["route", "remind"], remind.0);
+        route.remind = Some(remind.0);
     }
     group(&mut route, raw.group.as_ref());
     route.routes = children(context, &["route".to_owned()], &raw.routes, &route);
@@ -67,7 +68,8 @@ fn children(context: &mut Context<'_>, at: &[String], raw: &[RawSubRoute], paren
             route.to = ReceiverId::from(to.as_str());
         }
         if let Some(remind) = &raw.remind {
-            route.remind = positive(context, &below(&at, &["remind"]), remind.0);
+            positive(context, &below(&at, &["remind"]), remind.0);
+            route.remind = Some(remind.0);
         }
         group(&mut route, raw.group.as_ref());
         route.routes = children(context, &at, &raw.routes, &route);
@@ -90,19 +92,18 @@ fn group(route: &mut Route, raw: Option<&RawGroup>) {
 }
 
 /// A reminder after no time at all would never stop.
-fn positive(context: &mut Context<'_>, path: &[&str], remind: SignedDuration) -> Option<SignedDuration> {
+fn positive(context: &mut Context<'_>, path: &[&str], remind: SignedDuration) {
     const REMIND_MIN: SignedDuration = SignedDuration::from_mins(1);
     if remind < REMIND_MIN {
         context.report.error(path, "reminders more often than once a minute", "write `24h`, or leave it out");
     }
-    Some(remind)
 }
 
 fn matcher(context: &mut Context<'_>, at: &[String], raw: &RawMatch) -> Matcher {
     let all = context.all;
-    ids(context, at, "kpi", "KPI", raw.kpi.as_ref(), &all.kpis);
-    ids(context, at, "rule", "rule", raw.rule.as_ref(), &all.rules);
-    ids(context, at, "owner", "person", raw.owner.as_ref(), &all.people);
+    ids(context, &below(at, &["match", "kpi"]), "KPI", raw.kpi.as_ref(), &all.kpis);
+    ids(context, &below(at, &["match", "rule"]), "rule", raw.rule.as_ref(), &all.rules);
+    ids(context, &below(at, &["match", "owner"]), "person", raw.owner.as_ref(), &all.people);
     if let Some(labels) = &raw.labels {
         let mut dimensions: Vec<String> =
             all.kpis.values().filter_map(|item| item.value.as_ref()).flat_map(|kpi| kpi.dimensions.clone()).collect();
@@ -132,17 +133,9 @@ fn values<T: Clone>(raw: Option<&OneOrMany<T>>) -> Vec<T> {
     raw.map_or_else(Vec::new, |many| many.0.clone())
 }
 
-fn ids<T>(
-    context: &mut Context<'_>,
-    at: &[String],
-    field: &str,
-    what: &str,
-    raw: Option<&OneOrMany<String>>,
-    section: &Section<T>,
-) {
+fn ids<T>(context: &mut Context<'_>, path: &[&str], what: &str, raw: Option<&OneOrMany<String>>, section: &Section<T>) {
     for id in raw.into_iter().flat_map(|many| &many.0) {
-        let path = below(at, &["match", field]);
-        let path = context.report.documents.value_path(&path, id);
+        let path = context.report.documents.value_path(path, id);
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         context.report.reference(&path, what, id, section);
     }

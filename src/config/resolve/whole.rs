@@ -29,7 +29,7 @@ pub(in crate::config) fn resolve(
     checksum: String,
     whole: bool,
     problems: &mut Vec<Problem>,
-) -> Option<Config> {
+) -> Config {
     let mut report = Report { documents, problems: Vec::new(), whole };
     let all = gather(&mut report);
     let settings = service::settings(&mut report, &all);
@@ -64,7 +64,7 @@ pub(in crate::config) fn resolve(
     let Context { report, zone, language, .. } = context;
     problems.extend(report.problems);
     let mail = all.mail.as_ref().and_then(|item| Some((item.value.clone()?, item.base_dir.clone())));
-    Some(Config {
+    Config {
         catalog: Catalog { zone, language, kpis, objectives, rules, people, receivers, route, checksum },
         settings,
         sources: sources(&all),
@@ -80,7 +80,7 @@ pub(in crate::config) fn resolve(
         recipient_channels,
         mail,
         rule_dirs,
-    })
+    }
 }
 
 fn context<'a>(report: Report<'a>, all: &'a Gathered) -> Context<'a> {
@@ -168,7 +168,9 @@ fn references<'a>(node: &'a Node, found: &mut Vec<(SecretRef, &'a Node)>) {
                 };
                 found.extend(reference.map(|reference| (reference, &*entry.value)));
             }
-            entries.iter().for_each(|entry| references(&entry.value, found));
+            for entry in entries {
+                references(&entry.value, found);
+            }
         }
     }
 }
