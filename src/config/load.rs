@@ -177,7 +177,7 @@ pub fn load(options: &LoadOptions) -> Loaded {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |out, byte| out + &format!("{byte:02x}"))
+    bytes.iter().fold(String::new(), |out, byte| out + format!("{byte:02x}").as_str())
 }
 
 /// Puts the problems in the order of the files and within the bound.

@@ -119,7 +119,7 @@ pub fn to_json(problems: &[Problem]) -> String {
     problems
         .iter()
         .filter_map(|problem| serde_json::to_string(problem).ok())
-        .fold(String::new(), |out, line| out + &line + "\n")
+        .fold(String::new(), |out, line| out + line.as_str() + "\n")
 }
 
 fn excerpt(out: &mut String, problem: &Problem, line: &[char], paint: &Paint) {
