@@ -272,6 +272,29 @@ fn mistakes_are_named_before_the_first_send() {
 }
 
 #[test]
+fn encrypted_servers_build_without_being_reached() {
+    let config = ChannelConfig::Email(EmailConfig { to: vec!["claire".to_owned()], cc: vec![] });
+    for tls in [None, Some(TlsMode::Starttls), Some(TlsMode::Implicit)] {
+        let smtp = SmtpConfig { host: "mx.example.test".to_owned(), tls, ..SmtpConfig::default() };
+        let channel = build(&config, Some(&MailConfig { smtp, ..mail(25, false) }));
+        assert_eq!(channel.map(|channel| channel.kind()), Ok("email"));
+    }
+}
+
+#[tokio::test]
+async fn encryption_is_never_given_up() {
+    // The server offers no STARTTLS: nothing is sent, and the cause says what is missing.
+    let server = FakeSmtp::start(None).await;
+    let config = ChannelConfig::Email(EmailConfig { to: vec!["claire".to_owned()], cc: vec![] });
+    let mut mail = mail(server.port, true);
+    mail.smtp.tls = Some(TlsMode::Starttls);
+    let channel = build(&config, Some(&mail)).expect("builds");
+    let outcome = outcome_of(&channel, &fixture::firing_fr(), LONG).await;
+    assert!(matches!(&outcome, AttemptOutcome::Retry { cause, .. } if cause.contains("STARTTLS")), "{outcome:?}");
+    assert!(server.mails().is_empty());
+}
+
+#[test]
 fn recipients_have_names_and_languages() {
     let config = ChannelConfig::Email(EmailConfig {
         to: vec!["claire".to_owned(), "ops@example.test".to_owned()],
