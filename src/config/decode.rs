@@ -247,7 +247,9 @@ fn explain(message: &str, node: &Node, mut path: Vec<String>) -> (Flaw, Vec<Stri
 
 /// Whether a secret's value stands where a reference belongs; such a value must not be repeated.
 fn wants_secret(message: &str, path: &[String]) -> bool {
-    let reference = message.contains("SecretRef") || message.ends_with("expected one of `env`, `file`, `credential`");
+    let reference = message.contains("SecretRef")
+        || message.starts_with("a secret is written")
+        || message.ends_with("expected one of `env`, `file`, `credential`");
     reference || (message.starts_with("invalid type") && path.last().is_some_and(|last| is_secret_name(last)))
 }
 
