@@ -16,6 +16,8 @@ use super::yaml::{Entry, Kind, Node, Span};
 
 /// Most problems looked for in one entry.
 const ROUNDS_MAX: usize = 100;
+/// Most nodes decoded for one entry, over all rounds.
+const NODES_DECODED_MAX: usize = 200_000;
 
 /// A problem within an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +84,9 @@ pub(super) fn not_yet(word: &str) -> Option<(String, String)> {
 pub(super) fn decode<T: DeserializeOwned + JsonSchema>(node: &Node, key: Span) -> (Option<T>, Vec<Flaw>) {
     let mut flaws: Vec<Flaw> = Vec::new();
     let mut without = Without::new();
-    for _ in 0..ROUNDS_MAX {
+    // Each round decodes anew: a huge entry gets fewer of them, so that the whole stays within a second.
+    let rounds = (NODES_DECODED_MAX / node.weight().max(1)).clamp(3, ROUNDS_MAX);
+    for _ in 0..rounds {
         let mut track = Track::new();
         let value = to_value(node, &mut Vec::new(), &without);
         let outcome = singleton_map_recursive::deserialize(Deserializer::new(value, &mut track));
@@ -243,7 +247,9 @@ fn explain(message: &str, node: &Node, mut path: Vec<String>) -> (Flaw, Vec<Stri
 
 /// Whether a secret's value stands where a reference belongs; such a value must not be repeated.
 fn wants_secret(message: &str, path: &[String]) -> bool {
-    let reference = message.contains("SecretRef") || message.ends_with("expected one of `env`, `file`, `credential`");
+    let reference = message.contains("SecretRef")
+        || message.starts_with("a secret is written")
+        || message.ends_with("expected one of `env`, `file`, `credential`");
     reference || (message.starts_with("invalid type") && path.last().is_some_and(|last| is_secret_name(last)))
 }
 

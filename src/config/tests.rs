@@ -304,6 +304,10 @@ fn hostile_texts_are_refused_clearly() {
         text + &format!("a{level}: &a{level} [{before}]\n")
     });
     check(&bomb, "aliases expand to more than 100000 values");
+    let broken = (0..20_000).fold(String::new(), |text, at| text + &format!("a{at}: 1\n"));
+    check(&broken, "more problems are not shown");
+    let broken = (0..20_000).fold("kpis:\n".to_owned(), |text, at| text + &format!("  a{at}: {{b: 1}}\n"));
+    check(&broken, "more problems are not shown");
     check("kpis: &a\n  x: *a\n", "2:6: an alias inside the node it names: a cycle");
     check("kpis:\n\tx: 1\n", "2:1: a tab in the indentation");
     check("kpis:\n\tx: 1\n", "use spaces");

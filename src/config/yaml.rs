@@ -66,6 +66,11 @@ impl Fault {
 }
 
 impl Node {
+    /// Nodes in it, aliases expanded, itself included.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
     pub(super) fn entries(&self) -> &[Entry] {
         match &self.kind {
             Kind::Map(entries) => entries,

@@ -17,6 +17,8 @@ use crate::config::suggest;
 use crate::config::yaml::{Entry, Kind, Span};
 use crate::model::unit::Language;
 
+/// After so many problems no more are looked for: fewer are shown.
+const PROBLEMS_ENOUGH: usize = 500;
 /// Longest id.
 const ID_CHARS_MAX: usize = 64;
 
@@ -97,7 +99,8 @@ impl Place<'_, '_> {
     }
 
     fn item<T: DeserializeOwned + JsonSchema>(&mut self, entry: &Entry) -> Item<T> {
-        let (value, flaws) = decode::decode(&entry.value, entry.key_span);
+        let enough = self.report.problems.len() > PROBLEMS_ENOUGH;
+        let (value, flaws) = if enough { (None, Vec::new()) } else { decode::decode(&entry.value, entry.key_span) };
         for flaw in flaws {
             self.add(flaw.span, flaw.message, flaw.help);
         }
@@ -148,6 +151,9 @@ impl Place<'_, '_> {
     }
 
     fn unknown(&mut self, name: &str, span: Span) {
+        if self.report.problems.len() > PROBLEMS_ENOUGH {
+            return;
+        }
         let (message, help) = decode::not_yet(name).unwrap_or_else(|| {
             let names = top_level_names();
             let help = suggest::help(name, names.iter().map(String::as_str), "remove it");
