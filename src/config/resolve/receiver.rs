@@ -34,7 +34,7 @@ pub(super) fn receiver(context: &mut Context<'_>, id: &str, raw: &ReceiverParts)
     }
     for (position, channel) in raw.0.iter().enumerate() {
         let found = match reach(channel) {
-            Reach::Addresses(to) => addresses(context, id, to),
+            Reach::Addresses(to) => addresses(context, id, &to),
             Reach::Named(kind) => {
                 let before = recipients.iter().filter(|known| known.name.split('-').next() == Some(kind)).count();
                 let name = if before == 0 { kind.to_owned() } else { format!("{kind}-{}", before + 1) };
@@ -60,18 +60,18 @@ pub(super) fn receiver(context: &mut Context<'_>, id: &str, raw: &ReceiverParts)
 }
 
 /// People and addresses as recipients.
-fn addresses(context: &mut Context<'_>, id: &str, to: &[String]) -> Vec<Recipient> {
+fn addresses(context: &mut Context<'_>, id: &str, to: &[&str]) -> Vec<Recipient> {
     let all = context.all;
     let mut recipients = Vec::new();
     if to.is_empty() {
         context.report.error(&["receivers", id], "`to` names nobody", "name people of `people`, or addresses");
     }
-    for name in to {
+    for &name in to {
         let path = context.report.documents.value_path(&["receivers", id], name);
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         if name.contains('@') {
             address(context, &path, name);
-            recipients.push(Recipient { name: name.clone(), language: context.language });
+            recipients.push(Recipient { name: name.to_owned(), language: context.language });
             continue;
         }
         let Some(item) = all.people.get(name) else {

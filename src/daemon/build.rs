@@ -1,0 +1,161 @@
+//! From a configuration without errors to everything that runs: rules, sources, channels.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::channel::{Channel, ChannelContext};
+use crate::config::{Config, Loaded, Problem, Secrets};
+use crate::engine::Setup;
+use crate::model::ids::{PersonId, ReceiverId, SourceId};
+use crate::model::notification::Person;
+use crate::rule::{RuleProblem, RuleSet, ScriptFiles, shipped};
+use crate::source::{BuildContext, Source};
+
+/// Longest script or sidecar read from disk, in bytes.
+const SCRIPT_BYTES_MAX: u64 = 256 * 1024;
+
+/// What a configuration becomes.
+pub struct Built {
+    pub setup: Arc<Setup>,
+    pub sources: HashMap<SourceId, Arc<Source>>,
+    pub channels: HashMap<ReceiverId, Vec<Arc<Channel>>>,
+    /// For each recipient of a receiver, in the catalog's order, the position of its channel.
+    pub recipient_channels: BTreeMap<ReceiverId, Vec<usize>>,
+}
+
+/// Builds everything that can fail; all problems at once, each at its place.
+pub fn build(config: &Config, loaded: &Loaded, secrets: &Secrets) -> Result<Built, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let catalog = Arc::new(config.catalog.clone());
+    let (rules, wrong) = RuleSet::compile(&catalog, &|name| find_script(&config.rule_dirs, name));
+    problems.extend(wrong.into_iter().map(|problem| at_rule(loaded, problem)));
+    let sources = build_sources(config, loaded, secrets, &mut problems);
+    let channels = build_channels(config, loaded, secrets, &mut problems);
+    check_queries(config, loaded, &sources, &mut problems);
+    if problems.is_empty() {
+        let setup = Arc::new(Setup::new(catalog, Arc::new(rules)));
+        Ok(Built { setup, sources, channels, recipient_channels: config.recipient_channels.clone() })
+    } else {
+        Err(problems)
+    }
+}
+
+fn build_sources(
+    config: &Config,
+    loaded: &Loaded,
+    secrets: &Secrets,
+    problems: &mut Vec<Problem>,
+) -> HashMap<SourceId, Arc<Source>> {
+    let resolve = |reference: &crate::secret::SecretRef| secrets.resolve(reference);
+    let mut sources = HashMap::new();
+    for (id, (source, base_dir)) in &config.sources {
+        match source.clone().build(&BuildContext { base_dir, resolve: &resolve }) {
+            Ok(source) => {
+                sources.insert(id.clone(), Arc::new(source));
+            }
+            Err(message) => {
+                problems.push(loaded.problem_at(&["sources", id.as_str()], format!("source '{id}': {message}")));
+            }
+        }
+    }
+    sources
+}
+
+fn build_channels(
+    config: &Config,
+    loaded: &Loaded,
+    secrets: &Secrets,
+    problems: &mut Vec<Problem>,
+) -> HashMap<ReceiverId, Vec<Arc<Channel>>> {
+    let resolve = |reference: &crate::secret::SecretRef| secrets.resolve(reference);
+    let people = |id: &PersonId| config.catalog.people.get(id).map(|person| Person::clone(person));
+    let mut channels = HashMap::new();
+    for (id, parts) in &config.channels {
+        let mut built = Vec::new();
+        for (part, base_dir) in parts {
+            let context = ChannelContext {
+                mail: config.mail.as_ref().map(|(mail, _)| mail),
+                people: &people,
+                resolve: &resolve,
+                base_dir,
+                default_language: config.catalog.language,
+            };
+            match Channel::build(part, &context) {
+                Ok(channel) => built.push(Arc::new(channel)),
+                Err(message) => {
+                    let message = format!("receiver '{id}': {message}");
+                    problems.push(loaded.problem_at(&["receivers", id.as_str()], message));
+                }
+            }
+        }
+        channels.insert(id.clone(), built);
+    }
+    channels
+}
+
+fn check_queries(
+    config: &Config,
+    loaded: &Loaded,
+    sources: &HashMap<SourceId, Arc<Source>>,
+    problems: &mut Vec<Problem>,
+) {
+    for kpi in config.catalog.kpis.values() {
+        let Some(source) = sources.get(&kpi.source) else { continue };
+        if let Err(message) = source.check_query(kpi) {
+            problems.push(loaded.problem_at(&["kpis", kpi.id.as_str(), "query"], format!("KPI '{}': {message}", kpi.id)));
+        }
+    }
+}
+
+fn at_rule(loaded: &Loaded, problem: RuleProblem) -> Problem {
+    let rule = problem.rule.as_str();
+    match problem.file {
+        Some(file) => {
+            let mut found = Problem::of_file(&file.display().to_string(), problem.message);
+            found.line = problem.line;
+            found.column = problem.column;
+            found
+        }
+        None => {
+            let key = problem.key.unwrap_or_default();
+            let mut path = vec!["rules", rule];
+            path.extend(key.split('.').filter(|step| !step.is_empty()));
+            loaded.problem_at(&path, format!("rule '{rule}': {}", problem.message))
+        }
+    }
+}
+
+/// A script by name: beside the configuration, else the one that ships.
+fn find_script(dirs: &[PathBuf], name: &str) -> Result<ScriptFiles, String> {
+    let safe = !name.is_empty() && name.split('/').all(|step| !step.is_empty() && !step.starts_with('.'));
+    if !safe {
+        return Err(format!("'{name}' is not a script's name; write it as `objective/off_trajectory`"));
+    }
+    for dir in dirs {
+        let path = dir.join(format!("{name}.rhai"));
+        if path.is_file() {
+            let sidecar_path = dir.join(format!("{name}.yaml"));
+            let sidecar = sidecar_path.is_file().then(|| read(&sidecar_path)).transpose()?;
+            let shown = |path: &Path| path.display().to_string();
+            return Ok(ScriptFiles {
+                path: shown(&path),
+                text: read(&path)?,
+                sidecar_path: shown(&sidecar_path),
+                sidecar,
+            });
+        }
+    }
+    shipped(name).ok_or_else(|| {
+        let ships: Vec<&str> = crate::rule::SHIPPED.iter().map(|(name, ..)| *name).collect();
+        format!("no script '{name}': there is no rules/{name}.rhai beside the configuration, and these ship: {}", ships.join(", "))
+    })
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let size = std::fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?.len();
+    if size > SCRIPT_BYTES_MAX {
+        return Err(format!("{} has {size} bytes; at most {SCRIPT_BYTES_MAX} are read", path.display()));
+    }
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}

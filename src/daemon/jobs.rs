@@ -1,0 +1,157 @@
+//! Pulls: which buckets a slot asks for, and the asking.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::clock::{Clock, to_milliseconds};
+use crate::model::commit::KpiClock;
+use crate::model::grain::BucketIndex;
+use crate::model::ids::{KpiId, Labels, RuleId};
+use crate::model::kpi::Kpi;
+use crate::model::observation::Pull;
+use crate::engine::{History, PullTrouble};
+use crate::net::ErrorClass;
+use crate::source::{PullRequest, Source, SourceError};
+
+/// Total time for one pull, retries included.
+const PULL_DEADLINE: Duration = Duration::from_secs(60);
+/// A first pull of a long history may take longer.
+const HISTORY_DEADLINE: Duration = Duration::from_secs(600);
+/// Holes in the newest buckets are asked for again, for data that comes late.
+const LATE_BUCKETS: i64 = 14;
+/// After a failed pull, when it is tried again, counted from the slot.
+const RETRIES: [SignedDuration; 6] = [
+    SignedDuration::from_mins(2),
+    SignedDuration::from_mins(10),
+    SignedDuration::from_mins(30),
+    SignedDuration::from_hours(2),
+    SignedDuration::from_hours(6),
+    SignedDuration::from_hours(12),
+];
+
+/// A pull that is due, and what is stepped after it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub kpi: Arc<Kpi>,
+    pub kind: JobKind,
+    /// First and last bucket to ask for; none: nothing has ended since.
+    pub span: Option<(BucketIndex, BucketIndex)>,
+    pub known: Vec<Labels>,
+    pub due_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    /// The KPI is new, or asks for something else than before: its history is pulled.
+    First { slots: Vec<Timestamp> },
+    /// Slots were missed while nothing ran.
+    CatchUp { slots: Vec<Timestamp> },
+    Slot { slot: Timestamp },
+    /// A slot whose pull failed, tried again.
+    Retry { slot: Timestamp },
+    /// Rules that are new on a known KPI; nothing is pulled.
+    NewRules { rules: Vec<RuleId>, slots: Vec<Timestamp> },
+}
+
+/// What a pull came to.
+#[derive(Debug)]
+pub struct PullOutcome {
+    pub job: Job,
+    /// None: nothing had to be asked.
+    pub result: Option<Result<Pull, SourceError>>,
+    /// When the answer was there.
+    pub at: Timestamp,
+}
+
+impl Job {
+    pub fn kpi_id(&self) -> &KpiId {
+        &self.kpi.id
+    }
+
+    /// Asks the source, in pieces that it can bear.
+    pub async fn pull(self, source: Option<Arc<Source>>, clock: &Clock) -> PullOutcome {
+        let result = match (self.span, source) {
+            (Some(span), Some(source)) => Some(self.ask(&source, span).await),
+            _ => None,
+        };
+        PullOutcome { at: to_milliseconds(clock.now()), result, job: self }
+    }
+
+    async fn ask(&self, source: &Source, (from, to): (BucketIndex, BucketIndex)) -> Result<Pull, SourceError> {
+        let piece = i64::from(source.capabilities().buckets_per_pull_max.max(1));
+        let mut whole = Pull { complete: true, ..Pull::default() };
+        let mut at = from;
+        while at <= to {
+            let last = to.min(at.saturating_add(piece - 1));
+            let request = PullRequest {
+                kpi: self.kpi.clone(),
+                from: self.kpi.grain.start_of(at, &self.kpi.zone),
+                to: self.kpi.grain.start_of(last + 1, &self.kpi.zone),
+                now: self.due_at,
+                deadline: if to - from > 31 { HISTORY_DEADLINE } else { PULL_DEADLINE },
+            };
+            let part = source.pull(&request).await?;
+            whole.complete &= part.complete;
+            whole.readings.extend(part.readings);
+            whole.warnings.extend(part.warnings);
+            at = last + 1;
+        }
+        Ok(whole)
+    }
+
+    /// True for pulls whose readings were not received by the slot of their own.
+    pub fn is_late(&self) -> bool {
+        matches!(self.kind, JobKind::First { .. } | JobKind::CatchUp { .. })
+    }
+}
+
+/// The buckets that a slot at `now` asks for.
+pub(super) fn span(
+    kpi: &Kpi,
+    clock: Option<&KpiClock>,
+    history: &History,
+    now: Timestamp,
+) -> Option<(BucketIndex, BucketIndex)> {
+    let to = kpi.grain.last_ended(now, &kpi.zone);
+    let oldest = kpi.grain.index_at(now.checked_sub(kpi.history).unwrap_or(now), &kpi.zone);
+    let Some((pulled_to, pulled_at)) = clock.and_then(|clock| clock.pulled_to.zip(clock.last_pull_at)) else {
+        return (oldest <= to).then_some((oldest, to));
+    };
+    // What was provisional at the last pull, plus what ended since, plus holes that late data may fill.
+    let settled = kpi.grain.index_at(pulled_at.checked_sub(kpi.settle).unwrap_or(pulled_at), &kpi.zone);
+    let settling = if kpi.settle.is_zero() { pulled_to + 1 } else { settled };
+    let hole = oldest_hole(kpi, history, pulled_to).unwrap_or(pulled_to + 1);
+    let from = (pulled_to + 1).min(settling).min(hole).max(oldest);
+    (from <= to).then_some((from, to))
+}
+
+fn oldest_hole(kpi: &Kpi, history: &History, pulled_to: BucketIndex) -> Option<BucketIndex> {
+    let total = history.series(&kpi.id, &Labels::total()).or_else(|| history.of(&kpi.id).map(|(_, data)| data).next())?;
+    let (first, last) = total.span()?;
+    let from = first.max(pulled_to - LATE_BUCKETS).min(last + 1);
+    (from..=pulled_to).find(|index| total.get(*index).is_none())
+}
+
+/// When a slot whose pull failed at `now` is pulled again: at fixed distances from the slot, so that a
+/// restart changes nothing, and not after the next slot, which asks for everything anyway.
+pub(super) fn retry_at(kpi: &Kpi, slot: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let next = kpi.schedule.next_after(now.max(slot), &kpi.zone, &kpi.calendar);
+    RETRIES
+        .iter()
+        .filter_map(|after| slot.checked_add(*after).ok())
+        .find(|at| *at > now)
+        .filter(|at| next.is_none_or(|next| *at < next))
+}
+
+/// Whether a failure concerns the whole source or this KPI's query alone.
+pub(super) fn trouble(error: &SourceError) -> PullTrouble {
+    PullTrouble { message: error.to_string(), whole_source: error.class != ErrorClass::Config }
+}
+
+/// Slots in order without repeats.
+pub(super) fn in_order(slots: impl IntoIterator<Item = Timestamp>) -> Vec<Timestamp> {
+    slots.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+}
