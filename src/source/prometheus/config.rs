@@ -180,7 +180,10 @@ mod tests {
             assert_eq!(source.api.as_str(), expected);
         }
         let source = build(r#"{"prometheus":{"url":"http://u:hunter2@h:1/x"}}"#).unwrap();
-        assert_eq!((source.object(), format!("{source:?}").contains("hunter2")), ("prometheus http://h:1".into(), false));
+        assert_eq!(
+            (source.object(), format!("{source:?}").contains("hunter2")),
+            ("prometheus http://h:1".into(), false)
+        );
     }
 
     #[test]
