@@ -70,18 +70,18 @@ impl Source {
 
     pub fn capabilities(&self) -> Capabilities {
         match self {
-            Source::Csv(source) => source.capabilities(),
-            Source::Sql(source) => source.capabilities(),
-            Source::Prometheus(source) => source.capabilities(),
+            Source::Csv(_) => CsvSource::capabilities(),
+            Source::Sql(_) => SqlSource::capabilities(),
+            Source::Prometheus(_) => PrometheusSource::capabilities(),
         }
     }
 
     /// Judges a KPI's query without asking the system.
     pub fn check_query(&self, kpi: &Kpi) -> Result<(), String> {
         match self {
-            Source::Csv(source) => source.check_query(kpi),
+            Source::Csv(_) => CsvSource::check_query(kpi),
             Source::Sql(source) => source.check_query(kpi),
-            Source::Prometheus(source) => source.check_query(kpi),
+            Source::Prometheus(_) => PrometheusSource::check_query(kpi),
         }
     }
 

@@ -294,7 +294,9 @@ mod tests {
     fn a_column_decides_its_mark() {
         fn decided(cells: &[&str]) -> Decided {
             let mut column = Column::default();
-            cells.iter().for_each(|cell| column.see(cell));
+            for cell in cells {
+                column.see(cell);
+            }
             column.decide()
         }
         assert_eq!(decided(&["1,234", "5,6"]), Decided::Sure(Mark::Comma));

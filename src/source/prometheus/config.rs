@@ -87,11 +87,11 @@ impl std::fmt::Debug for PrometheusSource {
 }
 
 impl PrometheusSource {
-    pub(in crate::source) fn capabilities(&self) -> Capabilities {
+    pub(in crate::source) fn capabilities() -> Capabilities {
         Capabilities { query: QueryForm::Text, history: true, buckets_per_pull_max: 44_000, network: true }
     }
 
-    pub(in crate::source) fn check_query(&self, kpi: &Kpi) -> Result<(), String> {
+    pub(in crate::source) fn check_query(kpi: &Kpi) -> Result<(), String> {
         promql(kpi).map(|_| ())
     }
 

@@ -120,10 +120,9 @@ impl Sqlite {
     /// Classifies what the database reports.
     fn failed(&self, error: &sqlx::Error) -> SourceError {
         let shown = self.shown.display();
-        let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
-        let said = match error.as_database_error() {
-            Some(error) => error.message().to_lowercase(),
-            None => error.to_string().to_lowercase(),
+        let (code, said) = match error.as_database_error() {
+            Some(error) => (error.code().and_then(|code| code.parse::<i32>().ok()), error.message().to_lowercase()),
+            None => (None, error.to_string().to_lowercase()),
         };
         // Primary result codes of SQLite; the upper bits only refine them.
         let (class, remedy) = match code.map(|code| code & 0xff) {

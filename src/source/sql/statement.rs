@@ -103,7 +103,8 @@ impl Statement {
             self.parameters.push(*parameter);
             self.parameters.len() - 1
         });
-        self.sql.push_str(&format!("?{}", place + 1));
+        self.sql.push('?');
+        self.sql.push_str(&(place + 1).to_string());
         Ok(())
     }
 }
