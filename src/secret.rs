@@ -103,7 +103,9 @@ impl<'de> Visitor<'de> for RefVisitor {
         };
         match map.next_key::<String>()? {
             None => Ok(found),
-            Some(second) => Err(A::Error::custom(format!("`{form}` and `{second}` can't stand together: {THREE_FORMS}"))),
+            Some(second) => {
+                Err(A::Error::custom(format!("`{form}` and `{second}` can't stand together: {THREE_FORMS}")))
+            }
         }
     }
 }

@@ -74,7 +74,9 @@ impl HttpClient {
             Ok(outcome) => outcome,
             Err(_) => Err(NetError::new(
                 ErrorClass::Deadline,
-                format!("{origin} did not answer whole within {deadline:?}; check that it is up, or raise the deadline"),
+                format!(
+                    "{origin} did not answer whole within {deadline:?}; check that it is up, or raise the deadline"
+                ),
             )),
         }
     }
@@ -206,7 +208,8 @@ fn with_tls(
 
 fn read_pem(base_dir: &Path, path: &Path, field: &str) -> Result<Vec<u8>, String> {
     let path = base_dir.join(path);
-    std::fs::read(&path).map_err(|error| format!("{field}: can't read {}: {error}; check path and rights", path.display()))
+    std::fs::read(&path)
+        .map_err(|error| format!("{field}: can't read {}: {error}; check path and rights", path.display()))
 }
 
 /// Names the one TLS implementation; a second call changes nothing.

@@ -137,7 +137,8 @@ async fn redirects_stay_within_the_origin() {
         Mock::given(path(from)).respond_with(answer).mount(&server).await;
     }
     Mock::given(method("GET")).respond_with(ResponseTemplate::new(200)).expect(0).mount(&other).await;
-    let client = client(&HttpSettings { auth: Some(AuthConfig::Bearer(SecretRef::Env("T".into()))), ..HttpSettings::default() });
+    let client =
+        client(&HttpSettings { auth: Some(AuthConfig::Bearer(SecretRef::Env("T".into()))), ..HttpSettings::default() });
     let at = |path: &str| url(&format!("{}{path}", server.uri()));
     assert_eq!(client.send(Request::get(at("/near"))).await.unwrap().text(), "end");
     assert_eq!(client.send(Request::post(at("/kept"), vec![])).await.unwrap().text(), "end");

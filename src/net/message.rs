@@ -7,8 +7,8 @@ use jiff::fmt::rfc2822;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::error::{ErrorClass, NetError, RETRY_AFTER_MAX};
 use super::Url;
+use super::error::{ErrorClass, NetError, RETRY_AFTER_MAX};
 use crate::clock::Clock;
 
 /// One request, with the total time it may take, body included.
@@ -189,7 +189,7 @@ mod tests {
         let date = ("date", "Sun, 06 Nov 1994 08:49:00 GMT");
         check(&[date, ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")], Some(37));
         check(&[date, ("retry-after", "Sun, 06 Nov 1994 08:48:37 GMT")], Some(0));
-        check(&[date, ("retry-after", "Sun, 06 Nov 2094 08:48:37 GMT")], Some(3600));
+        check(&[date, ("retry-after", "Sat, 06 Nov 2094 08:48:37 GMT")], Some(3600));
     }
 
     #[test]

@@ -68,7 +68,9 @@ mod tests {
 
     #[test]
     fn spans() {
-        for (text, milliseconds) in [("500ms", 500), ("90s", 90_000), ("5m", 300_000), ("2 h", 7_200_000), ("1d", 86_400_000)] {
+        for (text, milliseconds) in
+            [("500ms", 500), ("90s", 90_000), ("5m", 300_000), ("2 h", 7_200_000), ("1d", 86_400_000)]
+        {
             assert_eq!(text.parse::<TimeSpan>().unwrap().0.as_millis(), milliseconds, "{text}");
         }
         for text in ["", "5", "5 y", "-5s", "0s", "99999999999999999d", "s"] {

@@ -72,9 +72,8 @@ pub(super) struct ValueCells {
 
 impl ValueCells {
     pub(super) fn into_value(self) -> ReadingValue {
-        let (numerator, denominator) = match (self.numerator, self.denominator) {
-            (Some(numerator), Some(denominator)) => (numerator, denominator),
-            _ => return self.value.unwrap_or(ReadingValue::Absent),
+        let (Some(numerator), Some(denominator)) = (self.numerator, self.denominator) else {
+            return self.value.unwrap_or(ReadingValue::Absent);
         };
         match (numerator, denominator, self.n) {
             (ReadingValue::Unreadable(raw), _, _)

@@ -12,7 +12,10 @@ pub(in crate::source) enum Mark {
 /// What a cell says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::source) enum Cell {
-    Number { value: f64, percent: bool },
+    Number {
+        value: f64,
+        percent: bool,
+    },
     /// Empty, `-`, `n/a`, `NaN`: nothing was said.
     Absent,
     Unreadable,
@@ -122,7 +125,11 @@ fn plain(text: &str, mark: Mark) -> Option<f64> {
     let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let grouped = rest.iter().all(|group| group.len() == 3 && all_digits(group));
     let leading_fits = rest.is_empty() || (1..=3).contains(&first.len());
-    if !grouped || !leading_fits || !all_digits(first) || !all_digits(fraction) || (whole.is_empty() && fraction.is_empty())
+    if !grouped
+        || !leading_fits
+        || !all_digits(first)
+        || !all_digits(fraction)
+        || (whole.is_empty() && fraction.is_empty())
     {
         return None;
     }
@@ -154,9 +161,14 @@ pub(in crate::source) struct Column {
 pub(in crate::source) enum Decided {
     Sure(Mark),
     /// Nothing decides; the sample can be read two ways.
-    Open { sample: String },
+    Open {
+        sample: String,
+    },
     /// The column holds both ways of writing.
-    Mixed { comma: String, point: String },
+    Mixed {
+        comma: String,
+        point: String,
+    },
 }
 
 impl Column {
@@ -266,7 +278,9 @@ mod tests {
 
     #[test]
     fn what_is_no_number() {
-        for text in ["abc", "12 34", "1,23,456", "1.2.3", "12;5", "--5", "(-5)", "inf", "1e400", "0x10", "#REF!", "5 %%"] {
+        for text in
+            ["abc", "12 34", "1,23,456", "1.2.3", "12;5", "--5", "(-5)", "inf", "1e400", "0x10", "#REF!", "5 %%"]
+        {
             check(text, Mark::Point, None);
         }
         check("1.23", Mark::Comma, None);
@@ -280,7 +294,9 @@ mod tests {
     fn a_column_decides_its_mark() {
         fn decided(cells: &[&str]) -> Decided {
             let mut column = Column::default();
-            cells.iter().for_each(|cell| column.see(cell));
+            for cell in cells {
+                column.see(cell);
+            }
             column.decide()
         }
         assert_eq!(decided(&["1,234", "5,6"]), Decided::Sure(Mark::Comma));

@@ -147,7 +147,8 @@ mod tests {
             assert_eq!(read(text), Some(ReadingTime::Local(date(2026, 12, 31).at(14, 30, 0, 0))), "{text}");
         }
         let instant = ReadingTime::Instant("2026-12-31T13:30:00Z".parse().unwrap());
-        for text in ["2026-12-31T14:30:00+01:00", "2026-12-31 13:30:00Z", "1798723800", "1798723800000", "1798723800.0"] {
+        for text in ["2026-12-31T14:30:00+01:00", "2026-12-31 13:30:00Z", "1798723800", "1798723800000", "1798723800.0"]
+        {
             assert_eq!(read(text), Some(instant), "{text}");
         }
         assert_eq!(read_number(1_798_723_800.0), Some(instant));
@@ -156,7 +157,9 @@ mod tests {
 
     #[test]
     fn what_is_no_time() {
-        for text in ["", "Total", "12/31/2026", "2026", "31/02/2026", "2026-13", "2026-W54", "14:30", "1-2-3", "été 2026"] {
+        for text in
+            ["", "Total", "12/31/2026", "2026", "31/02/2026", "2026-13", "2026-W54", "14:30", "1-2-3", "été 2026"]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }

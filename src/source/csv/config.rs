@@ -129,12 +129,12 @@ impl CsvSource {
         .await
     }
 
-    pub(in crate::source) fn capabilities(&self) -> Capabilities {
+    pub(in crate::source) fn capabilities() -> Capabilities {
         // Every pull reads whole files: one pull for any span is the cheapest.
         Capabilities { query: QueryForm::Table, history: true, buckets_per_pull_max: u32::MAX, network: false }
     }
 
-    pub(in crate::source) fn check_query(&self, kpi: &Kpi) -> Result<(), String> {
+    pub(in crate::source) fn check_query(kpi: &Kpi) -> Result<(), String> {
         let query = columns(kpi)?;
         if query.time.trim().is_empty() {
             return Err(format!("KPI `{}` names no time column; write query: {{time: date, value: total}}", kpi.id));

@@ -15,11 +15,7 @@ use crate::source::fixture;
 use crate::source::{BuildContext, Source, SourceConfig};
 
 fn kpi() -> Kpi {
-    fixture::kpi(Query::Table(TableQuery {
-        time: "date".into(),
-        value: Some("total".into()),
-        ..TableQuery::default()
-    }))
+    fixture::kpi(Query::Table(TableQuery { time: "date".into(), value: Some("total".into()), ..TableQuery::default() }))
 }
 
 fn build(config: CsvConfig, folder: &std::path::Path) -> Source {
@@ -91,10 +87,7 @@ fn labels_time_and_origin() {
 #[test]
 fn cells_that_say_nothing_or_nonsense() {
     let found = pull("date;total\n2026-05-01;\n2026-05-02;n/a\n2026-05-03;abc\n").unwrap();
-    assert_eq!(
-        values(&found),
-        [ReadingValue::Absent, ReadingValue::Absent, ReadingValue::Unreadable("abc".into())]
-    );
+    assert_eq!(values(&found), [ReadingValue::Absent, ReadingValue::Absent, ReadingValue::Unreadable("abc".into())]);
     assert_eq!(found.readings[2].origin, "mai.csv:4");
 }
 
@@ -160,7 +153,8 @@ fn encodings_skipped_lines_and_formats() {
 
 #[test]
 fn files_of_a_pattern_are_one_table() {
-    let files: [(&str, &[u8]); 2] = [("b.csv", b"total;date\n2;2026-05-02\n"), ("a.csv", b"date;total\n2026-05-01;1\n")];
+    let files: [(&str, &[u8]); 2] =
+        [("b.csv", b"total;date\n2;2026-05-02\n"), ("a.csv", b"date;total\n2026-05-01;1\n")];
     let found = pull_files(kpi(), &files, |_| {}).unwrap();
     assert_eq!(values(&found), [ReadingValue::Number(1.0), ReadingValue::Number(2.0)]);
 }
@@ -169,7 +163,11 @@ fn files_of_a_pattern_are_one_table() {
 fn what_can_not_be_read_says_why() {
     let parts = ["mai.csv has no column `total` (did you mean `totla`?)", "it has `date`, `totla`", "KPI `revenue`"];
     refused(pull("date;totla\n2026-05-01;1\n"), ErrorClass::Config, &parts);
-    refused(pull("date;total;Total\n2026-05-01;1;2\n").and(pull("date;TOTAL;Total\n")), ErrorClass::Config, &["several"]);
+    refused(
+        pull("date;total;Total\n2026-05-01;1;2\n").and(pull("date;TOTAL;Total\n")),
+        ErrorClass::Config,
+        &["several"],
+    );
     refused(pull("date;total\nTotal;1\n"), ErrorClass::Config, &["mai.csv:2: `Total` is no time", "say date_format"]);
     refused(pull(""), ErrorClass::Transient, &["mai.csv is empty"]);
     refused(pull_files(kpi(), &[], |_| {}), ErrorClass::Transient, &["no file *.csv in "]);

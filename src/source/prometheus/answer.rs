@@ -142,7 +142,10 @@ fn failure(response: &Response, envelope: &Envelope<'_>, query_of: &str) -> Sour
         (_, "timeout") | (503, _) => {
             let after = response.retry_after();
             let class = after.map_or(ErrorClass::Transient, |after| ErrorClass::Throttled { after: Some(after) });
-            (class, format!("{query_of}: {origin} was too busy or too slow: {said}; it is tried again, make it lighter"))
+            (
+                class,
+                format!("{query_of}: {origin} was too busy or too slow: {said}; it is tried again, make it lighter"),
+            )
         }
         _ => (ErrorClass::Transient, format!("{query_of}: {origin} failed: {said}; it is tried again")),
     };

@@ -87,11 +87,11 @@ impl std::fmt::Debug for PrometheusSource {
 }
 
 impl PrometheusSource {
-    pub(in crate::source) fn capabilities(&self) -> Capabilities {
+    pub(in crate::source) fn capabilities() -> Capabilities {
         Capabilities { query: QueryForm::Text, history: true, buckets_per_pull_max: 44_000, network: true }
     }
 
-    pub(in crate::source) fn check_query(&self, kpi: &Kpi) -> Result<(), String> {
+    pub(in crate::source) fn check_query(kpi: &Kpi) -> Result<(), String> {
         promql(kpi).map(|_| ())
     }
 
@@ -180,7 +180,10 @@ mod tests {
             assert_eq!(source.api.as_str(), expected);
         }
         let source = build(r#"{"prometheus":{"url":"http://u:hunter2@h:1/x"}}"#).unwrap();
-        assert_eq!((source.object(), format!("{source:?}").contains("hunter2")), ("prometheus http://h:1".into(), false));
+        assert_eq!(
+            (source.object(), format!("{source:?}").contains("hunter2")),
+            ("prometheus http://h:1".into(), false)
+        );
     }
 
     #[test]

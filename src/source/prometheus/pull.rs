@@ -65,7 +65,8 @@ impl PrometheusSource {
 
     /// The query as a form: long ones fit, and no server writes them into its access log.
     fn http_request(&self, query: &str, part: &plan::Request, left: Duration) -> Request {
-        let seconds = |milliseconds: i64| format!("{}.{:03}", milliseconds.div_euclid(1000), milliseconds.rem_euclid(1000));
+        let seconds =
+            |milliseconds: i64| format!("{}.{:03}", milliseconds.div_euclid(1000), milliseconds.rem_euclid(1000));
         let at = |end: Option<&jiff::Timestamp>| seconds(end.map_or(0, |end| end.as_millisecond()));
         let timeout = format!("{}ms", left.as_millis().max(1));
         let (first, last) = (at(part.ends.first()), at(part.ends.last()));

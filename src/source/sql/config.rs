@@ -109,7 +109,7 @@ impl SqlSource {
         }
     }
 
-    pub(in crate::source) fn capabilities(&self) -> Capabilities {
+    pub(in crate::source) fn capabilities() -> Capabilities {
         Capabilities { query: QueryForm::Text, history: true, buckets_per_pull_max: 50_000, network: false }
     }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Executor, Row, SqlSafeStr, Statement as _, TypeInfo, ValueRef};
+use sqlx::{
+    AssertSqlSafe, Column, ConnectOptions, Connection, Executor, Row, SqlSafeStr, Statement as _, TypeInfo, ValueRef,
+};
 
 use super::statement::{Bound, Statement};
 use super::table::{Columns, SqlValue, Table};
@@ -49,8 +51,7 @@ impl Sqlite {
         let mut connection = self.open(self.statement_timeout).await?;
         let asked = "SELECT sqlite_version(), (SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view'))";
         let row = sqlx::query(asked).fetch_one(&mut connection).await.map_err(|error| self.failed(&error))?;
-        let (version, tables): (String, i64) =
-            (row.try_get(0).unwrap_or_default(), row.try_get(1).unwrap_or_default());
+        let (version, tables): (String, i64) = (row.try_get(0).unwrap_or_default(), row.try_get(1).unwrap_or_default());
         let _ = connection.close().await;
         Ok(format!("SQLite {version}, {} with {tables} tables", self.shown.display()))
     }
@@ -59,7 +60,9 @@ impl Sqlite {
     async fn open(&self, time: Duration) -> Result<SqliteConnection, SourceError> {
         if !self.path.is_file() {
             let shown = self.path.display();
-            return Err(SourceError::config(format!("no database at {shown}; correct url (the file is never created)")));
+            return Err(SourceError::config(format!(
+                "no database at {shown}; correct url (the file is never created)"
+            )));
         }
         let options = SqliteConnectOptions::new()
             .filename(&self.path)
@@ -68,8 +71,7 @@ impl Sqlite {
             .busy_timeout(time.min(BUSY_TIMEOUT_MAX))
             .pragma("query_only", "1")
             .disable_statement_logging();
-        let mut connection =
-            SqliteConnection::connect_with(&options).await.map_err(|error| self.failed(&error))?;
+        let mut connection = SqliteConnection::connect_with(&options).await.map_err(|error| self.failed(&error))?;
         let until = clock::monotonic() + time;
         let mut handle = connection.lock_handle().await.map_err(|error| self.failed(&error))?;
         handle.set_progress_handler(INSTRUCTIONS_PER_LOOK, move || clock::monotonic() < until);
@@ -100,7 +102,8 @@ impl Sqlite {
         while let Some(row) = rows.try_next().await.map_err(|error| self.failed(&error))? {
             count += 1;
             let row = values(&row).map_err(|error| self.failed(&error))?;
-            bytes += row.iter().map(|value| if let SqlValue::Text(text) = value { text.len() } else { 8 }).sum::<usize>();
+            bytes +=
+                row.iter().map(|value| if let SqlValue::Text(text) = value { text.len() } else { 8 }).sum::<usize>();
             if count > self.rows_max || bytes > TEXT_BYTES_MAX {
                 let message = format!(
                     "query of KPI `{}`: more than {} rows or {TEXT_BYTES_MAX} bytes; group or filter by :from and :to, or raise rows_max",
@@ -117,10 +120,9 @@ impl Sqlite {
     /// Classifies what the database reports.
     fn failed(&self, error: &sqlx::Error) -> SourceError {
         let shown = self.shown.display();
-        let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
-        let said = match error.as_database_error() {
-            Some(error) => error.message().to_lowercase(),
-            None => error.to_string().to_lowercase(),
+        let (code, said) = match error.as_database_error() {
+            Some(error) => (error.code().and_then(|code| code.parse::<i32>().ok()), error.message().to_lowercase()),
+            None => (None, error.to_string().to_lowercase()),
         };
         // Primary result codes of SQLite; the upper bits only refine them.
         let (class, remedy) = match code.map(|code| code & 0xff) {

@@ -60,7 +60,8 @@ fn refused(outcome: Result<Pull, SourceError>, class: ErrorClass, parts: &[&str]
 
 #[tokio::test]
 async fn rows_become_readings() {
-    let sql = "SELECT date(at) AS bucket, channel, total AS value FROM orders WHERE at >= :from AND at < :to ORDER BY at";
+    let sql =
+        "SELECT date(at) AS bucket, channel, total AS value FROM orders WHERE at >= :from AND at < :to ORDER BY at";
     let found = pull(sql, &["channel"]).await.unwrap();
     let shown: Vec<_> = found.readings.iter().map(|r| (r.labels.to_string(), r.value.clone())).collect();
     let labels = |value: &str| format!("{{channel={value:?}}}");
@@ -79,7 +80,8 @@ async fn rows_become_readings() {
 
 #[tokio::test]
 async fn ratios_instants_and_empty_answers() {
-    let sql = "SELECT unixepoch('2026-05-05') AS time, count(*) AS numerator, sum(asked) AS denominator, 7 AS n FROM orders";
+    let sql =
+        "SELECT unixepoch('2026-05-05') AS time, count(*) AS numerator, sum(asked) AS denominator, 7 AS n FROM orders";
     let found = pull(sql, &[]).await.unwrap();
     let parts = Parts { numerator: 6.0, denominator: 13.0, n: Some(7.0) };
     assert_eq!(found.readings[0].value, ReadingValue::Parts(parts));
@@ -101,11 +103,23 @@ async fn without_a_time_the_value_is_of_the_newest_ended_bucket() {
 
 #[tokio::test]
 async fn wrong_queries_are_told() {
-    refused(pull("SELECT tot AS value FROM orders", &[]).await, ErrorClass::Config, &["database shop.db: ", "no such column: tot"]);
-    refused(pull("SELECT at AS bucket, total FROM orders", &[]).await, ErrorClass::Config, &["KPI `revenue`", "`total`"]);
+    refused(
+        pull("SELECT tot AS value FROM orders", &[]).await,
+        ErrorClass::Config,
+        &["database shop.db: ", "no such column: tot"],
+    );
+    refused(
+        pull("SELECT at AS bucket, total FROM orders", &[]).await,
+        ErrorClass::Config,
+        &["KPI `revenue`", "`total`"],
+    );
     refused(pull("DELETE FROM orders", &[]).await, ErrorClass::Config, &["only reading is allowed"]);
     refused(pull("SELECT :form AS value", &[]).await, ErrorClass::Config, &["did you mean `from`"]);
-    refused(pull("SELECT channel AS bucket, 1 AS value FROM orders", &[]).await, ErrorClass::Config, &["row 1: `web` is no time"]);
+    refused(
+        pull("SELECT channel AS bucket, 1 AS value FROM orders", &[]).await,
+        ErrorClass::Config,
+        &["row 1: `web` is no time"],
+    );
     let table = Query::Table(TableQuery { time: "at".into(), ..TableQuery::default() });
     refused(pull_with(fixture::kpi(table), "").await, ErrorClass::Config, &["is asked in SQL, not by columns"]);
 }
@@ -134,7 +148,8 @@ async fn too_many_rows_are_refused() {
 #[tokio::test]
 async fn files_that_are_not_there_or_no_database() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("text.db"), "this is no database, but long enough to be looked at ".repeat(40)).unwrap();
+    std::fs::write(folder.path().join("text.db"), "this is no database, but long enough to be looked at ".repeat(40))
+        .unwrap();
     let request = fixture::request(kpi("SELECT 1 AS value", &[]), "2026-05-01", "2026-05-31");
     for (url, part) in [("sqlite://none.db", "none.db; correct url"), ("sqlite://text.db", "no SQLite database")] {
         let outcome = build(url, folder.path(), "").unwrap().pull(&request).await;

@@ -103,7 +103,8 @@ impl Statement {
             self.parameters.push(*parameter);
             self.parameters.len() - 1
         });
-        self.sql.push_str(&format!("?{}", place + 1));
+        self.sql.push('?');
+        self.sql.push_str(&(place + 1).to_string());
         Ok(())
     }
 }
@@ -116,7 +117,10 @@ fn parameter_names() -> String {
 fn check_reading_only(words: &[String]) -> Result<(), String> {
     let Some(first) = words.first() else { return Err("it is empty; write a SELECT".to_owned()) };
     if !["select", "with", "values"].contains(&first.as_str()) {
-        return Err(format!("it begins with `{}`; only reading is allowed: begin with SELECT or WITH", first.to_uppercase()));
+        return Err(format!(
+            "it begins with `{}`; only reading is allowed: begin with SELECT or WITH",
+            first.to_uppercase()
+        ));
     }
     let writes = words.windows(2).find(|pair| {
         matches!((pair[0].as_str(), pair[1].as_str()), ("insert" | "replace", "into") | ("delete", "from"))
@@ -199,11 +203,19 @@ mod tests {
         use Parameter::{From, To, ToUnix};
         check("SELECT 1", "SELECT 1", &[]);
         check("select :from, :to, :from ;\n", "select ?1, ?2, ?1 \n", &[From, To]);
-        check("SELECT ':from' || \"a:to\" || [:to] || `:to`, :to", "SELECT ':from' || \"a:to\" || [:to] || `:to`, ?1", &[To]);
+        check(
+            "SELECT ':from' || \"a:to\" || [:to] || `:to`, :to",
+            "SELECT ':from' || \"a:to\" || [:to] || `:to`, ?1",
+            &[To],
+        );
         check("SELECT 'it''s :from', :to_unix", "SELECT 'it''s :from', ?1", &[ToUnix]);
         check("SELECT x::text -- :to\n/* :from ; */ , :to", "SELECT x::text -- :to\n/* :from ; */ , ?1", &[To]);
         check("SELECT a.b1, 'é' WHERE x>=:from;", "SELECT a.b1, 'é' WHERE x>=?1", &[From]);
-        check("-- why\nWITH t AS (SELECT 1) SELECT replace(a, 'b', 'c') FROM t", "-- why\nWITH t AS (SELECT 1) SELECT replace(a, 'b', 'c') FROM t", &[]);
+        check(
+            "-- why\nWITH t AS (SELECT 1) SELECT replace(a, 'b', 'c') FROM t",
+            "-- why\nWITH t AS (SELECT 1) SELECT replace(a, 'b', 'c') FROM t",
+            &[],
+        );
     }
 
     #[test]

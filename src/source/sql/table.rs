@@ -108,7 +108,9 @@ impl Columns {
             (Some(_), None, None) | (None, Some(_), Some(_)) => Ok(columns),
             _ => {
                 let has = listed(names.iter().map(String::as_str));
-                Err(format!("the answer must have a column `value`, or `numerator` and `denominator`; it has {has}: rename with AS"))
+                Err(format!(
+                    "the answer must have a column `value`, or `numerator` and `denominator`; it has {has}: rename with AS"
+                ))
             }
         }
     }

@@ -1,0 +1,175 @@
+//! Gathers the readings of one pull by series and bucket, and combines those that share one.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::model::grain::BucketIndex;
+use crate::model::ids::Labels;
+use crate::model::kpi::Kpi;
+use crate::model::observation::{Parts, ReadingValue};
+use crate::model::unit::{Kind, LevelOverTime};
+
+/// Everything said about one bucket of one series.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slot {
+    said: Option<Said>,
+    /// A reading was refused or unreadable: what is left may be only a part.
+    pub(super) spoiled: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Said {
+    Sum(f64),
+    Parts(Parts),
+    /// A ratio of which only the quotient is known.
+    Quotient(f64),
+    Last {
+        at: Timestamp,
+        value: f64,
+    },
+    Mean {
+        sum: f64,
+        count: u32,
+    },
+}
+
+/// A combined value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Combined {
+    pub(super) value: f64,
+    pub(super) parts: Option<Parts>,
+}
+
+/// What taking over a reading brought up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    Well,
+    /// It replaced another reading of the same moment.
+    Replaced,
+    Refused(String),
+}
+
+impl Slot {
+    /// Takes over one reading of a KPI. Anything refused spoils the bucket.
+    pub(super) fn take(&mut self, kpi: &Kpi, at: Timestamp, value: &ReadingValue) -> Taken {
+        let taken = match value {
+            ReadingValue::Absent => Taken::Well,
+            ReadingValue::Unreadable(_) => Taken::Refused("it is no number".to_owned()),
+            ReadingValue::Number(number) if !number.is_finite() => Taken::Refused("it is not finite".to_owned()),
+            ReadingValue::Number(number) => self.number(kpi.kind, at, *number),
+            ReadingValue::Parts(parts) => self.parts(kpi.kind, parts),
+        };
+        self.spoiled |= matches!(taken, Taken::Refused(_));
+        taken
+    }
+
+    fn number(&mut self, kind: Kind, at: Timestamp, number: f64) -> Taken {
+        let said = match (kind, self.said) {
+            (Kind::Flow, Some(Said::Sum(sum))) => Said::Sum(sum + number),
+            (Kind::Flow, _) => Said::Sum(number),
+            (Kind::Ratio, None) => Said::Quotient(number),
+            (Kind::Ratio, Some(_)) => {
+                return Taken::Refused(
+                    "a second value of a ratio in one bucket can't be pooled; give numerator and denominator"
+                        .to_owned(),
+                );
+            }
+            (Kind::Level { over_time: LevelOverTime::Mean, .. }, Some(Said::Mean { sum, count })) => {
+                Said::Mean { sum: sum + number, count: count + 1 }
+            }
+            (Kind::Level { over_time: LevelOverTime::Mean, .. }, _) => Said::Mean { sum: number, count: 1 },
+            (Kind::Level { over_time: LevelOverTime::Last, .. }, Some(Said::Last { at: before, .. }))
+                if at < before =>
+            {
+                return Taken::Well;
+            }
+            (Kind::Level { over_time: LevelOverTime::Last, .. }, before) => {
+                let twice = matches!(before, Some(Said::Last { at: before, .. }) if before == at);
+                self.said = Some(Said::Last { at, value: number });
+                return if twice { Taken::Replaced } else { Taken::Well };
+            }
+        };
+        self.said = Some(said);
+        Taken::Well
+    }
+
+    fn parts(&mut self, kind: Kind, parts: &Parts) -> Taken {
+        let finite =
+            [Some(parts.numerator), Some(parts.denominator), parts.n].into_iter().flatten().all(f64::is_finite);
+        if !finite {
+            return Taken::Refused("a half of it is not finite".to_owned());
+        }
+        match (kind, self.said) {
+            (Kind::Ratio, Some(Said::Parts(before))) => self.said = Some(Said::Parts(before.pooled_with(parts))),
+            (Kind::Ratio, None) => self.said = Some(Said::Parts(*parts)),
+            (Kind::Ratio, Some(_)) => {
+                return Taken::Refused("the bucket has a plain value already, which can't be pooled".to_owned());
+            }
+            (Kind::Flow | Kind::Level { .. }, _) => {
+                return Taken::Refused(
+                    "it has numerator and denominator, but the KPI is no ratio; declare kind: ratio".to_owned(),
+                );
+            }
+        }
+        Taken::Well
+    }
+
+    /// The bucket's value; none when nothing was said, or only a part is known.
+    pub(super) fn combined(&self) -> Option<Combined> {
+        if self.spoiled {
+            return None;
+        }
+        let plain = |value| Combined { value, parts: None };
+        self.said.map(|said| match said {
+            Said::Sum(value) | Said::Quotient(value) | Said::Last { value, .. } => plain(value),
+            Said::Mean { sum, count } => plain(sum / f64::from(count)),
+            // A denominator of zero: the bucket came, its ratio is undefined.
+            Said::Parts(parts) => Combined { value: parts.ratio().unwrap_or(f64::NAN), parts: Some(parts) },
+        })
+    }
+
+    /// Adds a dimension value's slot to its total.
+    fn add(&mut self, other: &Slot) {
+        self.spoiled |= other.spoiled;
+        let Some(said) = other.combined() else { return };
+        self.said = Some(match (self.said, said.parts) {
+            (Some(Said::Parts(before)), Some(parts)) => Said::Parts(before.pooled_with(&parts)),
+            (_, Some(parts)) => Said::Parts(parts),
+            (Some(Said::Sum(before)), None) => Said::Sum(before + said.value),
+            (_, None) => Said::Sum(said.value),
+        });
+    }
+}
+
+/// The slots of one pull.
+pub(super) type Slots = BTreeMap<Labels, BTreeMap<BucketIndex, Slot>>;
+
+/// Derives the total from the dimension values where the source didn't give it.
+/// Returns the buckets whose total can't be derived, because the kind doesn't allow it.
+pub(super) fn derive_totals(kpi: &Kpi, slots: &mut Slots) -> Vec<BucketIndex> {
+    if kpi.dimensions.is_empty() {
+        return Vec::new();
+    }
+    let given = slots.remove(&Labels::total()).unwrap_or_default();
+    let mut derived: BTreeMap<BucketIndex, Slot> = BTreeMap::new();
+    let mut impossible = Vec::new();
+    for (index, slot) in slots.values().flatten().filter(|(index, _)| !given.contains_key(index)) {
+        let adds_up = match kpi.kind {
+            Kind::Flow | Kind::Level { additive: true, .. } => true,
+            Kind::Ratio => !matches!(slot.said, Some(Said::Quotient(_))),
+            Kind::Level { additive: false, .. } => false,
+        };
+        if adds_up {
+            derived.entry(*index).or_default().add(slot);
+        } else {
+            impossible.push(*index);
+        }
+    }
+    impossible.sort_unstable();
+    impossible.dedup();
+    derived.retain(|index, _| impossible.binary_search(index).is_err());
+    derived.extend(given);
+    slots.insert(Labels::total(), derived);
+    impossible
+}
