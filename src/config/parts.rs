@@ -11,7 +11,6 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-
 pub use crate::channel::{ChannelConfig, MailConfig};
 pub use crate::source::SourceConfig;
 

@@ -103,7 +103,8 @@ fn check_queries(
     for kpi in config.catalog.kpis.values() {
         let Some(source) = sources.get(&kpi.source) else { continue };
         if let Err(message) = source.check_query(kpi) {
-            problems.push(loaded.problem_at(&["kpis", kpi.id.as_str(), "query"], format!("KPI '{}': {message}", kpi.id)));
+            problems
+                .push(loaded.problem_at(&["kpis", kpi.id.as_str(), "query"], format!("KPI '{}': {message}", kpi.id)));
         }
     }
 }
@@ -148,7 +149,10 @@ fn find_script(dirs: &[PathBuf], name: &str) -> Result<ScriptFiles, String> {
     }
     shipped(name).ok_or_else(|| {
         let ships: Vec<&str> = crate::rule::SHIPPED.iter().map(|(name, ..)| *name).collect();
-        format!("no script '{name}': there is no rules/{name}.rhai beside the configuration, and these ship: {}", ships.join(", "))
+        format!(
+            "no script '{name}': there is no rules/{name}.rhai beside the configuration, and these ship: {}",
+            ships.join(", ")
+        )
     })
 }
 

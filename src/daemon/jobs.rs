@@ -7,12 +7,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::{Clock, to_milliseconds};
+use crate::engine::{History, PullTrouble};
 use crate::model::commit::KpiClock;
 use crate::model::grain::BucketIndex;
 use crate::model::ids::{KpiId, Labels, RuleId};
 use crate::model::kpi::Kpi;
 use crate::model::observation::Pull;
-use crate::engine::{History, PullTrouble};
 use crate::net::ErrorClass;
 use crate::source::{PullRequest, Source, SourceError};
 
@@ -46,14 +46,25 @@ pub struct Job {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobKind {
     /// The KPI is new, or asks for something else than before: its history is pulled.
-    First { slots: Vec<Timestamp> },
+    First {
+        slots: Vec<Timestamp>,
+    },
     /// Slots were missed while nothing ran.
-    CatchUp { slots: Vec<Timestamp> },
-    Slot { slot: Timestamp },
+    CatchUp {
+        slots: Vec<Timestamp>,
+    },
+    Slot {
+        slot: Timestamp,
+    },
     /// A slot whose pull failed, tried again.
-    Retry { slot: Timestamp },
+    Retry {
+        slot: Timestamp,
+    },
     /// Rules that are new on a known KPI; nothing is pulled.
-    NewRules { rules: Vec<RuleId>, slots: Vec<Timestamp> },
+    NewRules {
+        rules: Vec<RuleId>,
+        slots: Vec<Timestamp>,
+    },
 }
 
 /// What a pull came to.
@@ -129,7 +140,8 @@ pub(super) fn span(
 }
 
 fn oldest_hole(kpi: &Kpi, history: &History, pulled_to: BucketIndex) -> Option<BucketIndex> {
-    let total = history.series(&kpi.id, &Labels::total()).or_else(|| history.of(&kpi.id).map(|(_, data)| data).next())?;
+    let total =
+        history.series(&kpi.id, &Labels::total()).or_else(|| history.of(&kpi.id).map(|(_, data)| data).next())?;
     let (first, last) = total.span()?;
     let from = first.max(pulled_to - LATE_BUCKETS).min(last + 1);
     (from..=pulled_to).find(|index| total.get(*index).is_none())
