@@ -1,1 +1,3 @@
-fn main() {}
+//! Integration tests that need nothing installed.
+
+mod scenario;
