@@ -11,6 +11,10 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 /// Days played; the clocks go back on the 36th, and four months take part.
 pub(super) const DAYS: i64 = 90;
 const FIRST: Date = date(2026, 9, 20);
+/// Of every eleven days the first seven are eventful; in the other four nothing irregular happens, so that the
+/// service can stop without missing anything but slots.
+const CYCLE_DAYS: i64 = 11;
+const EVENTFUL_DAYS: i64 = 7;
 /// Days with rows before the first one played.
 const DAYS_BEFORE: i64 = 62;
 const ARTICLES: [&str; 3] = ["a", "b", "c"];
@@ -122,18 +126,16 @@ impl Making {
         let played = day >= FIRST && day < FIRST.saturating_add((DAYS - 5).days());
         let kind = if played { self.rng.u32(0..100) } else { 99 };
         let morning = local(day.saturating_add(1.day()), 6, 0);
+        let minutes = SignedDuration::from_mins(self.rng.i64(0..60));
+        let (late, revised) =
+            (morning + hours(self.rng.i64(2..80)) + minutes, morning + hours(self.rng.i64(1..44)) + minutes);
         match kind {
-            0..8 if can_be_late => {
-                let from = morning.saturating_sub(hours(1)).expect("in range");
-                let at = morning + hours(self.rng.i64(2..80)) + SignedDuration::from_mins(self.rng.i64(0..60));
-                self.happen(at, Happening::Sql(base, insert));
-                self.restless(from, at + hours(26));
+            0..12 if can_be_late && self.restless(morning - hours(1), late + hours(26)) => {
+                self.happen(late, Happening::Sql(base, insert));
             }
-            8..14 => {
+            12..26 if self.restless(revised - hours(1), revised + hours(26)) => {
                 self.row(base, insert);
-                let at = morning + hours(self.rng.i64(1..44)) + SignedDuration::from_mins(self.rng.i64(0..60));
-                self.happen(at, Happening::Sql(base, update));
-                self.restless(at - hours(1), at + hours(26));
+                self.happen(revised, Happening::Sql(base, update));
             }
             _ => self.row(base, insert),
         }
@@ -143,8 +145,16 @@ impl Making {
         self.world.happenings.push((at, what));
     }
 
-    fn restless(&mut self, from: Timestamp, to: Timestamp) {
-        self.world.restless.push((from, to));
+    /// Notes a span over which something irregular is felt. False where quiet days begin before it is over:
+    /// then it must not happen.
+    fn restless(&mut self, from: Timestamp, to: Timestamp) -> bool {
+        let day = |at: Timestamp| at.duration_since(self.world.start).as_hours().div_euclid(24);
+        let begins = day(from).rem_euclid(CYCLE_DAYS);
+        let fits = from >= self.world.start && begins + day(to) - day(from) < EVENTFUL_DAYS;
+        if fits {
+            self.world.restless.push((from, to));
+        }
+        fits
     }
 
     fn days() -> impl Iterator<Item = Date> {
@@ -200,12 +210,11 @@ impl Making {
             level = self.regime(&mut left, level, &[40.0, 50.0, 60.0, 75.0, 85.0, 100.0], 12);
             let value = level + self.rng.f64() * 6.0;
             let at = first + hour * 3600;
-            let late = hour > 5 * 24 && hour < hours_all - 24 && self.rng.u32(0..200) == 0;
-            if late {
-                let from = Timestamp::from_second(at).expect("in range");
-                let comes = from + SignedDuration::from_mins(60 + self.rng.i64(10..400));
+            let from = Timestamp::from_second(at).expect("in range");
+            let comes = from + SignedDuration::from_mins(60 + self.rng.i64(10..400));
+            let late = hour > 5 * 24 && hour < hours_all - 24 && self.rng.u32(0..100) == 0;
+            if late && self.restless(from, comes + hours(14)) {
                 self.happen(comes, Happening::Sql(Base::Ops, format!("INSERT INTO load VALUES ({at}, {value})")));
-                self.restless(from, comes + hours(3));
             } else {
                 let comma = if values.is_empty() { "" } else { "," };
                 values.push_str(&format!("{comma}({at},{value})"));
@@ -248,16 +257,17 @@ impl Making {
                     _ => self.rng.i64(900..4000),
                 });
                 let how = if self.rng.bool() { Outage::Gone } else { Outage::Damaged };
-                self.happen(at, Happening::Down(base, how));
-                self.happen(at + lasts, Happening::Up(base));
-                self.restless(at - hours(1), at + lasts + hours(26));
-                at = at + lasts + hours(self.rng.i64(150..500));
+                if self.restless(at - hours(1), at + lasts + hours(26)) {
+                    self.happen(at, Happening::Down(base, how));
+                    self.happen(at + lasts, Happening::Up(base));
+                }
+                at = at + lasts + hours(self.rng.i64(30..200));
             }
         }
     }
 
     fn actions(&mut self) {
-        for _ in 0..24 {
+        for _ in 0..40 {
             let minutes = self.rng.i64(3 * 1440..(DAYS - 2) * 1440);
             // Off the slots' minutes, so that order at one instant is no question.
             let at = self.world.start + SignedDuration::from_mins(minutes) + SignedDuration::from_secs(17);
@@ -268,8 +278,9 @@ impl Making {
                 1 => Happening::Snooze(which, lasts),
                 _ => Happening::Silence(which, lasts),
             };
-            self.happen(at, what);
-            self.restless(at, at);
+            if self.restless(at, at) {
+                self.happen(at, what);
+            }
         }
     }
 }
