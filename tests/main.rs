@@ -1,1 +1,4 @@
-fn main() {}
+//! Everything that needs nothing but the built program.
+
+mod cli;
+mod tidy;
