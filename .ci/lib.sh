@@ -47,8 +47,8 @@ packages() {
         as_root chmod 755 "$policy"
     fi
     local code=0
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends \
-        "${missing[@]}" || code=$?
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-remove \
+        --no-install-recommends "${missing[@]}" || code=$?
     [[ -z $made ]] || as_root rm -f "$policy"
     [[ $code -eq 0 ]] || fail "apt-get install ${missing[*]} ended with $code"
 }
@@ -57,8 +57,8 @@ packages() {
 cargo_deny() {
     local tools="$cache/tools"
     if [[ "$("$tools/bin/cargo-deny" --version 2>/dev/null)" != "cargo-deny $deny_version" ]]; then
-        CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --locked --debug --no-default-features \
+        CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --locked --debug \
             --version "$deny_version" --root "$tools"
     fi
-    "$tools/bin/cargo-deny" --locked --all-features check --config .ci/deny.toml bans licenses sources
+    "$tools/bin/cargo-deny" --locked --all-features --config .ci/deny.toml check bans licenses sources
 }

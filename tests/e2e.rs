@@ -97,6 +97,11 @@ fn nothing_is_lost_however_it_is_killed() {
     check(&mut crash(&vigie(), &kills, &seed, folder.path()));
 }
 
+#[test]
+fn the_checker_names_each_kind_of_damage() {
+    check(&mut python("test_check_deliveries.py"));
+}
+
 /// A build with that bug must be caught by the checker, for the reason that belongs to it.
 #[cfg(feature = "seeded-bugs")]
 #[track_caller]
