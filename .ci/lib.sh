@@ -1,6 +1,9 @@
 # What .ci/run and .ci/soak share: the cache folder, packages, timed steps.
 # shellcheck shell=bash
 
+# Failures inside functions are reported too.
+set -E
+
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/vigie-ci"
 mkdir -p "$cache"
 export CARGO_TARGET_DIR="$cache/target"

@@ -3,6 +3,8 @@
 //! Needs python3, opensmtpd, prometheus and sqlite3 (`.ci/run` installs them) and, for the mail server, root. With
 //! `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and `VIGIE_SEED` set the crash run.
 
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "summaries are shown; settings come from outside")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
