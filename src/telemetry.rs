@@ -1,1 +1,367 @@
-//! (being built)
+//! Logs to stderr, and the figures that Prometheus scrapes.
+//!
+//! Every label set is there from the start with 0, so that a rate never begins with a gap.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use prometheus::core::{Collector, Desc};
+use prometheus::{
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
+};
+use tracing_subscriber::EnvFilter;
+
+use crate::model::alert::Phase;
+use crate::model::ids::{ReceiverId, SourceId};
+use crate::model::notification::AttemptOutcome;
+use crate::model::verdict::Severity;
+
+/// Starts logging to stderr. `level` is a level or a filter as `tracing` writes it.
+pub fn init(level: &str, json: bool) -> Result<(), String> {
+    let filter = EnvFilter::try_new(level).map_err(|error| {
+        format!("log level `{level}` is not understood ({error}): write `info`, or `info,vigie=debug`")
+    })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if json {
+        builder.json().flatten_event(true).try_init()
+    } else {
+        builder.with_ansi(std::io::stderr().is_terminal()).try_init()
+    };
+    started.map_err(|error| format!("logging can't start: {error}"))
+}
+
+/// The names that become labels; the configuration bounds them.
+#[derive(Clone, Debug, Default)]
+pub struct MetricNames<'a> {
+    pub sources: Vec<&'a SourceId>,
+    pub receivers: Vec<&'a ReceiverId>,
+    /// Kinds of channels in use: `email`, `slack`.
+    pub channels: Vec<&'a str>,
+    pub config_checksum: &'a str,
+}
+
+/// How a pull ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PullEnd {
+    Complete,
+    /// The source said or showed that data is missing.
+    Partial,
+    Failed,
+}
+
+/// Why an attempt at a delivery failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureReason {
+    /// Worth another try.
+    Retry,
+    /// It may have gone through or not.
+    Ambiguous,
+    /// No further try can help.
+    Permanent,
+}
+
+const PULL_ENDS: [PullEnd; 3] = [PullEnd::Complete, PullEnd::Partial, PullEnd::Failed];
+const FAILURE_REASONS: [FailureReason; 3] = [FailureReason::Retry, FailureReason::Ambiguous, FailureReason::Permanent];
+/// States in which an alert lives.
+const LIVE_PHASES: [Phase; 2] = [Phase::Pending, Phase::Firing];
+
+/// Seconds; an evaluation takes microseconds to milliseconds.
+const EVALUATION_BUCKETS: &[f64] = &[0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+/// Seconds; a pull takes milliseconds to its deadline of ten minutes.
+const PULL_BUCKETS: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
+
+impl PullEnd {
+    fn as_str(self) -> &'static str {
+        match self {
+            PullEnd::Complete => "complete",
+            PullEnd::Partial => "partial",
+            PullEnd::Failed => "failed",
+        }
+    }
+}
+
+impl FailureReason {
+    /// None when the attempt succeeded.
+    pub fn of(outcome: &AttemptOutcome) -> Option<FailureReason> {
+        match outcome {
+            AttemptOutcome::Sent { .. } => None,
+            AttemptOutcome::Retry { .. } => Some(FailureReason::Retry),
+            AttemptOutcome::Ambiguous { .. } => Some(FailureReason::Ambiguous),
+            AttemptOutcome::Permanent { .. } => Some(FailureReason::Permanent),
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            FailureReason::Retry => "retry",
+            FailureReason::Ambiguous => "ambiguous",
+            FailureReason::Permanent => "permanent",
+        }
+    }
+}
+
+/// Every figure, with a registry of its own: tests and reloads never share one.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    evaluations: IntCounter,
+    evaluation_failures: IntCounter,
+    evaluation_duration: Histogram,
+    last_evaluation: Gauge,
+    pulls: IntCounterVec,
+    pull_duration: HistogramVec,
+    slots_missed: IntCounter,
+    alerts: IntGaugeVec,
+    notifications: IntCounterVec,
+    notifications_failed: IntCounterVec,
+    outbox_queued: IntGaugeVec,
+    reload_successful: IntGauge,
+    config_info: GaugeVec,
+}
+
+impl Metrics {
+    pub fn new(names: &MetricNames<'_>) -> Metrics {
+        let registry = Registry::new();
+        let counter = |name, help| registered(&registry, IntCounter::with_opts(Opts::new(name, help)));
+        let counters =
+            |name, help, labels: &[&str]| registered(&registry, IntCounterVec::new(Opts::new(name, help), labels));
+        let gauges =
+            |name, help, labels: &[&str]| registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels));
+        let infos = |name, help, labels: &[&str]| registered(&registry, GaugeVec::new(Opts::new(name, help), labels));
+        let build = infos("vigie_build_info", "Version of the running program; always 1.", &["version"]);
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
+        let metrics = Metrics {
+            evaluations: counter("vigie_evaluations_total", "Verdicts of rules."),
+            evaluation_failures: counter("vigie_evaluation_failures_total", "Verdicts that failed in their script."),
+            evaluation_duration: registered(
+                &registry,
+                Histogram::with_opts(
+                    HistogramOpts::new("vigie_evaluation_duration_seconds", "Time to evaluate one slot of one KPI.")
+                        .buckets(EVALUATION_BUCKETS.to_vec()),
+                ),
+            ),
+            last_evaluation: registered(
+                &registry,
+                Gauge::with_opts(Opts::new(
+                    "vigie_last_evaluation_timestamp_seconds",
+                    "When a slot was last evaluated.",
+                )),
+            ),
+            pulls: counters("vigie_pulls_total", "Pulls from sources.", &["source", "outcome"]),
+            pull_duration: registered(
+                &registry,
+                HistogramVec::new(
+                    HistogramOpts::new("vigie_pull_duration_seconds", "Time of one pull, retries included.")
+                        .buckets(PULL_BUCKETS.to_vec()),
+                    &["source"],
+                ),
+            ),
+            slots_missed: counter("vigie_slots_missed_total", "Slots that passed while nothing ran."),
+            alerts: gauges("vigie_alerts", "Live alerts.", &["state", "severity"]),
+            notifications: counters("vigie_notifications_total", "Attempts to deliver that succeeded.", &["channel"]),
+            notifications_failed: counters(
+                "vigie_notifications_failed_total",
+                "Attempts to deliver that failed.",
+                &["channel", "reason"],
+            ),
+            outbox_queued: gauges("vigie_outbox_queued", "Deliveries that wait to be sent.", &["receiver"]),
+            reload_successful: registered(
+                &registry,
+                IntGauge::new(
+                    "vigie_config_last_reload_successful",
+                    "1 when the configuration was last read without error, else 0.",
+                ),
+            ),
+            config_info: infos("vigie_config_info", "Checksum of the configuration in force; always 1.", &["checksum"]),
+            registry,
+        };
+        metrics.configured(names);
+        metrics
+    }
+
+    /// A configuration took effect: its label sets begin at 0, old ones keep their counts.
+    pub fn configured(&self, names: &MetricNames<'_>) {
+        for source in &names.sources {
+            self.pull_duration.with_label_values(&[source.as_str()]);
+            for end in PULL_ENDS {
+                self.pulls.with_label_values(&[source.as_str(), end.as_str()]);
+            }
+        }
+        for channel in &names.channels {
+            self.notifications.with_label_values(&[channel]);
+            for reason in FAILURE_REASONS {
+                self.notifications_failed.with_label_values(&[*channel, reason.as_str()]);
+            }
+        }
+        for receiver in &names.receivers {
+            self.outbox_queued.with_label_values(&[receiver.as_str()]);
+        }
+        for phase in LIVE_PHASES {
+            for severity in Severity::ALL {
+                self.alerts.with_label_values(&[phase.as_str(), severity.as_str()]);
+            }
+        }
+        self.config_info.reset();
+        self.config_info.with_label_values(&[names.config_checksum]).set(1.0);
+        self.reload_successful.set(1);
+    }
+
+    /// A new configuration was refused; the old one stays in force.
+    pub fn reload_failed(&self) {
+        self.reload_successful.set(0);
+    }
+
+    pub fn pull_ended(&self, source: &SourceId, end: PullEnd, took: Duration) {
+        self.pulls.with_label_values(&[source.as_str(), end.as_str()]).inc();
+        self.pull_duration.with_label_values(&[source.as_str()]).observe(took.as_secs_f64());
+    }
+
+    /// One slot was evaluated: so many verdicts, so many of them failed, and when (Unix seconds).
+    pub fn evaluated(&self, verdicts: u64, failures: u64, took: Duration, at: jiff::Timestamp) {
+        self.evaluations.inc_by(verdicts);
+        self.evaluation_failures.inc_by(failures);
+        self.evaluation_duration.observe(took.as_secs_f64());
+        self.last_evaluation.set(at.as_millisecond() as f64 / 1000.0);
+    }
+
+    pub fn slots_missed(&self, count: u64) {
+        self.slots_missed.inc_by(count);
+    }
+
+    /// An attempt over a channel of that kind ended.
+    pub fn delivery_ended(&self, channel: &str, result: Result<(), FailureReason>) {
+        match result {
+            Ok(()) => self.notifications.with_label_values(&[channel]).inc(),
+            Err(reason) => self.notifications_failed.with_label_values(&[channel, reason.as_str()]).inc(),
+        }
+    }
+
+    /// The live alerts, counted anew.
+    pub fn set_alerts(&self, alerts: impl IntoIterator<Item = (Phase, Severity)>) {
+        let mut counts: BTreeMap<(Phase, Severity), i64> = BTreeMap::new();
+        for alert in alerts {
+            *counts.entry(alert).or_default() += 1;
+        }
+        for phase in LIVE_PHASES {
+            for severity in Severity::ALL {
+                let count = counts.get(&(phase, severity)).copied().unwrap_or(0);
+                self.alerts.with_label_values(&[phase.as_str(), severity.as_str()]).set(count);
+            }
+        }
+    }
+
+    /// Depth of the queue per receiver of the configuration; one that is not named has an empty queue.
+    pub fn set_queue<'a>(&self, receivers: impl IntoIterator<Item = &'a ReceiverId>, depth: &[(ReceiverId, u64)]) {
+        for receiver in receivers {
+            let queued = depth.iter().find(|(known, _)| known == receiver).map_or(0, |(_, queued)| *queued);
+            self.outbox_queued.with_label_values(&[receiver.as_str()]).set(queued as i64);
+        }
+    }
+
+    /// All figures in the text format 0.0.4.
+    pub fn render(&self) -> String {
+        let mut out = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut out) {
+            tracing::error!(%error, "the metrics can't be written");
+        }
+        String::from_utf8_lossy(&out).into_owned()
+    }
+}
+
+/// Puts a figure into the registry. Names are constants here, so what is wrong with one is a bug a test meets.
+fn registered<M: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<M>) -> M {
+    let metric = made.expect("metric names and labels are valid constants");
+    let names: Vec<&Desc> = metric.desc();
+    debug_assert!(names.iter().all(|desc| desc.fq_name.starts_with("vigie_")), "every name begins with vigie_");
+    registry.register(Box::new(metric.clone())).expect("metric names are unique constants");
+    metric
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics() -> Metrics {
+        let (shop, ops) = (SourceId::from("shop"), ReceiverId::from("ops"));
+        let names =
+            MetricNames { sources: vec![&shop], receivers: vec![&ops], channels: vec!["email"], config_checksum: "c0" };
+        Metrics::new(&names)
+    }
+
+    #[track_caller]
+    fn check(metrics: &Metrics, lines: &[&str]) {
+        let text = metrics.render();
+        for line in lines {
+            assert!(text.lines().any(|found| found == *line), "{line:?} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn every_label_set_begins_at_zero() {
+        check(
+            &metrics(),
+            &[
+                "vigie_evaluations_total 0",
+                "vigie_evaluation_failures_total 0",
+                "vigie_evaluation_duration_seconds_count 0",
+                "vigie_pulls_total{outcome=\"failed\",source=\"shop\"} 0",
+                "vigie_pull_duration_seconds_count{source=\"shop\"} 0",
+                "vigie_slots_missed_total 0",
+                "vigie_alerts{severity=\"critical\",state=\"firing\"} 0",
+                "vigie_notifications_total{channel=\"email\"} 0",
+                "vigie_notifications_failed_total{channel=\"email\",reason=\"permanent\"} 0",
+                "vigie_outbox_queued{receiver=\"ops\"} 0",
+                "vigie_config_last_reload_successful 1",
+                "vigie_config_info{checksum=\"c0\"} 1",
+                concat!("vigie_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+                "vigie_last_evaluation_timestamp_seconds 0",
+                "# TYPE vigie_alerts gauge",
+            ],
+        );
+    }
+
+    #[test]
+    fn figures_follow_what_happens() {
+        let metrics = metrics();
+        let second = Duration::from_secs(1);
+        metrics.pull_ended(&SourceId::from("shop"), PullEnd::Partial, second);
+        metrics.evaluated(3, 1, second, jiff::Timestamp::from_millisecond(1_500).unwrap());
+        metrics.slots_missed(2);
+        metrics.delivery_ended("email", Ok(()));
+        metrics.delivery_ended("email", Err(FailureReason::Ambiguous));
+        metrics.set_alerts([(Phase::Firing, Severity::Critical), (Phase::Firing, Severity::Critical)]);
+        let ops = ReceiverId::from("ops");
+        metrics.set_queue([&ops], &[(ops.clone(), 4)]);
+        metrics.reload_failed();
+        check(
+            &metrics,
+            &[
+                "vigie_pulls_total{outcome=\"partial\",source=\"shop\"} 1",
+                "vigie_evaluations_total 3",
+                "vigie_evaluation_failures_total 1",
+                "vigie_last_evaluation_timestamp_seconds 1.5",
+                "vigie_slots_missed_total 2",
+                "vigie_notifications_total{channel=\"email\"} 1",
+                "vigie_notifications_failed_total{channel=\"email\",reason=\"ambiguous\"} 1",
+                "vigie_alerts{severity=\"critical\",state=\"firing\"} 2",
+                "vigie_outbox_queued{receiver=\"ops\"} 4",
+                "vigie_config_last_reload_successful 0",
+            ],
+        );
+        metrics.set_alerts([]);
+        metrics.set_queue([&ops], &[]);
+        metrics.configured(&MetricNames { config_checksum: "c1", ..MetricNames::default() });
+        check(
+            &metrics,
+            &[
+                "vigie_alerts{severity=\"critical\",state=\"firing\"} 0",
+                "vigie_outbox_queued{receiver=\"ops\"} 0",
+                "vigie_config_info{checksum=\"c1\"} 1",
+                "vigie_config_last_reload_successful 1",
+            ],
+        );
+        assert!(!metrics.render().contains("c0"));
+    }
+}

@@ -14,5 +14,6 @@ mod run;
 mod script;
 
 pub use build::{Built, build};
+pub use control::{Control, Incoming, Reply, Request, SendOutcome, Value, request};
 pub use engine_thread::EngineThread;
 pub use jobs::{Job, JobKind, PullOutcome};

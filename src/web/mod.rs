@@ -1,1 +1,7 @@
-//! (being built)
+//! What machines read over HTTP: `/metrics`, `/healthz` and `/readyz`.
+
+mod health;
+mod serve;
+
+pub use health::Health;
+pub use serve::{BindError, bind, serve};
