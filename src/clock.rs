@@ -13,6 +13,8 @@ pub enum Clock {
     Wall,
     /// A clock that a test, a demo or a script sets.
     Script(Arc<AtomicI64>),
+    /// The machine's clock, moved by that many milliseconds: a demo that runs on at another date.
+    Shifted(i64),
 }
 
 impl Clock {
@@ -21,10 +23,19 @@ impl Clock {
         Clock::Script(Arc::new(AtomicI64::new(at.as_millisecond())))
     }
 
+    /// The machine's clock, moved so that it shows `at` now.
+    pub fn shifted_to(at: Timestamp) -> Clock {
+        Clock::Shifted(at.as_millisecond() - Clock::Wall.now().as_millisecond())
+    }
+
     pub fn now(&self) -> Timestamp {
         match self {
             #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
             Clock::Wall => to_milliseconds(Timestamp::now()),
+            Clock::Shifted(by) => {
+                let at = Clock::Wall.now().as_millisecond() + by;
+                Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX)
+            }
             Clock::Script(at) => {
                 Timestamp::from_millisecond(at.load(Ordering::SeqCst)).unwrap_or(Timestamp::UNIX_EPOCH)
             }

@@ -45,7 +45,7 @@ impl Maildir {
         let shown = self.path.display().to_string();
         let writing = tokio::task::spawn_blocking(move || write(&path, &name, &mail.bytes).map(|()| name));
         match tokio::time::timeout(deadline, writing).await {
-            Ok(Ok(Ok(name))) => AttemptOutcome::Sent { detail: format!("written to {shown} as {name}") },
+            Ok(Ok(Ok(name))) => AttemptOutcome::Sent { detail: format!("written to {shown}/new/{name}") },
             Ok(Ok(Err(error))) => classify(&shown, &error),
             Ok(Err(_)) => {
                 AttemptOutcome::Ambiguous { cause: format!("maildir {shown}: writing broke off, report this") }

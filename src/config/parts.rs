@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-pub use crate::channel::{ChannelConfig, MailConfig};
-pub use crate::source::SourceConfig;
+pub(super) use crate::channel::{ChannelConfig, MailConfig};
+pub(super) use crate::source::SourceConfig;
 
 /// What a source's KPIs must ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -113,6 +113,14 @@ impl Job {
         Ok(whole)
     }
 
+    /// Slots that passed while nothing ran.
+    pub fn missed(&self) -> u64 {
+        match &self.kind {
+            JobKind::CatchUp { slots } => slots.len() as u64,
+            JobKind::First { .. } | JobKind::Slot { .. } | JobKind::Retry { .. } | JobKind::NewRules { .. } => 0,
+        }
+    }
+
     /// True for pulls whose readings were not received by the slot of their own.
     pub fn is_late(&self) -> bool {
         matches!(self.kind, JobKind::First { .. } | JobKind::CatchUp { .. })

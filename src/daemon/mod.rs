@@ -8,12 +8,23 @@ mod build;
 mod control;
 mod cycle;
 mod deliver;
+mod drill;
+mod drive;
 mod engine_thread;
 mod jobs;
+mod requests;
 mod run;
 mod script;
 
 pub use build::{Built, build};
-pub use control::{Control, Incoming, Reply, Request, SendOutcome, Value, request};
+pub use control::{Control, Incoming, Reply, Request, SendOutcome as DrillOutcome, Value, request};
+pub use cycle::{Cycle, CycleError};
+#[cfg(feature = "seeded-bugs")]
+pub use deliver::DeliveryBug;
+pub use deliver::{Send, SendOutcome};
+pub use drill::{Drills, drills, send_drills};
+pub use drive::Driver;
 pub use engine_thread::EngineThread;
 pub use jobs::{Job, JobKind, PullOutcome};
+pub use run::{CONFIGURATION_ERROR, RunOptions, run};
+pub use script::Script;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::event::{PullReport, SlotEvent};
+use super::event::{PullReport, SlotEvent, Tally};
 use super::facts;
 use super::outage;
 use super::setup::{Binding, Setup, definition_of};
@@ -29,8 +29,15 @@ use crate::rule::CompiledRule;
 const FAILURES_MAX: u32 = 3;
 
 /// One KPI's slot.
-pub(super) fn slot(state: &mut State, setup: &Setup, event: SlotEvent, now: Timestamp, commit: &mut EvaluateCommit) {
-    let Some(kpi) = setup.catalog.kpi(&event.kpi).cloned() else { return };
+pub(super) fn slot(
+    state: &mut State,
+    setup: &Setup,
+    event: SlotEvent,
+    now: Timestamp,
+    commit: &mut EvaluateCommit,
+) -> Tally {
+    let mut tally = Tally::default();
+    let Some(kpi) = setup.catalog.kpi(&event.kpi).cloned() else { return tally };
     let last_slot = state.clocks.get(&kpi.id).and_then(|clock| clock.last_slot);
     let mut revised = HashMap::new();
     if let Some(pull) = &event.pull {
@@ -45,9 +52,10 @@ pub(super) fn slot(state: &mut State, setup: &Setup, event: SlotEvent, now: Time
         if event.only.as_ref().is_some_and(|only| !only.contains(&binding.rule.def.id)) {
             continue;
         }
-        round.run_rule(state, binding, commit);
+        tally += round.run_rule(state, binding, commit);
     }
     advance_clock(state, setup, &kpi, &event, commit);
+    tally
 }
 
 /// Writes new versions into memory and the commit; tells which known buckets changed.
@@ -74,7 +82,7 @@ fn take_in(
 fn advance_clock(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, event: &SlotEvent, commit: &mut EvaluateCommit) {
     let clock = state.clocks.entry(kpi.id.clone()).or_insert_with(|| KpiClock {
         kpi: kpi.id.clone(),
-        definition: definition_of(kpi),
+        definition: String::new(),
         rules: Vec::new(),
         last_slot: None,
         open: None,
@@ -82,7 +90,10 @@ fn advance_clock(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, event: &SlotE
         last_pull_at: None,
         last_error: None,
     });
-    clock.definition = definition_of(kpi);
+    // A history that could not be pulled is still to be pulled.
+    let new = clock.definition != definition_of(kpi) || clock.pulled_to.is_none();
+    let failed = event.pull.as_ref().is_some_and(|pull| pull.trouble.is_some());
+    clock.definition = if new && failed { String::new() } else { definition_of(kpi) };
     clock.rules = setup.bindings(&kpi.id).iter().map(|binding| binding.rule.def.id.clone()).collect();
     clock.last_slot = clock.last_slot.max(Some(event.slot));
     if let Some(pull) = &event.pull {
@@ -131,7 +142,8 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    fn run_rule(&self, state: &mut State, binding: &Binding, commit: &mut EvaluateCommit) {
+    fn run_rule(&self, state: &mut State, binding: &Binding, commit: &mut EvaluateCommit) -> Tally {
+        let mut tally = Tally::default();
         let mut failures = 0;
         let mut cause = String::new();
         for labels in binding.series(&self.kpi.id, &state.history) {
@@ -145,13 +157,16 @@ impl Round<'_> {
                 } else {
                     (Verdict::Failed { cause: cause.clone() }, false)
                 };
+                tally.verdicts += 1;
                 if let Verdict::Failed { cause: why } = &verdict {
+                    tally.failures += 1;
                     failures += 1;
                     cause.clone_from(why);
                 }
                 self.apply(state, &target, &assessment, (verdict, read_data), commit);
             }
         }
+        tally
     }
 
     /// The objectives of one series that a rule runs for; one run without, for rules that read none.

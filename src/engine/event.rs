@@ -68,8 +68,23 @@ pub struct DeliveryReport {
 pub struct Effects {
     pub evaluate: EvaluateCommit,
     pub notify: NotifyCommit,
+    pub tally: Tally,
     /// What an action is answered with.
     pub answer: Option<Result<Answer, String>>,
+}
+
+/// How many rules were run, and how many of them failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub verdicts: u64,
+    pub failures: u64,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Tally) {
+        self.verdicts += other.verdicts;
+        self.failures += other.failures;
+    }
 }
 
 /// What a person's action did.

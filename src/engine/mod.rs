@@ -16,7 +16,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Answer, DeliveryReport, Effects, Event, PullReport, PullTrouble, SlotEvent};
+pub use event::{Answer, DeliveryReport, Effects, Event, PullReport, PullTrouble, SlotEvent, Tally};
 pub use history::History;
 pub use replay::{due_slot, first_slots, known_by, missed_slots};
 pub use setup::{Setup, definition_of};

@@ -11,7 +11,7 @@ use crate::model::observation::Observation;
 /// Buckets stepped on a first start for a KPI without objective.
 const FIRST_BUCKETS: i64 = 30;
 /// Slots stepped at most in one catch-up; older ones are passed over, and that is said.
-pub const SLOTS_MAX: usize = 5_000;
+const SLOTS_MAX: usize = 5_000;
 
 /// The next slot of a KPI after what has been stepped, when it is due by `now`.
 pub fn due_slot(state: &State, kpi: &Kpi, now: Timestamp) -> Option<Timestamp> {

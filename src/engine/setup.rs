@@ -45,7 +45,7 @@ impl Setup {
 
 impl Binding {
     /// The series this rule judges, in a fixed order.
-    pub fn series(&self, kpi: &KpiId, history: &History) -> Vec<Labels> {
+    pub(super) fn series(&self, kpi: &KpiId, history: &History) -> Vec<Labels> {
         match &self.rule.def.series {
             SeriesChoice::Total => vec![Labels::total()],
             SeriesChoice::Where(labels) => vec![labels.clone()],

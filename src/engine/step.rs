@@ -9,14 +9,13 @@ use super::{act, evaluate, outage};
 use crate::model::alert::{Alert, AlertKey, Aspect, Phase, Subject};
 use crate::model::commit::NotifyCommit;
 use crate::notify::{self, Desk};
-use crate::rule::Deadline;
 
 /// Takes one step. The state moves at once; the effects must be committed before anything is sent,
 /// evaluate half first. A commit that fails is tried again with the same effects.
-pub fn step(state: &mut State, setup: &Setup, event: Event, now: Timestamp, _deadline: Deadline<'_>) -> Effects {
+pub fn step(state: &mut State, setup: &Setup, event: Event, now: Timestamp) -> Effects {
     let mut effects = Effects::default();
     match event {
-        Event::Slot(slot) => evaluate::slot(state, setup, slot, now, &mut effects.evaluate),
+        Event::Slot(slot) => effects.tally = evaluate::slot(state, setup, slot, now, &mut effects.evaluate),
         Event::Wake => wake(state, setup, now, &mut effects),
         Event::Act(action) => act::act(state, setup, action, now, &mut effects),
         Event::DeliveryEnded(report) => outage::delivery(state, &report, now, &mut effects.evaluate),

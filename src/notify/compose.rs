@@ -9,6 +9,7 @@ use super::section::section;
 use crate::locale::{Text, datetime, reason as reason_words, text};
 use crate::model::alert::{About, Alert};
 use crate::model::catalog::Catalog;
+use crate::model::ids::ReceiverId;
 use crate::model::notification::{GroupBy, GroupKey, Message, NotifyReason, Section};
 use crate::model::unit::Language;
 use crate::model::verdict::Severity;
@@ -48,6 +49,28 @@ pub fn compose(
         sections,
         created_at: now,
         sent_line: format!("{} {sent}", text(language, Text::SentAt)),
+    }
+}
+
+/// A message marked as a drill, with an alert's facts if one is given.
+pub fn drill(
+    catalog: &Catalog,
+    receiver: &ReceiverId,
+    alert: Option<&Alert>,
+    language: Language,
+    now: Timestamp,
+) -> Message {
+    let group = GroupKey { route: "-".to_owned(), receiver: receiver.clone(), by: std::collections::BTreeMap::new() };
+    let told: Vec<(&Alert, NotifyReason)> = alert.into_iter().map(|alert| (alert, NotifyReason::Test)).collect();
+    let mark = text(language, Text::Drill);
+    let message = compose(catalog, &group, &told, language, now);
+    let gist = message.sections.first().map(|section| format!(" · {}", section.headline())).unwrap_or_default();
+    Message {
+        subject: format!("[Vigie] {}", reason_words(language, NotifyReason::Test)),
+        headline: format!("{mark}{gist}"),
+        reason: NotifyReason::Test,
+        resolved: false,
+        ..message
     }
 }
 

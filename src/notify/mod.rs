@@ -12,7 +12,7 @@ mod section;
 #[cfg(test)]
 mod tests;
 
-pub use compose::compose;
+pub use compose::{compose, drill};
 pub use decide::{Desk, consider, flush};
 pub use group::Groups;
 pub use mute::{is_silenced, silence_end};

@@ -6,10 +6,13 @@ use crate::locale::{
     quantity, said, severity as severity_words, status as status_words, target as target_words, text,
 };
 use crate::model::alert::{Alert, AlertFacts, Aspect, Phase, Subject};
-use crate::model::assessment::ObjectiveFacts;
+use crate::model::assessment::{ObjectiveFacts, Status};
 use crate::model::catalog::Catalog;
+use crate::model::ids::PersonId;
 use crate::model::notification::{Fact, GroupKey, NotifyReason, Payload, Section};
 use crate::model::unit::{Language, Unit};
+use crate::model::verdict::Severity;
+use jiff::civil::Date;
 
 /// Writes the section of one alert.
 pub(super) fn section(
@@ -54,6 +57,19 @@ impl Writer<'_> {
         self.facts.map_or(&Unit::None, |facts| &facts.unit)
     }
 
+    /// A difference: shares differ in points, not in per cent.
+    fn difference(&self, value: f64) -> String {
+        match self.unit() {
+            Unit::Ratio => quantity(self.language, value * 100.0, &Unit::Points),
+            Unit::Percent => quantity(self.language, value, &Unit::Points),
+            unit => quantity(self.language, value, unit),
+        }
+    }
+
+    fn name(&self, id: &PersonId) -> String {
+        self.catalog.people.get(id).map_or_else(|| id.to_string(), |person| person.name.clone())
+    }
+
     fn amount(&self, value: f64) -> String {
         quantity(self.language, value, self.unit())
     }
@@ -92,7 +108,7 @@ impl Writer<'_> {
         }
         let severity = severity_words(self.language, self.alert.severity);
         let what = match self.alert.key.aspect {
-            Aspect::Breach => self.objective().map(|objective| status_words(self.language, objective.status)),
+            Aspect::Breach => self.objective().map(|objective| status_words(self.language, self.status(objective))),
             Aspect::NoData => Some(self.word(Text::NoData)),
             Aspect::Failed => Some(self.word(Text::RuleFailed)),
             Aspect::Outage if matches!(self.alert.key.subject, Subject::Data(_)) => Some(self.word(Text::NoData)),
@@ -100,6 +116,15 @@ impl Writer<'_> {
             Aspect::System => Some(self.word(Text::DeliveryDead)),
         };
         what.map_or_else(|| severity.to_owned(), |what| format!("{severity} · {what}"))
+    }
+
+    /// The status, never rosier than the alert: a rule's own limits may be tighter than the usual ones.
+    fn status(&self, objective: &ObjectiveFacts) -> Status {
+        match (self.alert.severity, objective.status) {
+            (Severity::Critical, Status::Ahead | Status::OnTrack | Status::Watch) => Status::OffTrajectory,
+            (Severity::Warning, Status::Ahead | Status::OnTrack) => Status::Watch,
+            (_, status) => status,
+        }
     }
 
     /// Gap and landing for objectives, the value for signals, nothing else for data and system.
@@ -113,7 +138,7 @@ impl Writer<'_> {
         };
         let mut parts = Vec::new();
         if let (Some(ratio), Some(drift)) = (objective.drift_ratio, objective.drift) {
-            parts.push(format!("{} ({})", percent(self.language, ratio, Sign::Always), self.amount(drift)));
+            parts.push(format!("{} ({})", percent(self.language, ratio, Sign::Always), self.difference(drift)));
         } else if let Some(actual) = objective.actual {
             parts.push(self.amount(actual));
         }
@@ -195,8 +220,7 @@ impl Writer<'_> {
             add(Text::AcknowledgedBy, format!("{}, {}", ack.by, datetime(self.language, ack.at, zone)));
         }
         if let Some(owner) = owner(self.catalog, self.alert) {
-            let name = self.catalog.people.get(&owner).map_or_else(|| owner.to_string(), |person| person.name.clone());
-            add(Text::Owner, name);
+            add(Text::Owner, self.name(&owner));
         }
         list
     }
@@ -213,7 +237,7 @@ impl Writer<'_> {
         if let Some(drift) = objective.drift {
             let ratio =
                 objective.drift_ratio.map(|ratio| format!(" ({})", percent(self.language, ratio, Sign::Always)));
-            add(Text::Drift, format!("{}{}", self.amount(drift), ratio.unwrap_or_default()));
+            add(Text::Drift, format!("{}{}", self.difference(drift), ratio.unwrap_or_default()));
         }
         if let Some(days) = objective.drift_days {
             add(Text::DriftDays, days_late(self.language, days));
@@ -248,25 +272,25 @@ impl Writer<'_> {
             .into_iter()
             .flat_map(|facts| &facts.suggestions)
             .filter_map(|suggestion| {
-                let mut line = said(&suggestion.say, self.language)?;
-                let name =
-                    |id| self.catalog.people.get(id).map_or_else(|| format!("{id}"), |person| person.name.clone());
-                if let Some(who) = suggestion.who.as_ref().map(name) {
-                    line = format!("{line} ({who})");
-                }
-                if let Some(by) = suggestion.by {
-                    line = format!("{line} – {} {}", self.word(Text::By), date(self.language, by));
-                }
-                Some(line)
+                let line = said(&suggestion.say, self.language)?;
+                Some(self.proposal(&line, suggestion.who.as_ref(), suggestion.by))
             })
             .collect();
         let planned = self.alert.key.objective().and_then(|id| self.catalog.objective(id)).filter(|_| firing.is_some());
         for action in planned.iter().flat_map(|objective| &objective.actions) {
-            let who = action.who.as_ref().map(|who| format!(" ({who})")).unwrap_or_default();
-            let by = action.by.map(|by| format!(" – {} {}", self.word(Text::By), date(self.language, by)));
-            lines.push(format!("{}{who}{}", action.what, by.unwrap_or_default()));
+            lines.push(self.proposal(&action.what, action.who.as_ref(), action.by));
         }
         lines
+    }
+
+    /// `Relancer les paniers (Claire Morel, d'ici le 30 novembre 2026)`.
+    fn proposal(&self, what: &str, who: Option<&PersonId>, by: Option<Date>) -> String {
+        let by = by.map(|by| format!("{} {}", self.word(Text::By), date(self.language, by)));
+        let details: Vec<String> = [who.map(|who| self.name(who)), by].into_iter().flatten().collect();
+        if details.is_empty() {
+            return what.to_owned();
+        }
+        format!("{} ({})", what.trim_end_matches('.'), details.join(", "))
     }
 
     fn data(&self) -> Option<String> {

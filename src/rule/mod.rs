@@ -19,7 +19,7 @@ mod views;
 
 pub use compile::{CompiledRule, RuleProblem, RuleSet, ScriptFiles};
 pub use reference::reference;
-pub use run::{Deadline, Run};
+pub use run::Run;
 pub use sandbox::on_large_stack;
 pub use shipped::{SHIPPED, shipped};
 pub use sidecar::{Parameter, Sidecar};

@@ -62,7 +62,7 @@ impl Condition {
         }
     }
 
-    pub fn is_met(&self) -> bool {
+    pub(super) fn is_met(&self) -> bool {
         self.crosses(self.limit)
     }
 
@@ -102,7 +102,7 @@ impl Outcome {
     }
 
     /// Level and recovery over all parts: `all_of` is as bad as its mildest, `any_of` as its worst.
-    pub fn judge(&self) -> Judged {
+    pub(super) fn judge(&self) -> Judged {
         match &self.node {
             Node::Fixed(level) => {
                 Judged { level: *level, recovered: level.is_none(), floor: level.unwrap_or(Severity::Info) }
@@ -130,7 +130,7 @@ impl Outcome {
     }
 
     /// The first hold found, if any part holds.
-    pub fn hold(&self) -> Option<&ImmutableString> {
+    pub(super) fn hold(&self) -> Option<&ImmutableString> {
         match &self.node {
             Node::Hold(reason) => Some(reason),
             Node::All(parts) | Node::Any(parts) => parts.iter().find_map(Outcome::hold),
@@ -139,7 +139,7 @@ impl Outcome {
     }
 
     /// Every condition, in the order of the script, named by `name`.
-    pub fn records(&self, name: &dyn Fn(Position) -> String, into: &mut Vec<ConditionRecord>) {
+    pub(super) fn records(&self, name: &dyn Fn(Position) -> String, into: &mut Vec<ConditionRecord>) {
         match &self.node {
             Node::Condition(condition) => into.push(condition.record(name(condition.position))),
             Node::All(parts) | Node::Any(parts) => parts.iter().for_each(|part| part.records(name, into)),
@@ -148,7 +148,7 @@ impl Outcome {
     }
 
     /// Its own text, else that of the worst part that is met.
-    pub fn text(&self) -> Option<&ImmutableString> {
+    pub(super) fn text(&self) -> Option<&ImmutableString> {
         if self.say.is_some() {
             return self.say.as_ref();
         }
@@ -163,7 +163,7 @@ impl Outcome {
     }
 
     /// Suggestions of this outcome and of every part that is met.
-    pub fn proposals(&self) -> Vec<&Proposal> {
+    pub(super) fn proposals(&self) -> Vec<&Proposal> {
         let mut all: Vec<&Proposal> = self.suggestions.iter().collect();
         if let Node::All(parts) | Node::Any(parts) = &self.node {
             all.extend(parts.iter().filter(|part| part.judge().level.is_some()).flat_map(Outcome::proposals));

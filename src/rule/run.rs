@@ -18,9 +18,6 @@ use crate::model::rule::ParamValue;
 use crate::model::text::{Figure, Localized, Said};
 use crate::model::verdict::{ConditionRecord, Finding, Reason, Suggestion, Verdict};
 
-/// Says whether the run has taken too long by the wall; given by the rim, so that the core has no clock.
-pub type Deadline<'a> = Option<&'a (dyn Fn() -> bool + Sync)>;
-
 /// A verdict, and what it rests on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {

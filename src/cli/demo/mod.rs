@@ -6,7 +6,9 @@ mod company;
 mod days;
 mod operations;
 mod orders;
+mod run;
 mod story;
 
 pub use company::{CONFIGURATION, generate};
+pub use run::{DemoOptions, run};
 pub use story::{REPLAY_DAYS, Story};

@@ -1,0 +1,157 @@
+//! `vigie demo`: six weeks of a French company, played by the same engine, store and channels as `run`.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use tokio::sync::mpsc;
+
+use super::{CONFIGURATION, REPLAY_DAYS, generate};
+use crate::clock::Clock;
+use crate::config::{Config, Environment, LoadOptions, Loaded, Secrets, load, render};
+use crate::daemon::{Cycle, Driver, Script, build};
+use crate::locale::{Text, datetime, text};
+use crate::model::grain::{day_of, start_of_day};
+use crate::model::notification::{Delivery, DeliveryState};
+use crate::model::unit::Language;
+use crate::store::{DeliveryFilter, OpenOptions, Store};
+use crate::telemetry::{MetricNames, Metrics};
+
+/// The numbers are the same for everybody.
+const SEED: u64 = 2026;
+const DATABASE: &str = "entreprise.db";
+
+/// What `vigie demo` was asked.
+#[derive(Clone, Debug, Default)]
+pub struct DemoOptions {
+    /// Where everything lies; none: `vigie-demo` in the system's folder for temporary files.
+    pub dir: Option<PathBuf>,
+    /// The day to play up to; none: today.
+    pub now: Option<Date>,
+    /// Ends after the replay.
+    pub once: bool,
+}
+
+/// Plays the demo. Returns the exit code.
+pub async fn run(options: DemoOptions) -> anyhow::Result<u8> {
+    let dir = options.dir.unwrap_or_else(|| std::env::temp_dir().join("vigie-demo"));
+    std::fs::create_dir_all(&dir).with_context(|| format!("folder {} can't be made", dir.display()))?;
+    let dir = dir.canonicalize().with_context(|| format!("folder {} can't be read", dir.display()))?;
+    let zone = TimeZone::get("Europe/Paris").context("the time zone Europe/Paris is unknown")?;
+    let wall = Clock::Wall.now();
+    let today = options.now.unwrap_or_else(|| day_of(wall, &zone));
+    prepare(&dir, today).await?;
+    let (loaded, config) = read_configuration(&dir)?;
+    let secrets = Secrets { environment: Environment::default(), base_dir: PathBuf::new() };
+    let built = match build(&config, &loaded, &secrets) {
+        Ok(built) => Arc::new(built),
+        Err(problems) => bail!("{}", render(&problems, &loaded.sources, false)),
+    };
+    let end = if options.now.is_some() { start_of_day(today, &zone) + SignedDuration::from_hours(12) } else { wall };
+    let first = today.checked_sub(REPLAY_DAYS.days()).context("the day is too early")?;
+    let clock = Clock::script(start_of_day(first, &zone));
+    let store = Store::open(&config.settings.state, OpenOptions { create: true, ..OpenOptions::default() }).await?;
+    say(&format!(
+        "database  {}\nmaildir   {}\nstate     {}\nplaying   {first} to {today}\n",
+        dir.join(DATABASE).display(),
+        dir.join("boites").display(),
+        config.settings.state.display()
+    ))?;
+    let mut script = Script::new(Cycle::start(store, built.clone(), clock.now()).await?, clock);
+    play(&mut script, (first, end), &zone).await?;
+    if options.once {
+        script.cycle.store().close().await;
+        return Ok(0);
+    }
+    say("\nThe replay is over; the demo runs on. Ctrl-C ends it.\n")?;
+    let (_nobody, requests) = mpsc::channel(1);
+    let mut driver = Driver::new(script.cycle, Clock::shifted_to(end), Arc::new(Metrics::new(&MetricNames::default())));
+    driver.drive(requests).await?;
+    driver.cycle.store().close().await;
+    Ok(0)
+}
+
+/// Makes the company unless it is there; clears what an earlier replay left.
+async fn prepare(dir: &Path, today: Date) -> anyhow::Result<()> {
+    let database = dir.join(DATABASE);
+    if database.exists() {
+        say(&format!("{} is there already and is replayed as it stands\n", database.display()))?;
+    } else {
+        say("writing two years of orders, stock, deliveries and answers...\n")?;
+        generate(&database, today, SEED).await?;
+    }
+    for left in ["etat.db", "etat.db-wal", "etat.db-shm", "etat.db.lock", "etat.db.reserve"] {
+        let path = dir.join(left);
+        if path.exists() {
+            std::fs::remove_file(&path).with_context(|| format!("{} can't be removed", path.display()))?;
+        }
+    }
+    let boxes = dir.join("boites");
+    if boxes.exists() {
+        std::fs::remove_dir_all(&boxes).with_context(|| format!("{} can't be removed", boxes.display()))?;
+    }
+    let configuration = dir.join("vigie.yaml");
+    if !configuration.exists() {
+        std::fs::write(&configuration, CONFIGURATION)
+            .with_context(|| format!("{} can't be written", configuration.display()))?;
+    }
+    Ok(())
+}
+
+fn read_configuration(dir: &Path) -> anyhow::Result<(Loaded, Config)> {
+    let loaded = load(&LoadOptions { paths: vec![dir.join("vigie.yaml")], env: Environment::default() });
+    match loaded.config.clone().filter(|_| !loaded.has_errors()) {
+        Some(config) => Ok((loaded, config)),
+        None => bail!("{}", render(&loaded.problems, &loaded.sources, false)),
+    }
+}
+
+/// Day by day, printing each mail with its file as it comes.
+async fn play(script: &mut Script, (first, end): (Date, Timestamp), zone: &TimeZone) -> anyhow::Result<()> {
+    let mut printed = 0;
+    let mut day = first;
+    loop {
+        day = day.checked_add(1.day()).context("the day is too late")?;
+        let until = start_of_day(day, zone).min(end);
+        script.advance_to(until).await?;
+        printed = print_new(script, printed, zone).await?;
+        if until >= end {
+            break;
+        }
+    }
+    say(&format!("{printed} mails\n"))
+}
+
+async fn print_new(script: &Script, printed: usize, zone: &TimeZone) -> anyhow::Result<usize> {
+    let filter = DeliveryFilter { state: Some(DeliveryState::Sent), limit: 10_000, ..DeliveryFilter::default() };
+    let mut sent = script.cycle.store().deliveries(&filter).await?;
+    sent.sort_by_key(|delivery| delivery.id);
+    for delivery in sent.iter().skip(printed) {
+        let (_, attempts) = script.cycle.store().delivery(delivery.id).await?.context("a listed delivery exists")?;
+        let file = attempts.last().and_then(|attempt| attempt.detail.clone()).unwrap_or_default();
+        let file = file.trim_start_matches("written to ").to_owned();
+        say(&line(delivery, &file, zone))?;
+    }
+    Ok(sent.len())
+}
+
+fn line(delivery: &Delivery, file: &str, zone: &TimeZone) -> String {
+    let message = &delivery.new.message;
+    let at = datetime(Language::Fr, delivery.new.created_at, zone);
+    format!(
+        "\n{at}  {} {}\n  {}\n  {}\n  {file}\n",
+        text(Language::Fr, Text::Receiver),
+        delivery.new.recipient,
+        message.subject,
+        message.headline
+    )
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("stdout can't be written")
+}

@@ -1,0 +1,197 @@
+//! The cycle by a clock that runs: pulls and sends side by side, people's requests, an orderly end.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures_util::FutureExt as _;
+use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use super::control::Incoming;
+use super::cycle::Cycle;
+use super::deliver::{Send, SendOutcome};
+use super::jobs::{Job, PullOutcome};
+use super::requests;
+use crate::clock::{Clock, monotonic};
+use crate::model::alert::Phase;
+use crate::model::ids::SourceId;
+use crate::net::ErrorClass;
+use crate::source::{Source, SourceError};
+use crate::telemetry::{FailureReason, Metrics, PullEnd};
+
+/// Pulls of one source under way at once.
+const PER_SOURCE_MAX: usize = 4;
+/// Pulls under way at once.
+const PULLS_MAX: usize = 64;
+/// Longest sleep: whatever was computed, the cycle looks again by then.
+const SLEEP_MAX: Duration = Duration::from_secs(30);
+/// Least sleep, so that a bug in computing the next wake can't spin.
+const SLEEP_MIN: Duration = Duration::from_millis(10);
+/// How long sends under way may take to end after SIGTERM.
+const DRAIN_MAX: Duration = Duration::from_secs(35);
+
+/// Something that was under way and ended.
+enum Done {
+    Pulled(Box<PullOutcome>, Duration),
+    Sent(Box<SendOutcome>),
+}
+
+/// A cycle with what is under way.
+pub struct Driver {
+    pub cycle: Cycle,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    under_way: JoinSet<Done>,
+    pulls: Arc<Semaphore>,
+    per_source: HashMap<SourceId, Arc<Semaphore>>,
+}
+
+impl Driver {
+    pub fn new(cycle: Cycle, clock: Clock, metrics: Arc<Metrics>) -> Driver {
+        Driver {
+            cycle,
+            clock,
+            metrics,
+            under_way: JoinSet::new(),
+            pulls: Arc::new(Semaphore::new(PULLS_MAX)),
+            per_source: HashMap::new(),
+        }
+    }
+
+    /// Goes on until SIGTERM or SIGINT, then lets sends under way end.
+    pub async fn drive(&mut self, mut requests: mpsc::Receiver<Incoming>) -> anyhow::Result<()> {
+        let mut terminate = signal(SignalKind::terminate()).context("SIGTERM can't be watched")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT can't be watched")?;
+        loop {
+            let now = self.clock.now();
+            self.start_what_is_due(now).await?;
+            let sleep = self.sleep_for(now).await?;
+            tokio::select! {
+                Some(done) = self.under_way.join_next() => self.ended(done).await?,
+                Some(incoming) = requests.recv() => {
+                    let now = self.clock.now();
+                    requests::answer(&mut self.cycle, incoming, (now, &self.clock)).await?;
+                }
+                () = tokio::time::sleep(sleep) => {}
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        tracing::info!("told to end; waiting for sends under way");
+        self.drain().await
+    }
+
+    async fn start_what_is_due(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        for (job, source) in self.cycle.due_pulls(now).await? {
+            self.start_pull(job, source);
+        }
+        self.cycle.wake(now).await?;
+        for send in self.cycle.due_sends(now).await? {
+            self.start_send(send);
+        }
+        Ok(())
+    }
+
+    fn start_pull(&mut self, job: Job, source: Option<Arc<Source>>) {
+        let clock = self.clock.clone();
+        let all = self.pulls.clone();
+        let own = self
+            .per_source
+            .entry(job.kpi.source.clone())
+            .or_insert_with(|| Arc::new(Semaphore::new(PER_SOURCE_MAX)))
+            .clone();
+        self.under_way.spawn(async move {
+            // The source's own limit first: pulls that wait for a slow source hold no common place.
+            let _own = own.acquire().await;
+            let _all = all.acquire().await;
+            let began = monotonic();
+            let kept = job.clone();
+            let pulled = AssertUnwindSafe(job.pull(source, &clock)).catch_unwind().await;
+            let outcome = pulled.unwrap_or_else(|_| PullOutcome {
+                result: Some(Err(SourceError::new(
+                    ErrorClass::Unexpected,
+                    format!("the pull of KPI '{}' panicked; report this as a bug", kept.kpi.id),
+                ))),
+                at: clock.now(),
+                job: kept,
+            });
+            Done::Pulled(Box::new(outcome), began.elapsed())
+        });
+    }
+
+    fn start_send(&mut self, send: Send) {
+        let clock = self.clock.clone();
+        self.under_way.spawn(async move { Done::Sent(Box::new(send.run(&clock).await)) });
+    }
+
+    async fn ended(&mut self, done: Result<Done, tokio::task::JoinError>) -> anyhow::Result<()> {
+        match done.context("a send panicked; its delivery will be sent again after a restart")? {
+            Done::Pulled(outcome, took) => {
+                let end = match &outcome.result {
+                    Some(Err(_)) => PullEnd::Failed,
+                    Some(Ok(pull)) if !pull.complete => PullEnd::Partial,
+                    Some(Ok(_)) | None => PullEnd::Complete,
+                };
+                self.metrics.pull_ended(&outcome.job.kpi.source, end, took);
+                self.metrics.slots_missed(outcome.job.missed());
+                let (began, at) = (monotonic(), outcome.at);
+                let tally = self.cycle.pulled(*outcome).await?;
+                self.metrics.evaluated(tally.verdicts, tally.failures, began.elapsed(), at);
+            }
+            Done::Sent(outcome) => {
+                let kind = outcome.send.channel_kind();
+                let result = FailureReason::of(&outcome.outcome).map_or(Ok(()), Err);
+                self.metrics.delivery_ended(kind, result);
+                self.cycle.sent(*outcome).await?;
+            }
+        }
+        self.show_state().await
+    }
+
+    /// Gauges of what is: live alerts, queue.
+    async fn show_state(&self) -> anyhow::Result<()> {
+        let live = |state: &crate::engine::State| {
+            state.book.sorted().into_values().map(|alert| (alert.phase, alert.severity)).collect::<Vec<_>>()
+        };
+        let alerts = self.cycle.engine().with(move |state, _| live(state)).await;
+        self.metrics
+            .set_alerts(alerts.into_iter().filter(|(phase, _)| matches!(phase, Phase::Pending | Phase::Firing)));
+        let depth = self.cycle.store().queue_depth().await?;
+        self.metrics.set_queue(self.cycle.receivers().collect::<Vec<_>>(), &depth);
+        Ok(())
+    }
+
+    async fn sleep_for(&mut self, now: Timestamp) -> anyhow::Result<Duration> {
+        let wake = self.cycle.next_wake().await;
+        let delivery = self.cycle.next_delivery().await?;
+        let next = [wake, delivery].into_iter().flatten().min();
+        let until = next.map_or(SLEEP_MAX, |at| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO));
+        Ok(until.clamp(SLEEP_MIN, SLEEP_MAX))
+    }
+
+    /// Pulls under way are given up; sends may end, within a bound.
+    async fn drain(&mut self) -> anyhow::Result<()> {
+        let deadline = tokio::time::sleep(DRAIN_MAX);
+        tokio::pin!(deadline);
+        while self.cycle.sends_under_way() > 0 {
+            tokio::select! {
+                Some(done) = self.under_way.join_next() => {
+                    if matches!(done, Ok(Done::Sent(_))) {
+                        self.ended(done).await?;
+                    }
+                }
+                () = &mut deadline => {
+                    tracing::warn!("sends still under way are given up; they are sent again after the next start");
+                    break;
+                }
+            }
+        }
+        self.under_way.abort_all();
+        Ok(())
+    }
+}

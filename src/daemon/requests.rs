@@ -1,0 +1,76 @@
+//! Answers to what people ask of the running service over the control socket.
+
+use jiff::Timestamp;
+
+use super::control::{Incoming, Reply, Request, Value};
+use super::cycle::{Cycle, CycleError};
+use super::drill::{drills, send_drills};
+use crate::clock::Clock;
+use crate::engine::Answer;
+use crate::model::action::Action;
+use crate::model::alert::Alert;
+use crate::model::ids::AlertId;
+use crate::store::StoreError;
+
+/// Answers one request. Only a store that can't be written any more is an error.
+pub(super) async fn answer(
+    cycle: &mut Cycle,
+    incoming: Incoming,
+    (now, clock): (Timestamp, &Clock),
+) -> Result<(), CycleError> {
+    let Incoming { by, request, reply } = incoming;
+    tracing::info!(by, ?request, "asked over the control socket");
+    let said = match request {
+        Request::Ping => Reply::Ok(Value::Pong {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            config_checksum: cycle.built.setup.catalog.checksum.clone(),
+        }),
+        Request::Act(what) => match cycle.act(Action { by, what }, now).await? {
+            Ok(Answer::Alert(id)) => Reply::Ok(Value::Text(format!("alert {id}: done"))),
+            Ok(Answer::Silence(id)) => Reply::Ok(Value::Text(format!("silence {id}: done"))),
+            Err(why) => Reply::Error(why),
+        },
+        Request::Resend { delivery } => {
+            let done = cycle.store().requeue(delivery).await;
+            settled(done, || format!("delivery {delivery} is queued again"))?
+        }
+        Request::Cancel { delivery, why } => {
+            let done = cycle.store().cancel(delivery, &format!("cancelled by {by}: {why}")).await;
+            settled(done, || format!("delivery {delivery} is cancelled"))?
+        }
+        Request::Send { receiver, alert } => {
+            let facts = alert_of(cycle, alert).await;
+            let ready = facts.and_then(|alert| drills(&cycle.built, &receiver, alert.as_ref(), now));
+            match ready {
+                Ok(ready) => {
+                    // Past the cycle: a slow channel must not hold up anything that is decided.
+                    let clock = clock.clone();
+                    tokio::spawn(async move {
+                        drop(reply.send(Reply::Ok(Value::Sent(send_drills(ready, &clock).await))));
+                    });
+                    return Ok(());
+                }
+                Err(why) => Reply::Error(why),
+            }
+        }
+    };
+    // The asker may have gone; what was done stays done.
+    drop(reply.send(said));
+    Ok(())
+}
+
+async fn alert_of(cycle: &Cycle, id: Option<AlertId>) -> Result<Option<Alert>, String> {
+    let Some(id) = id else { return Ok(None) };
+    let wanted = id.clone();
+    let found = cycle.engine().with(move |state, _| state.book.find(&wanted).cloned()).await;
+    found.map(Some).ok_or_else(|| format!("no live alert '{id}'; `vigie alerts` shows those that fire"))
+}
+
+fn settled(done: Result<(), StoreError>, text: impl FnOnce() -> String) -> Result<Reply, CycleError> {
+    match done {
+        Ok(()) => Ok(Reply::Ok(Value::Text(text()))),
+        Err(error) if error.is_fatal() => Err(error.into()),
+        Err(error) => Ok(Reply::Error(error.to_string())),
+    }
+}
