@@ -169,12 +169,13 @@ def run():
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--series", type=int, default=6)
+    parser.add_argument("--refuse", type=float, default=0.02, help="share of requests that the webhook refuses")
     options = parser.parse_args()
     folder = pathlib.Path(options.dir).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     chance = random.Random(options.seed)
     state, values = folder / "state.db", folder / "values.db"
-    with MailServer(folder / "smtp") as mail, Sink(folder, options.seed, 400, 0.02) as sink:
+    with MailServer(folder / "smtp") as mail, Sink(folder, options.seed, 400, options.refuse) as sink:
         config_path = folder / "vigie.yaml"
         config_path.write_text(config(folder, mail, sink))
         start = int(time.time()) + 1

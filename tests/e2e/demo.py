@@ -75,7 +75,7 @@ def sums_are_those_of_the_database(mails, base):
         month = re.match(r"(\w+) (\d{4})", lines["Période"])
         expect(month, f"{path}: no month in {lines['Période']!r}")
         first = datetime.date(int(month.group(2)), MONTHS.index(month.group(1)) + 1, 1)
-        as_of = re.search(r"Données\s*:\s*au ([^,\n]*)", text)
+        as_of = re.search(r"Données(?:\s*:)?\s+au ([^,·(\n]*)", text)
         expect(as_of, f"{path}: no line `Données`:\n{text}")
         until = french_day(as_of.group(1))
         wanted, said = realised(tool, base, first, until), figure(lines["Réalisé"], "fr")

@@ -8,6 +8,7 @@ one request may have; NaN and an empty result say nothing. A threshold rule's ma
 
 import argparse
 import contextlib
+import datetime
 import json
 import pathlib
 import re
@@ -129,13 +130,13 @@ def observations(state, name):
         return {(json.loads(labels).get("region"), bucket): value for labels, bucket, value in base.execute(sql, (name,))}
 
 
-def pulled_equals_the_samples(state, end):
+def pulled_equals_the_samples(state, started, end):
     """PromQL is evaluated at the bucket's end: bucket m holds the sample at minute m + 1."""
-    last = end // 60
+    first, last = end // 60 - MINUTES, started // 60
     got = observations(state, "panier")
     checked = 0
     for region in REGIONS:
-        for minute in range(last - MINUTES + 1, last + 1):
+        for minute in range(first, last + 1):
             found, wanted = got.get((region, minute - 1)), value_at(region, minute)
             expect(found == wanted, f"panier of {region} at minute {minute}: stored {found}, sample {wanted}")
             checked += 1
@@ -148,20 +149,42 @@ def pulled_equals_the_samples(state, end):
     return checked
 
 
-def query_prints_the_samples(vigie, folder, end):
-    """`vigie query` shows what the server says, as JSON lines."""
-    command = [vigie, "query", "--config", folder, "--format", "json", "panier"]
+def queried(vigie, config_path, name, *span):
+    """The rows of `vigie query` as (region, minute of the bucket's end) -> value, and its summary."""
+    command = [vigie, "query", "--config", config_path, "--format", "json", name, *span]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    expect(done.returncode == 0, f"`vigie query` ended with {done.returncode}: {done.stderr[-2000:]}")
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
-    found = {(row["labels"].get("region"), row["bucket"]): row["value"] for row in rows}
-    expect(len(found) >= 2, f"`vigie query` printed {len(found)} rows")
-    for (region, bucket), value in found.items():
-        start = time.strptime(bucket, "%Y-%m-%dT%H:%M:%SZ")
-        minute = int(time.mktime(start) - time.timezone) // 60 + 1
-        if minute <= end // 60:
-            expect(value == value_at(region, minute), f"query: {region} at {bucket}: {value}")
-    return len(found)
+    expect(done.returncode == 0, f"`vigie query {name}` ended with {done.returncode}: {done.stderr[-2000:]}")
+    rows, summary = {}, None
+    for row in map(json.loads, done.stdout.splitlines()):
+        if row["type"] == "observation":
+            end = datetime.datetime.fromisoformat(row["end"].replace("Z", "+00:00"))
+            rows[row["labels"].get("region"), int(end.timestamp()) // 60] = row["value"]
+        elif row["type"] == "summary":
+            summary = row
+    expect(summary, f"`vigie query {name}` printed no summary: {done.stdout[-500:]}")
+    return rows, summary
+
+
+def query_prints_the_samples(vigie, config_path, end):
+    """`vigie query` over more points than one request may have, over NaN, and over nothing."""
+    first = datetime.datetime.fromtimestamp(end - (MINUTES - 1440) * 60, datetime.timezone.utc).date()
+    rows, summary = queried(vigie, config_path, "panier", "--from", str(first))
+    regions = {region for region, _ in rows if region}
+    expect(regions == set(REGIONS), f"`vigie query` shows the regions {regions}")
+    checked = 0
+    for (region, minute), value in rows.items():
+        if region:
+            wanted = value_at(region, minute)
+            expect(value == wanted, f"query: panier of {region} at minute {minute}: {value}, sample {wanted}")
+            checked += 1
+    expect(checked > 11_000 * len(REGIONS), f"`vigie query` showed {checked} values, not more than one request gives")
+    expect(summary["complete"], "the pull over several requests is not complete")
+    rows, summary = queried(vigie, config_path, "trou")
+    expect(rows and all(value == 7.25 for value in rows.values()), f"NaN became a value: {rows}")
+    expect(all(minute % 2 == 0 for _, minute in rows), f"NaN became a bucket: {rows}")
+    rows, summary = queried(vigie, config_path, "rien")
+    expect(not rows and summary["observations"] == 0, f"an empty result became {rows}")
+    return checked
 
 
 def mail_arrives(mail, daemon):
@@ -193,7 +216,7 @@ def run():
             wait_for("all KPIs are pulled", 60, lambda: count(folder / "state.db", ready) == 4, daemon.ended)
             code = daemon.stop()
             expect(code == 0, f"the daemon ended with {code} after SIGTERM:\n{daemon.tail()}")
-        checked = pulled_equals_the_samples(folder / "state.db", started)
+        checked = pulled_equals_the_samples(folder / "state.db", started, end)
         rows = query_prints_the_samples(options.vigie, folder / "vigie.yaml", end)
     print(f"prometheus: {checked} stored values equal the samples, `vigie query` printed {rows}; the mail arrived")
 
