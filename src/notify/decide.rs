@@ -71,10 +71,17 @@ pub fn consider(groups: &mut Groups, desk: &Desk<'_>, changed: &[AlertKey], comm
 }
 
 /// Tells every group that is due. `numbered` hands out notification numbers.
+///
+/// A late wake goes through each group's timers in their order, each as of its own instant: a reminder that a
+/// snooze or a silence hid when it was due is not told afterwards, and one that was due before news stays one.
+/// Every round moves the timer it served past its instant, so that the rounds end.
 pub fn flush(groups: &mut Groups, desk: &Desk<'_>, numbered: &mut u64, commit: &mut NotifyCommit) {
     for key in groups.due(desk.now) {
-        let Some(group) = groups.get(&key).cloned() else { continue };
-        flush_group(groups, desk, group, numbered, commit);
+        while let Some(group) = groups.get(&key).cloned() {
+            let next = [group.next_flush, group.next_remind].into_iter().flatten().min();
+            let Some(due) = next.filter(|at| *at <= desk.now) else { break };
+            flush_group(groups, desk, (group, due), numbered, commit);
+        }
     }
 }
 
@@ -129,53 +136,57 @@ fn news(told: Option<&Told>, alert: &Alert) -> Option<NotifyReason> {
     }
 }
 
-fn flush_group(groups: &mut Groups, desk: &Desk<'_>, mut group: Group, numbered: &mut u64, commit: &mut NotifyCommit) {
+/// One timer of a group, as of the instant it was due.
+fn flush_group(
+    groups: &mut Groups,
+    desk: &Desk<'_>,
+    (mut group, due): (Group, Timestamp),
+    numbered: &mut u64,
+    commit: &mut NotifyCommit,
+) {
     let route = route_of(desk.catalog, &group.key);
-    let flushed_at = group.next_flush.filter(|at| *at <= desk.now);
-    let reminded_at = group.next_remind.filter(|at| *at <= desk.now);
+    let is_reminder = group.next_remind.is_some_and(|at| at <= due);
     let mut items = Vec::new();
     let mut look_again: Option<Timestamp> = None;
     for key in group.members.iter().chain(group.told.keys().filter(|key| !group.members.contains(*key))) {
         let Some(alert) = (desk.alert)(key) else { continue };
         let Some(reason) = news(group.told.get(key), alert) else { continue };
-        let hidden = (reason != NotifyReason::Resolved).then(|| hidden_until(desk, alert)).flatten();
+        let hidden = (reason != NotifyReason::Resolved).then(|| hidden_until(desk, alert, due)).flatten();
         match hidden {
             Some(until) => look_again = Some(look_again.map_or(until, |at: Timestamp| at.min(until))),
             None => items.push((key.clone(), reason)),
         }
     }
-    if items.is_empty() && reminded_at.is_some() {
-        items = reminders(desk, &group);
+    if items.is_empty() && is_reminder {
+        items = reminders(desk, &group, due);
     }
     group.next_flush = look_again;
-    if let Some(due) = reminded_at {
+    if is_reminder || !items.is_empty() {
         group.next_remind = route.remind.map(|remind| next_beat(due, remind, desk.now));
     }
     if !items.is_empty() {
-        let at = flushed_at.or(reminded_at).unwrap_or(desk.now);
         tell(desk, &mut group, &items, numbered, commit);
-        group.last_flush = Some(at);
-        group.next_remind = route.remind.map(|remind| next_beat(at, remind, desk.now));
+        group.last_flush = Some(due);
     }
     close_what_ended(groups, desk, group, commit);
 }
 
-/// When a hidden alert should be looked at again; none when nothing hides it.
-fn hidden_until(desk: &Desk<'_>, alert: &Alert) -> Option<Timestamp> {
-    silence_end(desk.catalog, desk.silences, alert, desk.now)
-        .or_else(|| (desk.inhibited)(alert).then(|| plus(desk.now, INHIBITION_RECHECK)))
+/// When an alert that was hidden at `due` should be looked at again; none when nothing hid it.
+fn hidden_until(desk: &Desk<'_>, alert: &Alert, due: Timestamp) -> Option<Timestamp> {
+    silence_end(desk.catalog, desk.silences, alert, due)
+        .or_else(|| (desk.inhibited)(alert).then(|| next_beat(due, INHIBITION_RECHECK, desk.now)))
 }
 
 /// Alerts still firing that nobody has taken on.
-fn reminders(desk: &Desk<'_>, group: &Group) -> Vec<(AlertKey, NotifyReason)> {
+fn reminders(desk: &Desk<'_>, group: &Group, due: Timestamp) -> Vec<(AlertKey, NotifyReason)> {
     group
         .told
         .iter()
         .filter(|(_, told)| told.phase == Phase::Firing)
         .filter_map(|(key, _)| (desk.alert)(key))
         .filter(|alert| alert.phase == Phase::Firing && alert.acknowledged.is_none())
-        .filter(|alert| alert.snoozed_until.is_none_or(|until| until <= desk.now))
-        .filter(|alert| hidden_until(desk, alert).is_none())
+        .filter(|alert| alert.snoozed_until.is_none_or(|until| until <= due))
+        .filter(|alert| hidden_until(desk, alert, due).is_none())
         .map(|alert| (alert.key.clone(), NotifyReason::Reminder))
         .collect()
 }
