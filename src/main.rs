@@ -1,26 +1,33 @@
-//! Stands in until the command line is merged.
-fn main() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let rt = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let a: Vec<String> = std::env::args().collect();
-    let opt = |n: &str| a.iter().position(|x| x == n).and_then(|i| a.get(i + 1)).cloned();
-    let r = rt.block_on(async {
-        if a[1] == "demo" {
-            vigie::cli::demo::run(vigie::cli::demo::DemoOptions {
-                dir: opt("--dir").map(Into::into),
-                now: opt("--now").map(|d| d.parse().unwrap()),
-                once: a.iter().any(|x| x == "--once"),
-            })
-            .await
-        } else {
-            vigie::daemon::run(vigie::daemon::RunOptions { config: vec![opt("--config").unwrap().into()] }).await
-        }
-    });
-    match r {
-        Ok(c) => std::process::exit(i32::from(c)),
-        Err(e) => {
-            eprintln!("{e:#}");
-            std::process::exit(1)
+//! The `vigie` program: reads the command line, runs the command, maps errors to exit codes.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use vigie::cli::{Args, Command, Refused, execute};
+use vigie::daemon::CONFIGURATION_ERROR;
+
+fn main() -> ExitCode {
+    // Refused only where a provider is installed already, which serves as well.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let args = Args::parse();
+    let done = begin(&args).and_then(|runtime| runtime.block_on(execute(args)));
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let refused = error.downcast_ref::<Refused>();
+            let text = refused.map_or_else(|| format!("error: {error:#}\n"), ToString::to_string);
+            // With stderr gone, the exit code still tells.
+            drop(std::io::stderr().write_all(text.as_bytes()));
+            ExitCode::from(if refused.is_some() { CONFIGURATION_ERROR } else { 1 })
         }
     }
+}
+
+fn begin(args: &Args) -> anyhow::Result<tokio::runtime::Runtime> {
+    // The service starts its own log once its configuration is read.
+    if !matches!(args.command, Command::Run) {
+        vigie::telemetry::init("warn", false).map_err(anyhow::Error::msg)?;
+    }
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

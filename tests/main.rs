@@ -1,3 +1,5 @@
-//! Integration tests that need nothing installed.
+//! Everything that needs nothing but the built program.
 
+mod cli;
 mod scenario;
+mod tidy;

@@ -107,6 +107,7 @@ pub struct SmtpConfig {
     /// Needs `password`. Default: no authentication.
     #[serde(default)]
     pub user: Option<String>,
+    /// A reference, such as `{credential: smtp}`. Default: none.
     #[serde(default)]
     pub password: Option<SecretRef>,
     /// A PEM file of certificates to trust besides the system's.

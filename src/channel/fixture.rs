@@ -137,6 +137,7 @@ fn delivery(key: &str, position: u32, message: Message) -> NewDelivery {
 
 fn section_fr() -> Section {
     Section {
+        headline: String::new(),
         alert: "a0123456789".into(),
         title: "Chiffre d'affaires".to_owned(),
         state: "Critique · Hors trajectoire".to_owned(),

@@ -1,3 +1,26 @@
-//! (being built)
+//! The command line: one file per subcommand.
+//!
+//! Commands that look read the state database beside the daemon; commands that act go over its control socket.
 
+mod ack;
+mod alerts;
+mod args;
+mod ask;
+mod check;
+mod completions;
+mod configuration;
+mod deliveries;
 pub mod demo;
+mod execute;
+mod output;
+mod query;
+mod schema;
+mod send;
+mod silence;
+mod snooze;
+mod state;
+mod status;
+
+pub use args::{Args, Command};
+pub use configuration::Refused;
+pub use execute::execute;

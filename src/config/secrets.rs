@@ -17,6 +17,8 @@ pub enum Environment {
     #[default]
     Process,
     Fixed(BTreeMap<String, String>),
+    /// Nothing is read and no secret is looked for: commands that only ask the state need none.
+    Unneeded,
 }
 
 impl Environment {
@@ -26,6 +28,7 @@ impl Environment {
             #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
             Environment::Process => std::env::var(name).ok(),
             Environment::Fixed(table) => table.get(name).cloned(),
+            Environment::Unneeded => None,
         }
     }
 }

@@ -154,7 +154,7 @@ impl Control {
                     }
                 }
                 Ok((stream, _)) => {
-                    connections.spawn(serve_one(stream, to.clone()));
+                    connections.spawn(serve_one(stream, to.clone(), CLIENT_DEADLINE));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the control socket can't accept a connection");
@@ -226,11 +226,11 @@ async fn refuse_crowd(mut stream: UnixStream) {
     answer(&mut stream, &reply).await;
 }
 
-async fn serve_one(mut stream: UnixStream, to: mpsc::Sender<Incoming>) {
-    let reply = match timeout(CLIENT_DEADLINE, read_request(&mut stream)).await {
+async fn serve_one(mut stream: UnixStream, to: mpsc::Sender<Incoming>, patience: Duration) {
+    let reply = match timeout(patience, read_request(&mut stream)).await {
         Ok(Ok(request)) => hand_on(author(&stream), request, &to).await,
         Ok(Err(cause)) => Reply::Error(cause),
-        Err(_) => Reply::Error(format!("no request came within {} s", CLIENT_DEADLINE.as_secs())),
+        Err(_) => Reply::Error(format!("no request came within {patience:?}")),
     };
     answer(&mut stream, &reply).await;
 }

@@ -17,7 +17,6 @@ use crate::engine::{
 use crate::model::action::Action;
 use crate::model::ids::{KpiId, Labels, RuleId};
 use crate::model::kpi::Kpi;
-use crate::model::observation::Observation;
 use crate::model::series::SeriesData;
 use crate::source::Source;
 use crate::store::{Store, StoreError};
@@ -233,19 +232,12 @@ impl Cycle {
             })
             .await;
         for kpi in missing {
-            let mut series: BTreeMap<Labels, SeriesData> = BTreeMap::new();
-            let take = |labels: &Labels, observation: Observation| {
-                series.entry(labels.clone()).or_default().put(&observation);
+            let mut series: BTreeMap<Labels, Arc<SeriesData>> = BTreeMap::new();
+            let take = |labels: Labels, data: SeriesData| {
+                series.insert(labels, Arc::new(data));
             };
-            self.store.load_series(&kpi, take).await?;
-            let shared = series
-                .into_iter()
-                .map(|(labels, mut data)| {
-                    data.shrink();
-                    (labels, Arc::new(data))
-                })
-                .collect();
-            self.engine.with(move |state, _| state.history.load(kpi, shared)).await;
+            self.store.load_data(&kpi, take).await?;
+            self.engine.with(move |state, _| state.history.load(kpi, series)).await;
         }
         Ok(())
     }

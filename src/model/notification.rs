@@ -233,8 +233,8 @@ pub struct Section {
     pub title: String,
     /// `Critique · Hors trajectoire`.
     pub state: String,
-    /// Gap and landing, or the value: what the first line says after the state.
-    pub gist: String,
+    /// State, title, then gap and landing or the value: what the first line of a message says.
+    pub headline: String,
     pub severity: Severity,
     pub resolved: bool,
     pub reason: NotifyReason,
@@ -251,17 +251,6 @@ pub struct Section {
     pub why: Vec<String>,
     /// The raw figures, for machines.
     pub payload: Payload,
-}
-
-impl Section {
-    /// State, then title and figures, in one line.
-    pub fn headline(&self) -> String {
-        if self.gist.is_empty() {
-            format!("{} · {}", self.state, self.title)
-        } else {
-            format!("{} · {} : {}", self.state, self.title, self.gist)
-        }
-    }
 }
 
 /// A label and a value in words.

@@ -64,7 +64,7 @@ pub fn drill(
     let told: Vec<(&Alert, NotifyReason)> = alert.into_iter().map(|alert| (alert, NotifyReason::Test)).collect();
     let mark = text(language, Text::Drill);
     let message = compose(catalog, &group, &told, language, now);
-    let gist = message.sections.first().map(|section| format!(" · {}", section.headline())).unwrap_or_default();
+    let gist = message.sections.first().map(|section| format!(" · {}", section.headline)).unwrap_or_default();
     Message {
         subject: format!("[Vigie] {}", reason_words(language, NotifyReason::Test)),
         headline: format!("{mark}{gist}"),
@@ -101,7 +101,7 @@ fn headline(sections: &[Section], reason: NotifyReason, language: Language) -> S
         NotifyReason::Escalated | NotifyReason::Deescalated => format!("{} · ", reason_words(language, reason)),
         NotifyReason::First | NotifyReason::Updated | NotifyReason::Resolved | NotifyReason::Test => String::new(),
     };
-    let gist = worst.headline();
+    let gist = &worst.headline;
     match sections.len() {
         1 => format!("{lead}{gist}"),
         count => format!("{lead}{count} {} · {gist}", text(language, Text::Alerts)),

@@ -4,7 +4,7 @@
 //! evaluation and its notification therefore loses nothing; the next look finds the same difference.
 //! Timers move from due instant to due instant, never from "now", so that a late wake shifts nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -32,27 +32,41 @@ pub struct Desk<'a> {
 /// How long an inhibited alert waits before it is looked at again, if nothing else wakes its group.
 const INHIBITION_RECHECK: SignedDuration = SignedDuration::from_mins(5);
 
-/// Puts changed alerts into their groups and sets the groups' timers.
+/// Puts changed alerts into their groups and sets the groups' timers. A group is taken out and written back
+/// once, however many of its alerts changed.
 pub fn consider(groups: &mut Groups, desk: &Desk<'_>, changed: &[AlertKey], commit: &mut NotifyCommit) {
+    let mut touched: BTreeMap<GroupKey, (Group, bool)> = BTreeMap::new();
     for key in changed {
         let Some(alert) = (desk.alert)(key) else { continue };
+        let mut holders = groups.holding(key);
         if alert.phase == Phase::Firing {
             let destination = destination(desk.catalog, alert);
-            let mut group =
-                groups.get(&destination.group).cloned().unwrap_or_else(|| open(&destination.group, desk.now));
-            let new = group.members.insert(key.clone());
-            if new {
-                group.next_flush.get_or_insert(first_flush(&group, destination.route, desk.now));
-                save(groups, commit, group);
+            let (group, dirty) = touched.entry(destination.group.clone()).or_insert_with(|| {
+                let known = groups.get(&destination.group).cloned();
+                (known.unwrap_or_else(|| open(&destination.group, desk.now)), false)
+            });
+            if group.members.insert(key.clone()) {
+                group.next_flush.get_or_insert(first_flush(group, destination.route, desk.now));
+                *dirty = true;
+            }
+            if !holders.contains(&destination.group) {
+                holders.push(destination.group);
             }
         }
-        for holder in groups.holding(key) {
-            let Some(group) = groups.get(&holder).cloned() else { continue };
-            schedule(groups, desk, commit, group, alert);
+        for holder in &holders {
+            if !touched.contains_key(holder) {
+                let Some(group) = groups.get(holder).cloned() else { continue };
+                touched.insert(holder.clone(), (group, false));
+            }
+            let Some((group, dirty)) = touched.get_mut(holder) else { continue };
+            *dirty |= schedule(group, desk, alert);
         }
-        if alert.phase == Phase::Resolved && groups.holding(key).is_empty() {
+        if alert.phase == Phase::Resolved && holders.is_empty() {
             commit.alerts_gone.push(key.clone());
         }
+    }
+    for (group, _) in touched.into_values().filter(|(_, dirty)| *dirty) {
+        save(groups, commit, group);
     }
 }
 
@@ -94,17 +108,19 @@ fn first_flush(group: &Group, route: &Route, now: Timestamp) -> Timestamp {
 }
 
 /// Sets the timer of a group that has news of an alert: rising levels at once, the rest at the interval.
-fn schedule(groups: &mut Groups, desk: &Desk<'_>, commit: &mut NotifyCommit, mut group: Group, alert: &Alert) {
-    let Some(reason) = news(group.told.get(&alert.key), alert) else { return };
+/// True when that changed the group.
+fn schedule(group: &mut Group, desk: &Desk<'_>, alert: &Alert) -> bool {
+    let Some(reason) = news(group.told.get(&alert.key), alert) else { return false };
     let interval = route_of(desk.catalog, &group.key).interval;
     let due = match (reason, group.last_flush) {
         (NotifyReason::Escalated, _) | (_, None) => desk.now,
         (_, Some(last)) => desk.now.max(plus(last, interval)),
     };
-    if reason != NotifyReason::First && group.next_flush.is_none_or(|at| due < at) {
+    let sooner = reason != NotifyReason::First && group.next_flush.is_none_or(|at| due < at);
+    if sooner {
         group.next_flush = Some(due);
-        save(groups, commit, group);
     }
+    sooner
 }
 
 /// What a receiver has not heard yet of an alert.
@@ -248,9 +264,14 @@ fn close_what_ended(groups: &mut Groups, desk: &Desk<'_>, mut group: Group, comm
     } else {
         save(groups, commit, group);
     }
+    if ended.is_empty() {
+        return;
+    }
+    // Another group may have let go of the same alert already.
+    let gone: HashSet<AlertKey> = commit.alerts_gone.iter().cloned().collect();
     for key in ended {
         let resolved = (desk.alert)(&key).is_some_and(|alert| alert.phase == Phase::Resolved);
-        if resolved && groups.holding(&key).is_empty() && !commit.alerts_gone.contains(&key) {
+        if resolved && groups.holding(&key).is_empty() && !gone.contains(&key) {
             commit.alerts_gone.push(key);
         }
     }

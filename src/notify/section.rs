@@ -27,7 +27,7 @@ pub(super) fn section(
         alert: alert.key.id(),
         title: writer.title(),
         state: writer.state(),
-        gist: writer.gist(),
+        headline: writer.headline(),
         severity: alert.severity,
         resolved: alert.phase == Phase::Resolved,
         reason,
@@ -127,6 +127,24 @@ impl Writer<'_> {
         }
     }
 
+    /// State, title and figures, in one line.
+    fn headline(&self) -> String {
+        let (state, title, gist) = (self.state(), self.title(), self.gist());
+        if gist.is_empty() {
+            format!("{state} · {title}")
+        } else {
+            format!("{state} · {title}{}{gist}", self.colon())
+        }
+    }
+
+    /// A colon as the language spaces it.
+    fn colon(&self) -> &'static str {
+        match self.language {
+            Language::Fr => " : ",
+            Language::En => ": ",
+        }
+    }
+
     /// Gap and landing for objectives, the value for signals, nothing else for data and system.
     fn gist(&self) -> String {
         let Some(facts) = self.facts else { return String::new() };
@@ -177,8 +195,9 @@ impl Writer<'_> {
             && let (Some(old), Some(new)) = (facts.corrected_from, facts.value)
         {
             sentences.push(format!(
-                "{} : {} {} {}.",
+                "{}{}{} {} {}.",
                 self.word(Text::Corrected),
+                self.colon(),
                 self.shown_value(facts, new),
                 self.word(Text::CorrectedFrom),
                 self.amount(old)
@@ -194,7 +213,7 @@ impl Writer<'_> {
             sentences.push(freeze(self.language, frozen, &self.catalog.zone));
         }
         if let Some(statement) = &facts.statement {
-            sentences.push(format!("{} : {statement}", self.word(Text::Objective)));
+            sentences.push(format!("{}{}{statement}", self.word(Text::Objective), self.colon()));
         }
         sentences
     }

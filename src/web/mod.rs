@@ -4,4 +4,4 @@ mod health;
 mod serve;
 
 pub use health::Health;
-pub use serve::{BindError, bind, router, serve};
+pub use serve::{BindError, bind, serve};

@@ -32,11 +32,12 @@ pub struct BindError {
 struct Shared<H> {
     metrics: Arc<Metrics>,
     health: Arc<H>,
+    deadline: Duration,
 }
 
 impl<H> Clone for Shared<H> {
     fn clone(&self) -> Self {
-        Shared { metrics: self.metrics.clone(), health: self.health.clone() }
+        Shared { metrics: self.metrics.clone(), health: self.health.clone(), deadline: self.deadline }
     }
 }
 
@@ -52,16 +53,16 @@ pub async fn serve<H: Health>(
     health: Arc<H>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    axum::serve(listener, router(metrics, health)).with_graceful_shutdown(stop).await
+    let shared = Shared { metrics, health, deadline: HEALTH_DEADLINE };
+    axum::serve(listener, router(shared)).with_graceful_shutdown(stop).await
 }
 
-/// The pages, for `serve`.
-pub fn router<H: Health>(metrics: Arc<Metrics>, health: Arc<H>) -> Router {
+fn router<H: Health>(shared: Shared<H>) -> Router {
     Router::new()
         .route("/metrics", get(metrics_page::<H>))
         .route("/healthz", get(healthz::<H>))
         .route("/readyz", get(readyz::<H>))
-        .with_state(Shared { metrics, health })
+        .with_state(shared)
 }
 
 async fn metrics_page<H: Health>(State(shared): State<Shared<H>>) -> Response {
@@ -69,14 +70,14 @@ async fn metrics_page<H: Health>(State(shared): State<Shared<H>>) -> Response {
 }
 
 async fn healthz<H: Health>(State(shared): State<Shared<H>>) -> Response {
-    match timeout(HEALTH_DEADLINE, shared.health.alive()).await {
+    match timeout(shared.deadline, shared.health.alive()).await {
         Ok(()) => (StatusCode::OK, "ok\n").into_response(),
         Err(_) => unavailable("the engine does not answer"),
     }
 }
 
 async fn readyz<H: Health>(State(shared): State<Shared<H>>) -> Response {
-    match timeout(HEALTH_DEADLINE, shared.health.ready()).await {
+    match timeout(shared.deadline, shared.health.ready()).await {
         Ok(Ok(())) => (StatusCode::OK, "ok\n").into_response(),
         Ok(Err(cause)) => unavailable(&cause),
         Err(_) => unavailable("the engine does not answer"),
@@ -89,6 +90,8 @@ fn unavailable(cause: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::future::IntoFuture;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
     use tokio::sync::oneshot;
@@ -124,7 +127,9 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let metrics = Arc::new(Metrics::new(&MetricNames::default()));
-        let served = tokio::spawn(serve(listener, metrics, Arc::new(health), async move { drop(stopped.await) }));
+        let shared = Shared { metrics, health: Arc::new(health), deadline: Duration::from_millis(20) };
+        let answering = axum::serve(listener, router(shared)).with_graceful_shutdown(async { drop(stopped.await) });
+        let served = tokio::spawn(answering.into_future());
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -142,7 +147,7 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn pages_tell_how_the_service_is() {
         check(Fake::Well, "/healthz", &["200 OK", "\r\n\r\nok\n"]).await;
         check(Fake::Stuck, "/healthz", &["503 Service Unavailable", "the engine does not answer"]).await;
@@ -152,6 +157,13 @@ mod tests {
         check(Fake::Well, "/readyz", &["200 OK"]).await;
         check(Fake::Well, "/metrics", &["200 OK", "version=0.0.4", "vigie_evaluations_total 0"]).await;
         check(Fake::Well, "/other", &["404 Not Found"]).await;
+    }
+
+    #[tokio::test]
+    async fn serving_ends_when_told() {
+        let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let metrics = Arc::new(Metrics::new(&MetricNames::default()));
+        serve(listener, metrics, Arc::new(Fake::Well), async {}).await.unwrap();
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use super::gather::{Gathered, gather};
 use super::{kpi, objective, receiver, route, rule, service};
 use crate::config::load::{Documents, LoadOptions, problem};
 use crate::config::problem::Problem;
-use crate::config::secrets::Secrets;
+use crate::config::secrets::{Environment, Secrets};
 use crate::config::settings::Config;
 use crate::config::yaml::{Kind, Node};
 use crate::model::calendar::Calendar;
@@ -130,6 +130,9 @@ fn sources(all: &Gathered) -> crate::config::parts::Sources {
 
 /// Resolves every reference to a secret where it stands, without keeping the values.
 fn secrets(report: &mut Report<'_>, options: &LoadOptions) {
+    if matches!(options.env, Environment::Unneeded) {
+        return;
+    }
     let documents = report.documents;
     for document in &documents.files {
         let secrets = Secrets { environment: options.env.clone(), base_dir: document.base_dir.clone() };

@@ -81,6 +81,7 @@ pub(super) fn key(rule: &str) -> AlertKey {
 
 pub(super) fn alert(rule: &str, phase: Phase) -> Alert {
     Alert {
+        about: About::Objective,
         key: key(rule),
         episode: 1,
         phase,
@@ -116,6 +117,7 @@ pub(super) fn transition(seq: u64, rule: &str) -> Transition {
 
 pub(super) fn clock(last_slot: i64) -> KpiClock {
     KpiClock {
+        rules: vec!["r".into()],
         kpi: kpi(),
         definition: "d".into(),
         last_slot: Some(at(last_slot)),

@@ -1,0 +1,183 @@
+//! `vigie alerts`: the live ones, and on demand the newest changes.
+
+use std::cmp::Reverse;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use super::args::AlertsArgs;
+use super::output::{Out, Table, ago, counted, moment, or_dash};
+use super::{configuration, state};
+use crate::locale::{Sign, days_late};
+use crate::locale::{end_reason, freeze, percent, quantity, said};
+use crate::model::alert::{Alert, AlertFacts, Change, Subject, Transition};
+use crate::model::ids::{KpiId, RuleId};
+use crate::model::unit::Language;
+use crate::store::TransitionFilter;
+
+pub(super) async fn alerts(out: &mut Out, paths: &[PathBuf], args: &AlertsArgs, now: Timestamp) -> anyhow::Result<u8> {
+    let config = configuration::read(paths)?;
+    let zone = &config.catalog.zone;
+    let store = state::open(&config).await?;
+    let mut live = store.alerts().await?;
+    live.sort_by_key(|alert| (alert.phase.as_str(), Reverse(alert.severity), alert.since));
+    let history = if args.all {
+        store.transitions(&TransitionFilter { limit: args.limit, ..TransitionFilter::default() }).await?
+    } else {
+        Vec::new()
+    };
+    if out.is_json() {
+        live.iter().try_for_each(|alert| out.record(&record(alert)))?;
+        history.iter().try_for_each(|transition| out.record(&change_record(transition)))?;
+        return Ok(0);
+    }
+    list(out, &live, now, zone)?;
+    if args.all {
+        out.line("")?;
+        changes(out, &history, zone)?;
+    }
+    Ok(0)
+}
+
+fn list(out: &mut Out, live: &[Alert], now: Timestamp, zone: &TimeZone) -> anyhow::Result<()> {
+    if live.is_empty() {
+        out.line("no live alert")?;
+        return Ok(());
+    }
+    let mut table = Table::new(&["ALERT", "SEVERITY", "STATE", "SINCE", "ABOUT", "TITLE", "RULE", "OBJECTIVE", "ACK"]);
+    for alert in live {
+        table.row([
+            alert.key.id().to_string(),
+            alert.severity.as_str().to_owned(),
+            phase(alert, now),
+            ago(alert.since, now),
+            alert.about.as_str().to_owned(),
+            title(alert),
+            or_dash(alert.key.rule()),
+            or_dash(alert.key.objective()),
+            or_dash(alert.acknowledged.as_ref().map(|ack| &ack.by)),
+        ]);
+        let remarks = remarks(alert, now, zone);
+        if !remarks.is_empty() {
+            table.remark(remarks);
+        }
+    }
+    out.table(&table)?;
+    Ok(())
+}
+
+fn phase(alert: &Alert, now: Timestamp) -> String {
+    let phase = alert.phase.as_str();
+    match alert.snoozed_until.filter(|until| *until > now) {
+        Some(_) => format!("{phase}, snoozed"),
+        None => phase.to_owned(),
+    }
+}
+
+/// The title that messages use, else what the alert is about.
+fn title(alert: &Alert) -> String {
+    let titled = alert.facts.as_ref().map(|facts| facts.title.clone()).filter(|title| !title.is_empty());
+    let labels = alert.key.series().map(|series| series.labels.to_string()).unwrap_or_default();
+    let stem = titled.unwrap_or_else(|| match &alert.key.subject {
+        Subject::Rule { series, .. } => series.kpi.to_string(),
+        Subject::Data(kpi) => kpi.to_string(),
+        Subject::Source(source) => format!("source {source}"),
+        Subject::Receiver(receiver) => format!("receiver {receiver}"),
+        Subject::Service => "vigie".to_owned(),
+    });
+    format!("{stem}{labels}")
+}
+
+/// Headline figures, and why it does not move.
+fn remarks(alert: &Alert, now: Timestamp, zone: &TimeZone) -> String {
+    let figures = alert.facts.as_deref().map(headline).unwrap_or_default();
+    let frozen = alert.frozen.as_ref().map(|why| freeze(Language::En, why, zone));
+    let snoozed = alert.snoozed_until.filter(|until| *until > now);
+    let snoozed = snoozed.map(|until| format!("snoozed until {}", moment(until, zone)));
+    let note = alert.acknowledged.as_ref().and_then(|ack| ack.note.as_ref().map(|note| format!("{}: {note}", ack.by)));
+    let parts: Vec<String> = [Some(figures), frozen, snoozed, note].into_iter().flatten().collect();
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
+fn headline(facts: &AlertFacts) -> String {
+    let language = Language::En;
+    let mut parts = Vec::new();
+    parts.extend(facts.cause.clone());
+    if let Some(objective) = &facts.objective {
+        let amount = |value| quantity(language, value, &facts.unit);
+        parts.extend(objective.actual.map(|actual| format!("actual {}", amount(actual))));
+        parts.extend(objective.expected.map(|expected| format!("expected {}", amount(expected))));
+        parts.extend(objective.drift_ratio.map(|ratio| percent(language, ratio, Sign::Always)));
+        parts.extend(objective.drift_days.map(|days| days_late(language, days)));
+        parts.extend(objective.projected.map(|projected| format!("landing at {}", amount(projected))));
+    } else if let Some(text) = facts.said.as_ref().and_then(|text| said(text, language)) {
+        parts.push(text);
+    } else {
+        parts.extend(facts.value.map(|value| quantity(language, value, &facts.unit)));
+    }
+    parts.join(", ")
+}
+
+/// One alert for machines.
+fn record(alert: &Alert) -> Value {
+    let facts = alert.facts.as_deref();
+    let objective = facts.and_then(|facts| facts.objective.as_ref());
+    json!({
+        "type": "alert", "id": alert.key.id(), "identity": alert.key.canonical(), "state": alert.phase,
+        "severity": alert.severity, "about": alert.about, "aspect": alert.key.aspect, "title": title(alert),
+        "rule": alert.key.rule(), "kpi": alert.key.kpi(), "labels": alert.key.series().map(|series| &series.labels),
+        "objective": alert.key.objective(), "period": alert.key.period, "episode": alert.episode,
+        "since": alert.since, "fired_at": alert.fired_at, "resolved_at": alert.resolved_at,
+        "acknowledged": alert.acknowledged, "snoozed_until": alert.snoozed_until, "frozen": alert.frozen,
+        "value": facts.and_then(|facts| facts.value), "cause": facts.and_then(|facts| facts.cause.as_ref()),
+        "actual": objective.and_then(|facts| facts.actual), "expected": objective.and_then(|facts| facts.expected),
+        "drift": objective.and_then(|facts| facts.drift), "drift_ratio": objective.and_then(|facts| facts.drift_ratio),
+        "drift_days": objective.and_then(|facts| facts.drift_days),
+        "projected": objective.and_then(|facts| facts.projected),
+    })
+}
+
+fn change_record(transition: &Transition) -> Value {
+    json!({
+        "type": "transition", "seq": transition.seq, "id": transition.key.id(),
+        "identity": transition.key.canonical(), "episode": transition.episode, "at": transition.at,
+        "slot": transition.slot, "from": transition.from, "to": transition.to, "change": transition.change,
+        "severity": transition.severity, "value": transition.value,
+    })
+}
+
+fn changes(out: &mut Out, history: &[Transition], zone: &TimeZone) -> anyhow::Result<()> {
+    let mut table = Table::new(&["WHEN", "ALERT", "CHANGE", "SEVERITY", "KPI", "RULE"]);
+    for transition in history {
+        table.row([
+            moment(transition.at, zone),
+            transition.key.id().to_string(),
+            change(&transition.change, zone),
+            transition.severity.as_str().to_owned(),
+            or_dash(transition.key.kpi().map(KpiId::as_str)),
+            or_dash(transition.key.rule().map(RuleId::as_str)),
+        ]);
+    }
+    out.line(&counted(history.len(), "change"))?;
+    out.table(&table)?;
+    Ok(())
+}
+
+fn change(change: &Change, zone: &TimeZone) -> String {
+    match change {
+        Change::Pended => "pending".to_owned(),
+        Change::Withdrawn => "withdrawn".to_owned(),
+        Change::Fired => "fired".to_owned(),
+        Change::Escalated { from } => format!("escalated from {}", from.as_str()),
+        Change::Deescalated { from } => format!("eased from {}", from.as_str()),
+        Change::Resolved(end) => format!("ended: {}", end_reason(Language::En, end).to_lowercase()),
+        Change::Frozen(why) => freeze(Language::En, why, zone),
+        Change::Unfrozen => "moves again".to_owned(),
+        Change::Acknowledged { by } => format!("acknowledged by {by}"),
+        Change::Unacknowledged => "acknowledgement taken back".to_owned(),
+        Change::Snoozed { until, by } => format!("snoozed by {by} until {}", moment(*until, zone)),
+        Change::Corrected { old, new } => format!("corrected from {} to {}", or_dash(*old), or_dash(*new)),
+    }
+}

@@ -1,0 +1,364 @@
+//! What can be typed, with the help texts.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
+use jiff::civil::Date;
+use serde::de::DeserializeOwned;
+
+use crate::model::alert::About;
+use crate::model::notification::DeliveryState;
+use crate::model::rule::Patience;
+use crate::model::unit::Category;
+use crate::model::verdict::Severity;
+
+/// Watches key figures against objectives and tells people before they are missed.
+#[derive(Debug, Parser)]
+#[command(name = "vigie", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  vigie check --config vigie.yaml     is the configuration right?
+  vigie run                           run the service with /etc/vigie
+  vigie status                        how are the figures and the sources?
+  vigie ack a0123456789 --note 'on it'
+
+Exit codes: 0 done, 1 failed or problems found, 2 wrong usage, 78 configuration error.")]
+pub struct Args {
+    /// File or folder of the configuration; may be repeated
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "VIGIE_CONFIG",
+        hide_env_values = true,
+        default_value = "/etc/vigie"
+    )]
+    pub config: Vec<PathBuf>,
+
+    /// Text for people, or one JSON object a line with times in UTC
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
+    /// When to color problems
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
+    pub color: ColorChoice,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service until it is told to end
+    ///
+    /// Stops on SIGTERM or SIGINT after finishing what is under way.
+    Run,
+    /// Check the configuration and its rules; tell every problem at once
+    #[command(after_help = "Examples:
+  vigie check                         check /etc/vigie
+  vigie check vigie.yaml --connect    check a file, and reach out to its sources and channels")]
+    Check(CheckArgs),
+    /// Print the JSON Schema of the configuration, for editors
+    Schema,
+    /// Pull one KPI now and show what would be stored; nothing is
+    #[command(after_help = "Examples:
+  vigie query revenue                              the last 7 buckets
+  vigie query revenue --from 2026-11-01 --to 2026-11-15")]
+    Query(QueryArgs),
+    /// Show how the KPIs, sources, alerts and deliveries stand
+    Status,
+    /// List the live alerts
+    #[command(after_help = "Examples:
+  vigie alerts
+  vigie alerts --all --limit 20       with the newest changes
+  vigie alerts --format json")]
+    Alerts(AlertsArgs),
+    /// Take charge of an alert: its reminders stop until it ends
+    #[command(after_help = "Examples:
+  vigie ack a0123456789 --note 'calling the carrier'
+  vigie ack a0123456789 --undo")]
+    Ack(AckArgs),
+    /// Stop the reminders of an alert for a while
+    #[command(after_help = "Examples:
+  vigie snooze a0123456789 --for 2d
+  vigie snooze a0123456789 --until '2026-11-30 08:00'")]
+    Snooze(SnoozeArgs),
+    /// Hide the notifications of matching alerts for a while
+    #[command(subcommand)]
+    Silence(SilenceCommand),
+    /// List what was or is to be delivered, and act on it
+    #[command(args_conflicts_with_subcommands = true)]
+    #[command(after_help = "Examples:
+  vigie deliveries --state dead
+  vigie deliveries show 42
+  vigie deliveries resend 42")]
+    Deliveries(DeliveriesArgs),
+    /// Send a message marked as a drill to a receiver
+    ///
+    /// Goes through the running service if there is one, else straight through the channels.
+    #[command(after_help = "Examples:
+  vigie send direction
+  vigie send direction --alert a0123456789    with the facts of a live alert")]
+    Send(SendArgs),
+    /// Print the completions of a shell
+    #[command(after_help = "Example:
+  vigie completions bash > /etc/bash_completion.d/vigie")]
+    Completions { shell: clap_complete::Shell },
+    /// Play the last weeks of a small French company
+    #[command(after_help = "Example:
+  vigie demo --dir demo --now 2026-11-23 --once")]
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Files or folders to check instead of those of --config
+    pub paths: Vec<PathBuf>,
+    /// Also reach out to every source and channel
+    #[arg(long)]
+    pub connect: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct QueryArgs {
+    pub kpi: String,
+    /// First day, in the KPI's zone
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<Date>,
+    /// Last day, included
+    #[arg(long, value_name = "DATE", requires = "from")]
+    pub to: Option<Date>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct AlertsArgs {
+    /// Also the newest changes, of ended alerts too
+    #[arg(long)]
+    pub all: bool,
+    /// Most changes shown
+    #[arg(long, value_name = "N", default_value_t = 50, requires = "all")]
+    pub limit: u32,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct AckArgs {
+    /// The alert's name, as messages and `vigie alerts` show it
+    pub alert: String,
+    /// What is being done, for the others
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// Take it back
+    #[arg(long, conflicts_with = "note")]
+    pub undo: bool,
+}
+
+/// How long: exactly one of the two.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct Span {
+    /// Such as 90m, 4h or 2d
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub lasting: Option<SignedDuration>,
+    /// Such as 2026-11-30, '2026-11-30 08:00' (in the configuration's zone) or 2026-11-30T07:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SnoozeArgs {
+    /// The alert's name, as messages and `vigie alerts` show it
+    pub alert: String,
+    #[command(flatten)]
+    pub span: Span,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SilenceCommand {
+    /// Silence the alerts that match every condition given
+    #[command(after_help = "Examples:
+  vigie silence add --kpi revenue --for 2h --why 'stocktaking'
+  vigie silence add --about data --label channel=web --until 2026-12-01 --why 'migration'")]
+    Add(Box<SilenceAddArgs>),
+    /// List the silences in force
+    List,
+    /// End a silence
+    End { id: String },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SilenceAddArgs {
+    #[command(flatten)]
+    pub what: Conditions,
+    #[command(flatten)]
+    pub span: Span,
+    /// Why, for the others
+    #[arg(long, value_name = "TEXT")]
+    pub why: String,
+}
+
+/// At least one, so that nobody silences everything by mistake.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub struct Conditions {
+    /// May be repeated, as all conditions: any of the values
+    #[arg(long, value_name = "ID")]
+    pub kpi: Vec<String>,
+    #[arg(long, value_name = "ID")]
+    pub rule: Vec<String>,
+    #[arg(long, value_parser = named::<Category>(&["financial", "operational", "customer"]))]
+    pub category: Vec<Category>,
+    #[arg(long, value_parser = named::<Severity>(&["info", "warning", "critical"]))]
+    pub severity: Vec<Severity>,
+    #[arg(long, value_parser = named::<About>(&["objective", "data", "system"]))]
+    pub about: Vec<About>,
+    #[arg(long, value_name = "PERSON")]
+    pub owner: Vec<String>,
+    /// Just this alert
+    #[arg(long, value_name = "ALERT")]
+    pub alert: Option<String>,
+    /// A dimension's value
+    #[arg(long, value_name = "NAME=VALUE", value_parser = label)]
+    pub label: Vec<(String, String)>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct DeliveriesArgs {
+    #[command(subcommand)]
+    pub command: Option<DeliveriesCommand>,
+    #[arg(long, value_parser = named::<DeliveryState>(&["queued", "sent", "dead", "cancelled"]))]
+    pub state: Option<DeliveryState>,
+    #[arg(long, value_name = "RECEIVER")]
+    pub receiver: Option<String>,
+    /// Most deliveries shown; the newest are
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DeliveriesCommand {
+    /// Show one delivery with its attempts and its text
+    Show { id: i64 },
+    /// Queue a dead delivery again
+    Resend { id: i64 },
+    /// Take a delivery out of the queue
+    Cancel {
+        id: i64,
+        /// Why, for the others
+        #[arg(long, value_name = "TEXT")]
+        why: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SendArgs {
+    pub receiver: String,
+    /// Take the facts of this live alert
+    #[arg(long, value_name = "ALERT")]
+    pub alert: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// Where everything lies [default: vigie-demo in the folder for temporary files]
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// The day to play up to [default: today]
+    #[arg(long, value_name = "DATE")]
+    pub now: Option<Date>,
+    /// End after the replay
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// One of some names, as the model's type writes them.
+fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| serde_json::from_value(serde_json::Value::String(name)))
+}
+
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    match Patience::parse(text) {
+        Ok(Patience::Elapsed(span)) if span.is_positive() => Ok(span),
+        Ok(Patience::Elapsed(_) | Patience::Buckets(_)) | Err(_) => {
+            Err("no duration; write `90m`, `4h` or `2d`".to_owned())
+        }
+    }
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("no label; write `channel=web`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[track_caller]
+    fn accepted(line: &str) -> Args {
+        Args::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    #[track_caller]
+    fn refused(line: &str, part: &str) {
+        let error = Args::try_parse_from(line.split(' ')).expect_err(line).to_string();
+        assert!(error.contains(part), "{line}: {error}");
+    }
+
+    #[test]
+    fn commands_read_their_arguments() {
+        let args = accepted("vigie --config a.yaml --config b.yaml check --connect");
+        assert_eq!(args.config, [PathBuf::from("a.yaml"), PathBuf::from("b.yaml")]);
+        let args = accepted("vigie status --format json --config a.yaml");
+        assert_eq!((args.format, args.config.len()), (Format::Json, 1));
+        accepted("vigie query revenue --from 2026-11-01 --to 2026-11-02");
+        accepted("vigie snooze a1 --for 2d");
+        accepted("vigie deliveries --state dead --receiver ops");
+        accepted("vigie deliveries resend 3");
+        let args =
+            accepted("vigie silence add --category financial --severity info --label channel=web --for 1h --why x");
+        let Command::Silence(SilenceCommand::Add(add)) = args.command else { panic!("a silence") };
+        assert_eq!(add.what.category, [Category::Financial]);
+        assert_eq!(add.what.label, [("channel".to_owned(), "web".to_owned())]);
+        assert_eq!(add.span.lasting, Some(SignedDuration::from_hours(1)));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        refused("vigie snooze a1", "--for");
+        refused("vigie snooze a1 --for 2d --until 2026-11-30", "cannot be used with");
+        refused("vigie snooze a1 --for soon", "write `90m`");
+        refused("vigie snooze a1 --for 0s", "write `90m`");
+        refused("vigie silence add --for 1h --why x", "required");
+        refused("vigie silence add --kpi a --label x --for 1h --why x", "channel=web");
+        refused("vigie silence add --severity fatal --for 1h --why x", "info, warning, critical");
+        refused("vigie ack a1 --undo --note x", "cannot be used with");
+        refused("vigie frobnicate", "unrecognized subcommand");
+    }
+}

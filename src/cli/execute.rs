@@ -1,0 +1,43 @@
+//! From what was typed to the command that does it.
+
+use super::args::{Args, Command};
+use super::demo::DemoOptions;
+use super::output::Out;
+use super::{ack, alerts, check, completions, deliveries, query, schema, send, silence, snooze, status};
+use crate::clock::Clock;
+use crate::daemon::RunOptions;
+
+/// Does what was asked. Returns the exit code.
+pub async fn execute(args: Args) -> anyhow::Result<u8> {
+    let Args { config, format, color, command } = args;
+    let mut out = Out::stdout(format, color);
+    let now = Clock::Wall.now();
+    let code = match command {
+        Command::Run => crate::daemon::run(RunOptions { config }).await,
+        Command::Check(check) => check::check(&mut out, &config, check).await,
+        Command::Schema => schema::schema(&mut out),
+        Command::Query(query) => query::query(&mut out, &config, query, now).await,
+        Command::Status => status::status(&mut out, &config, now).await,
+        Command::Alerts(alerts) => alerts::alerts(&mut out, &config, &alerts, now).await,
+        Command::Ack(ack) => ack::ack(&mut out, &config, ack).await,
+        Command::Snooze(snooze) => snooze::snooze(&mut out, &config, snooze, now).await,
+        Command::Silence(silence) => silence::silence(&mut out, &config, silence, now).await,
+        Command::Deliveries(deliveries) => deliveries::deliveries(&mut out, &config, deliveries, now).await,
+        Command::Send(send) => send::send(&mut out, &config, send, now).await,
+        Command::Completions { shell } => completions::completions(&mut out, shell),
+        Command::Demo(demo) => super::demo::run(DemoOptions { dir: demo.dir, now: demo.now, once: demo.once }).await,
+    };
+    let code = without_broken_pipe(code)?;
+    without_broken_pipe(out.finish().map(|()| code).map_err(Into::into))
+}
+
+/// A reader that has enough (`| head`) ends the command well.
+fn without_broken_pipe(done: anyhow::Result<u8>) -> anyhow::Result<u8> {
+    let is_pipe = |error: &anyhow::Error| {
+        error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    match done {
+        Err(error) if is_pipe(&error) => Ok(0),
+        done => done,
+    }
+}

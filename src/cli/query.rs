@@ -1,0 +1,173 @@
+//! `vigie query`: pulls and validates one KPI now, and stores nothing.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use jiff::{Timestamp, ToSpan};
+use serde_json::json;
+
+use super::args::QueryArgs;
+use super::configuration;
+use super::output::{Out, Table, bucket_name, counted};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::daemon::{Job, JobKind};
+use crate::locale::quantity;
+use crate::model::grain::{BucketIndex, start_of_day};
+use crate::model::ids::{KpiId, Labels};
+use crate::model::kpi::Kpi;
+use crate::model::observation::{Observation, Pull, Rejection};
+use crate::model::unit::Language;
+use crate::source::{BuildContext, Source};
+use crate::validate::{Context, KnownAt, Span, Validated, validate};
+
+/// Buckets asked for when no day is named.
+const BUCKETS_DEFAULT: i64 = 7;
+/// Most buckets asked for at once.
+const BUCKETS_MAX: i64 = 20_000;
+
+pub(super) async fn query(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now: Timestamp) -> anyhow::Result<u8> {
+    let config = configuration::read(paths)?;
+    let kpi = kpi_named(&config, &args.kpi)?;
+    let source = source_of(&config, &kpi)?;
+    if let Err(message) = source.check_query(&kpi) {
+        bail!("KPI '{}': {message}", kpi.id);
+    }
+    let (from, to) = span(&kpi, &args, now)?;
+    let pull = pull(&kpi, source, (from, to), now).await?;
+    let complete = pull.complete;
+    let context =
+        Context { kpi: &kpi, span: Span { from, to }, known_at: KnownAt::Own(now), now, known: &[], zero_from: None };
+    let found = validate(&context, pull);
+    if out.is_json() {
+        records(out, &kpi, &found, complete)?
+    } else {
+        text(out, &kpi, &found, complete)?
+    }
+    Ok(0)
+}
+
+fn kpi_named(config: &Config, name: &str) -> anyhow::Result<Arc<Kpi>> {
+    let kpis = &config.catalog.kpis;
+    let known = || kpis.keys().map(KpiId::as_str).collect::<Vec<_>>().join(", ");
+    kpis.get(name).cloned().with_context(|| format!("no KPI '{name}' in the configuration; there are: {}", known()))
+}
+
+/// Builds just the KPI's source: trying out a query needs no other secret.
+fn source_of(config: &Config, kpi: &Kpi) -> anyhow::Result<Source> {
+    let (source, base_dir) = config.sources.get(&kpi.source).context("a resolved KPI has its source")?;
+    let mut secrets = configuration::secrets();
+    secrets.base_dir.clone_from(base_dir);
+    let resolve = |reference: &crate::secret::SecretRef| secrets.resolve(reference);
+    let built = source.clone().build(&BuildContext { base_dir, resolve: &resolve });
+    built.map_err(|message| anyhow::anyhow!("source '{}': {message}", kpi.source))
+}
+
+/// The buckets asked for, both included; only ended ones.
+fn span(kpi: &Kpi, args: &QueryArgs, now: Timestamp) -> anyhow::Result<(BucketIndex, BucketIndex)> {
+    let last = kpi.grain.last_ended(now, &kpi.zone);
+    let Some(day) = args.from else { return Ok((last + 1 - BUCKETS_DEFAULT, last)) };
+    let from = kpi.grain.index_at(start_of_day(day, &kpi.zone), &kpi.zone);
+    let to = match args.to {
+        Some(day) => {
+            let after = day.checked_add(1.day()).context("--to is too late")?;
+            let end = start_of_day(after, &kpi.zone).as_millisecond() - 1;
+            kpi.grain.index_at(Timestamp::from_millisecond(end)?, &kpi.zone).min(last)
+        }
+        None => last,
+    };
+    if to < from {
+        bail!("no bucket of KPI '{}' has ended in that span; choose an earlier --from, or a --to after it", kpi.id);
+    }
+    if to - from >= BUCKETS_MAX {
+        bail!("{} buckets are more than the {BUCKETS_MAX} asked for at once; choose a later --from", to - from + 1);
+    }
+    Ok((from, to))
+}
+
+async fn pull(
+    kpi: &Arc<Kpi>,
+    source: Source,
+    span: (BucketIndex, BucketIndex),
+    now: Timestamp,
+) -> anyhow::Result<Pull> {
+    let kind = JobKind::Slot { slot: now };
+    let job = Job { kpi: kpi.clone(), kind, span: Some(span), known: Vec::new(), due_at: now };
+    let outcome = job.pull(Some(Arc::new(source)), &Clock::Wall).await;
+    Ok(outcome.result.context("a span was asked for")??)
+}
+
+fn records(out: &mut Out, kpi: &Kpi, found: &Validated, complete: bool) -> anyhow::Result<()> {
+    for observation in &found.observations {
+        let bucket = kpi.grain.bucket(observation.bucket, &kpi.zone);
+        let parts = observation.parts.as_ref();
+        out.record(&json!({
+            "type": "observation", "kpi": kpi.id, "labels": observation.series.labels,
+            "start": bucket.start, "end": bucket.end,
+            // An undefined ratio has no number: null.
+            "value": observation.value, "numerator": parts.map(|parts| parts.numerator),
+            "denominator": parts.map(|parts| parts.denominator), "n": parts.and_then(|parts| parts.n),
+            "provisional": observation.provisional,
+        }))?;
+    }
+    for Rejection { origin, raw, cause } in &found.rejections {
+        out.record(&json!({"type": "rejection", "kpi": kpi.id, "origin": origin, "raw": raw, "cause": cause}))?;
+    }
+    for warning in &found.warnings {
+        out.record(&json!({"type": "warning", "kpi": kpi.id, "text": warning}))?;
+    }
+    let count = found.observations.len();
+    let record = json!({"type": "summary", "kpi": kpi.id, "observations": count, "rejections": found.rejections.len(),
+                        "outside": found.outside, "running": found.running, "complete": complete});
+    Ok(out.record(&record)?)
+}
+
+fn text(out: &mut Out, kpi: &Kpi, found: &Validated, complete: bool) -> anyhow::Result<()> {
+    let mut rows: Vec<&Observation> = found.observations.iter().collect();
+    rows.sort_by_key(|observation| (observation.bucket, &observation.series.labels));
+    let mut table = Table::new(&["BUCKET", "LABELS", "VALUE", "STATE"]);
+    for observation in &rows {
+        let labels = match &observation.series.labels {
+            total if *total == Labels::total() => "total".to_owned(),
+            labels => labels.to_string(),
+        };
+        let state = if observation.provisional { "provisional" } else { "final" };
+        table.row([bucket_name(kpi, observation.bucket), labels, value(observation, kpi), state.to_owned()]);
+    }
+    if rows.is_empty() {
+        out.line("no observation")?;
+    } else {
+        out.table(&table)?;
+    }
+    for Rejection { origin, raw, cause } in &found.rejections {
+        out.line(&format!("refused: {origin}: `{raw}`: {cause}"))?;
+    }
+    for warning in &found.warnings {
+        out.line(&format!("warning: {warning}"))?;
+    }
+    let mut notes = vec![counted(rows.len(), "observation"), counted(found.rejections.len(), "rejection")];
+    if found.outside > 0 {
+        notes.push(format!("{} outside the span", counted(found.outside, "reading")));
+    }
+    if found.running > 0 {
+        notes.push(format!("{} of buckets that still run", counted(found.running, "reading")));
+    }
+    if !complete {
+        notes.push("the pull is not complete".to_owned());
+    }
+    out.line(&format!("{}; nothing was stored", notes.join(", ")))?;
+    Ok(())
+}
+
+fn value(observation: &Observation, kpi: &Kpi) -> String {
+    let shown = if observation.value.is_nan() {
+        "undefined".to_owned()
+    } else {
+        quantity(Language::En, observation.value, &kpi.unit)
+    };
+    match &observation.parts {
+        Some(parts) => format!("{shown} ({} / {})", parts.numerator, parts.denominator),
+        None => shown,
+    }
+}

@@ -1,0 +1,82 @@
+//! `check`, `query` and `send` on small configurations.
+
+use super::support::{SMALL, folder, vigie};
+
+const BROKEN: &str = r"kpis:
+  revenue:
+    title: Chiffre d'affaires
+    category: finacial
+    source: shop
+    query: {time: date, value: montant}
+    grian: day
+rules:
+  at-risk: {script: objective/off_trajectry, on: [revenu]}
+receivers:
+  ops: {slack: {webhook: {env: SLACK_URL}}}
+route: {to: opps}
+";
+
+#[test]
+fn a_broken_configuration_tells_everything_at_once() {
+    let dir = folder(BROKEN);
+    let ran = vigie(dir.path(), &["check", "vigie.yaml"]);
+    assert_eq!(ran.code, 78, "{ran:?}");
+    insta::assert_snapshot!("check_broken", format!("{}---\n{}", ran.err, ran.out));
+    let ran = vigie(dir.path(), &["check", "--format", "json", "--config", "vigie.yaml"]);
+    assert_eq!((ran.code, ran.err.as_str()), (78, ""));
+    let lines: Vec<serde_json::Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.len() > 3 && lines.iter().rev().skip(1).all(|line| line["line"].is_number()), "{lines:?}");
+}
+
+#[test]
+fn a_sound_configuration_is_counted() {
+    let dir = folder(SMALL);
+    let ran = vigie(dir.path(), &["check", "vigie.yaml"]);
+    let said = "1 KPI, 1 objective, 1 rule, 1 receiver: no problem found\n";
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, said, ""));
+}
+
+#[test]
+fn an_idle_receiver_is_only_a_warning() {
+    let idle = SMALL.replace("route:", "  idle: {maildir: {path: autres, to: [claire]}}\nroute:");
+    let dir = folder(&idle);
+    let ran = vigie(dir.path(), &["check", "vigie.yaml"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("no route leads to receiver 'idle'") && ran.out.contains("1 warning"), "{ran:?}");
+}
+
+#[test]
+fn connecting_tells_what_can_be_reached() {
+    let dir = folder(SMALL);
+    let ran = vigie(dir.path(), &["check", "vigie.yaml", "--connect"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("source shop") && ran.out.contains("receiver direction"), "{ran:?}");
+    std::fs::remove_file(dir.path().join("shop.csv")).unwrap();
+    let ran = vigie(dir.path(), &["check", "vigie.yaml", "--connect", "--format", "json"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains(r#""name":"source shop","kind":"csv","ok":false"#), "{ran:?}");
+}
+
+#[test]
+fn a_query_shows_rows_and_what_was_refused() {
+    let dir = folder(SMALL);
+    let words = ["query", "revenue", "--from", "2026-01-15", "--to", "2026-01-25", "--config", "vigie.yaml"];
+    let ran = vigie(dir.path(), &words);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for part in ["2026-01-20  total", "€1,200.5", "refused: shop.csv:3: `abc`", "nothing was stored"] {
+        assert!(ran.out.contains(part), "{part:?} is not in {ran:?}");
+    }
+    assert!(!dir.path().join("vigie.db").exists());
+    let ran = vigie(dir.path(), &["query", "revenu", "--config", "vigie.yaml"]);
+    assert!(ran.code == 1 && ran.err.contains("no KPI 'revenu'") && ran.err.contains("revenue"), "{ran:?}");
+}
+
+#[test]
+fn a_drill_needs_no_daemon() {
+    let dir = folder(SMALL);
+    let ran = vigie(dir.path(), &["send", "direction", "--config", "vigie.yaml"]);
+    assert!(ran.code == 0 && ran.out.contains("claire@example.test  sent"), "{ran:?}");
+    assert_eq!(std::fs::read_dir(dir.path().join("boites/new")).unwrap().count(), 1);
+    let ran = vigie(dir.path(), &["send", "nobody-known", "--config", "vigie.yaml"]);
+    assert!(ran.code == 1 && ran.err.contains("no receiver 'nobody-known'"), "{ran:?}");
+}

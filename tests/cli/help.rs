@@ -1,0 +1,57 @@
+//! Help texts are read by people: each is kept as a snapshot.
+
+use super::support::vigie;
+
+#[test]
+fn help_of_every_command() {
+    let here = tempfile::tempdir().unwrap();
+    let commands: &[&[&str]] = &[
+        &[],
+        &["run"],
+        &["check"],
+        &["schema"],
+        &["query"],
+        &["status"],
+        &["alerts"],
+        &["ack"],
+        &["snooze"],
+        &["silence"],
+        &["silence", "add"],
+        &["silence", "list"],
+        &["silence", "end"],
+        &["deliveries"],
+        &["deliveries", "show"],
+        &["deliveries", "resend"],
+        &["deliveries", "cancel"],
+        &["send"],
+        &["completions"],
+        &["demo"],
+    ];
+    for command in commands {
+        let words: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
+        let ran = vigie(here.path(), &words);
+        assert_eq!(ran.code, 0, "{words:?}: {ran:?}");
+        let name = if command.is_empty() { "vigie".to_owned() } else { command.join("_") };
+        insta::assert_snapshot!(format!("help_{name}"), ran.out);
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    let here = tempfile::tempdir().unwrap();
+    for words in [&["frobnicate"][..], &["ack"], &["snooze", "a1"], &["query", "x", "--from", "soon"], &[]] {
+        let ran = vigie(here.path(), words);
+        assert_eq!(ran.code, 2, "{words:?}: {ran:?}");
+        assert!(!ran.err.is_empty());
+    }
+}
+
+#[test]
+fn completions_and_schema_are_printed() {
+    let here = tempfile::tempdir().unwrap();
+    let ran = vigie(here.path(), &["completions", "bash"]);
+    assert!(ran.code == 0 && ran.out.contains("_vigie"), "{ran:?}");
+    let ran = vigie(here.path(), &["schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert!(schema["properties"]["kpis"].is_object());
+}

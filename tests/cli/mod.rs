@@ -1,0 +1,6 @@
+//! The command line from outside: what is printed, and with which exit code.
+
+mod check;
+mod help;
+mod state;
+mod support;

@@ -1,0 +1,94 @@
+//! The state database is read beside the daemon; what is refused stays byte for byte as it was.
+
+use std::path::Path;
+
+use super::support::{Ran, SMALL, folder, vigie};
+use vigie::store::{OpenOptions, Store};
+
+fn looked(dir: &Path, command: &str) -> Ran {
+    vigie(dir, &[command, "--config", "vigie.yaml"])
+}
+
+#[track_caller]
+fn check_refused(dir: &Path, part: &str) {
+    let database = dir.join("vigie.db");
+    let before = std::fs::read(&database).unwrap();
+    for command in ["status", "alerts", "deliveries", "run"] {
+        let ran = looked(dir, command);
+        assert_eq!(ran.code, 1, "{command}: {ran:?}");
+        assert!(ran.err.contains(part), "{command}: {part:?} is not in {ran:?}");
+        assert_eq!(std::fs::read(&database).unwrap(), before, "{command} touched the database");
+        assert!(!dir.join("c.sock").exists(), "{command} left its socket");
+    }
+}
+
+/// A database as `run` leaves it after a clean end.
+fn database(dir: &Path) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let options = OpenOptions { create: true, reserve_bytes: 0, ..OpenOptions::default() };
+        Store::open(&dir.join("vigie.db"), options).await.unwrap().close().await;
+    });
+}
+
+#[test]
+fn a_corrupt_state_is_refused_and_untouched() {
+    let dir = folder(SMALL);
+    std::fs::write(dir.path().join("vigie.db"), "not a database at all".repeat(50)).unwrap();
+    check_refused(dir.path(), "is damaged");
+    std::fs::write(dir.path().join("vigie.db"), "").unwrap();
+    check_refused(dir.path(), "empty or cut off");
+}
+
+#[test]
+fn a_newer_state_is_refused_and_untouched() {
+    let dir = folder(SMALL);
+    database(dir.path());
+    let path = dir.path().join("vigie.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // SQLite keeps `user_version` at byte 60, big-endian.
+    bytes[60..64].copy_from_slice(&9_999_u32.to_be_bytes());
+    std::fs::write(&path, &bytes).unwrap();
+    check_refused(dir.path(), "schema version 9999");
+}
+
+#[test]
+fn without_state_nothing_is_made_up() {
+    let dir = folder(SMALL);
+    let ran = looked(dir.path(), "status");
+    assert!(ran.code == 1 && ran.err.contains("no state database"), "{ran:?}");
+    assert!(!dir.path().join("vigie.db").exists());
+    let ran = vigie(dir.path(), &["ack", "a1", "--config", "vigie.yaml"]);
+    assert!(ran.code == 1 && ran.err.contains("is `vigie run` up"), "{ran:?}");
+}
+
+#[test]
+fn an_empty_state_is_shown() {
+    let dir = folder(SMALL);
+    database(dir.path());
+    let ran = looked(dir.path(), "status");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for part in ["vigie does not run", "revenue  Chiffre d'affaires", "alerts: none", "queue: empty"] {
+        assert!(ran.out.contains(part), "{part:?} is not in {ran:?}");
+    }
+    assert_eq!(looked(dir.path(), "alerts").out, "no live alert\n");
+    assert_eq!(looked(dir.path(), "deliveries").out, "no delivery\n");
+    let ran = vigie(dir.path(), &["silence", "list", "--config", "vigie.yaml"]);
+    assert_eq!(ran.out, "no silence in force\n");
+    let ran = vigie(dir.path(), &["status", "--format", "json", "--config", "vigie.yaml"]);
+    let first: serde_json::Value = serde_json::from_str(ran.out.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["type"], &first["running"]), (&"service".into(), &false.into()));
+}
+
+#[test]
+fn looking_needs_no_secret() {
+    let dir = folder(
+        &SMALL
+            .replace("csv: {path: shop.csv}", "prometheus: {url: {env: NOT_SET}}")
+            .replace("query: {time: date, value: montant}", "query: sum(sales)"),
+    );
+    database(dir.path());
+    let ran = looked(dir.path(), "status");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(looked(dir.path(), "check").code, 78);
+}
