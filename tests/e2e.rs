@@ -109,7 +109,8 @@ fn the_checker_names_each_kind_of_damage() {
 #[track_caller]
 fn check_caught(bug: &str, reasons: &[&str]) {
     let (_alone, folder) = (alone(), folder());
-    let (is_content, said) = run(crash(Path::new(BUILT), "12", "2", folder.path()).env("VIGIE_SEEDED_BUG", bug));
+    let (is_content, said) =
+        run(crash(Path::new(BUILT), "12", "2", folder.path()).args(["--refuse", "0.1"]).env("VIGIE_SEEDED_BUG", bug));
     println!("{said}");
     assert!(!is_content, "the checker did not catch {bug}:\n{said}");
     let caught = reasons.iter().any(|reason| said.contains(&format!("VIOLATION {reason}:")));
