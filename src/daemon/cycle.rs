@@ -17,6 +17,7 @@ use crate::engine::{
 use crate::model::action::Action;
 use crate::model::ids::{KpiId, Labels, RuleId};
 use crate::model::kpi::Kpi;
+use crate::model::observation::Observation;
 use crate::model::series::SeriesData;
 use crate::source::Source;
 use crate::store::{Store, StoreError};
