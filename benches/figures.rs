@@ -160,8 +160,8 @@ async fn service() {
     let zone = TimeZone::get("Europe/Paris").expect("the zones are built in");
     let now = Clock::Wall.now();
     // A slot that lies a minute back is missed by the daemon when it starts.
-    let today = now.to_zoned(zone.clone()).date();
-    let missed = now.checked_sub(1.minute()).expect("an instant of our days").to_zoned(zone.clone());
+    let today = zone.to_datetime(now).date();
+    let missed = zone.to_datetime(now.checked_sub(1.minute()).expect("an instant of our days"));
     let schedule = format!("daily {:02}:{:02}", missed.hour(), missed.minute());
     let text = support::yaml(Size::WIDE, Rule::ThresholdQuiet, &schedule);
     std::fs::write(folder.path().join("vigie.yaml"), text).expect("the folder can be written");

@@ -12,7 +12,6 @@ use vigie::engine::{PullReport, Setup, SlotEvent, State};
 use vigie::model::grain::BucketIndex;
 use vigie::model::ids::{KpiId, Labels, ObjectiveId, SeriesKey};
 use vigie::model::observation::Observation;
-use vigie::model::rule::RuleDef;
 
 /// Daily observations of each series.
 pub const DAYS: i64 = 400;

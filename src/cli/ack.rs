@@ -10,9 +10,10 @@ use crate::model::ids::AlertId;
 
 pub(super) async fn ack(out: &mut Out, paths: &[PathBuf], args: AckArgs) -> anyhow::Result<u8> {
     let alert = AlertId::from(args.alert);
-    let action = match args.undo {
-        true => ActionKind::Unacknowledge { alert },
-        false => ActionKind::Acknowledge { alert, note: args.note },
+    let action = if args.undo {
+        ActionKind::Unacknowledge { alert }
+    } else {
+        ActionKind::Acknowledge { alert, note: args.note }
     };
     ask::act(out, paths, action).await
 }

@@ -41,9 +41,9 @@ pub(super) async fn query(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now
         Context { kpi: &kpi, span: Span { from, to }, known_at: KnownAt::Own(now), now, known: &[], zero_from: None };
     let found = validate(&context, pull);
     if out.is_json() {
-        records(out, &kpi, &found, complete)?
+        records(out, &kpi, &found, complete)?;
     } else {
-        text(out, &kpi, &found, complete)?
+        text(out, &kpi, &found, complete)?;
     }
     Ok(0)
 }

@@ -161,7 +161,7 @@ mod tests {
         check(at, file(at, "crlf", b"pw\r\n", 0o640), Ok("pw"));
         check(at, file(at, "open", b"pw", 0o644), Err("chmod 600"));
         check(at, file(at, "open", b"pw", 0o602), Err("open to all users"));
-        check(at, file(at, "large", &[b'x'; 65 * 1024], 0o600), Err("over 64 KiB"));
+        check(at, file(at, "large", &vec![b'x'; 65 * 1024], 0o600), Err("over 64 KiB"));
         check(at, file(at, "blank", b"\n", 0o600), Err("is empty"));
         check(at, file(at, "bytes", &[0xff, 0xfe], 0o600), Err("not UTF-8"));
         check(at, SecretRef::File("absent".into()), Err("does not exist"));

@@ -75,10 +75,10 @@ fn silence(
     if state.silences.len() >= SILENCES_MAX {
         return Err(format!("{SILENCES_MAX} silences are in force already; end some first"));
     }
-    for kpi in matcher.kpi.iter().filter(|kpi| setup.catalog.kpi(kpi).is_none()) {
+    if let Some(kpi) = matcher.kpi.iter().find(|kpi| setup.catalog.kpi(kpi).is_none()) {
         return Err(format!("no KPI '{kpi}' in the configuration"));
     }
-    for rule in matcher.rule.iter().filter(|rule| !setup.catalog.rules.contains_key(*rule)) {
+    if let Some(rule) = matcher.rule.iter().find(|rule| !setup.catalog.rules.contains_key(*rule)) {
         return Err(format!("no rule '{rule}' in the configuration"));
     }
     let mut number = now.as_millisecond();

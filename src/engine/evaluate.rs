@@ -126,7 +126,7 @@ fn correct(
             if !revised.contains_key(&labels) {
                 continue;
             }
-            for objective in round.objectives(binding, &labels) {
+            for objective in binding.objectives_of(&labels) {
                 round.correct_one(state, binding, &labels, objective, (now, commit));
             }
         }
@@ -147,7 +147,7 @@ impl Round<'_> {
         let mut failures = 0;
         let mut cause = String::new();
         for labels in binding.series(&self.kpi.id, &state.history) {
-            for objective in self.objectives(binding, &labels) {
+            for objective in binding.objectives_of(&labels) {
                 let target = Target { rule: &binding.rule, labels: &labels, objective: objective.as_ref() };
                 let assessment = self.assess(state, binding, &labels, objective.clone());
                 let (verdict, read_data) = if failures < FAILURES_MAX {
@@ -167,14 +167,6 @@ impl Round<'_> {
             }
         }
         tally
-    }
-
-    /// The objectives of one series that a rule runs for; one run without, for rules that read none.
-    fn objectives(&self, binding: &Binding, labels: &Labels) -> Vec<Option<Arc<Objective>>> {
-        if !binding.rule.needs_objective {
-            return vec![None];
-        }
-        binding.objectives.get(labels).into_iter().flatten().cloned().map(Some).collect()
     }
 
     fn assess(
@@ -230,7 +222,7 @@ impl Round<'_> {
         };
         let no_data = AlertKey { subject: subject.clone(), period: None, aspect: Aspect::NoData };
         let failed = AlertKey { subject, period: None, aspect: Aspect::Failed };
-        let gist = |cause: Option<String>| facts::of_trouble(assessment, cause);
+        let gist = |cause: Option<String>| Some(facts::of_trouble(assessment, cause));
         let missing_policy =
             Policy { for_: Patience::Buckets(target.rule.def.no_data.after), keep_firing_for: Patience::NONE };
         let (mut missing, mut failing) = ((Signal::Calm, None), (Signal::Calm, None));
@@ -238,7 +230,7 @@ impl Round<'_> {
             Verdict::Judged(finding) => {
                 let signal = signal_of(&finding);
                 let facts = Some(Arc::new(facts::of_finding(assessment, finding)));
-                self.move_alert(state, &breach, (signal, facts), (target.policy(), moment(judged, about)), commit);
+                move_alert(state, &breach, (signal, facts), (target.policy(), moment(judged, about)), commit);
             }
             Verdict::Hold { reason } => {
                 self.freeze(state, &breach.subject, &Freeze::Hold { reason: reason.key }, commit);
@@ -255,8 +247,8 @@ impl Round<'_> {
             }
         }
         let expected_moment = moment(Some(expected), About::Data);
-        self.move_alert(state, &no_data, missing, (missing_policy, expected_moment), commit);
-        self.move_alert(state, &failed, failing, (Policy::AT_ONCE, expected_moment), commit);
+        move_alert(state, &no_data, missing, (missing_policy, expected_moment), commit);
+        move_alert(state, &failed, failing, (Policy::AT_ONCE, expected_moment), commit);
     }
 
     /// Objectives: alerts of periods that are over end with the period's outcome.
@@ -285,7 +277,7 @@ impl Round<'_> {
             let outcome = assessment.outcome_of(period);
             let moment = Moment { now: self.now, slot: self.slot, bucket: None, counts: true, about: About::Objective };
             let signal = Signal::End(EndReason::PeriodEnded(outcome));
-            self.move_alert(state, &key, (signal, None), (Policy::AT_ONCE, moment), commit);
+            move_alert(state, &key, (signal, None), (Policy::AT_ONCE, moment), commit);
         }
     }
 
@@ -300,19 +292,8 @@ impl Round<'_> {
         let moment = Moment { now: self.now, slot: self.slot, bucket: None, counts: true, about: About::Objective };
         for key in keys {
             let signal = (Signal::Freeze(freeze.clone()), None);
-            self.move_alert(state, &key, signal, (Policy::AT_ONCE, moment), commit);
+            move_alert(state, &key, signal, (Policy::AT_ONCE, moment), commit);
         }
-    }
-
-    fn move_alert(
-        &self,
-        state: &mut State,
-        key: &AlertKey,
-        signal: (Signal, Option<Arc<AlertFacts>>),
-        how: (Policy, Moment),
-        commit: &mut EvaluateCommit,
-    ) {
-        move_alert(state, key, signal, how, commit);
     }
 
     fn correct_one(

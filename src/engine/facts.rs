@@ -20,8 +20,8 @@ pub(super) fn of_finding(assessment: &Assessment, finding: Finding) -> AlertFact
 }
 
 /// Figures of a verdict that could not be reached.
-pub(super) fn of_trouble(assessment: &Assessment, cause: Option<String>) -> Option<Arc<AlertFacts>> {
-    Some(Arc::new(AlertFacts { cause, ..bare(assessment) }))
+pub(super) fn of_trouble(assessment: &Assessment, cause: Option<String>) -> Arc<AlertFacts> {
+    Arc::new(AlertFacts { cause, ..bare(assessment) })
 }
 
 fn bare(assessment: &Assessment) -> AlertFacts {

@@ -50,6 +50,14 @@ impl Setup {
 }
 
 impl Binding {
+    /// The objectives of one series that the rule runs for; one run without, for rules that read none.
+    pub(super) fn objectives_of(&self, labels: &Labels) -> Vec<Option<Arc<Objective>>> {
+        if !self.rule.needs_objective {
+            return vec![None];
+        }
+        self.objectives.get(labels).into_iter().flatten().cloned().map(Some).collect()
+    }
+
     /// The series this rule judges, in a fixed order.
     pub(super) fn series(&self, kpi: &KpiId, history: &History) -> Vec<Labels> {
         match &self.rule.def.series {

@@ -235,11 +235,9 @@ pub(super) fn syntax(error: &ParseErrorType) -> String {
         ("throw", "return hold(\"reason\") instead"),
     ]
     .into();
-    match reserved.iter().find(|(word, _)| text.contains(&format!("'{word}'"))) {
-        Some((word, remedy)) => format!("'{word}' is not available in rules: {remedy}"),
-        None => {
-            let mut characters = text.chars();
-            characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
-        }
+    if let Some((word, remedy)) = reserved.iter().find(|(word, _)| text.contains(&format!("'{word}'"))) {
+        return format!("'{word}' is not available in rules: {remedy}");
     }
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
 }

@@ -20,7 +20,6 @@ mod verify;
 mod write;
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that meets an error it does not expect has failed")]
 mod conformance;
 
 pub use error::StoreError;

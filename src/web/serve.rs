@@ -109,7 +109,7 @@ mod tests {
     impl Health for Fake {
         async fn alive(&self) {
             if matches!(self, Fake::Stuck) {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
 
