@@ -7,6 +7,7 @@
 
 mod support;
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -160,8 +161,8 @@ async fn service() {
     let zone = TimeZone::get("Europe/Paris").expect("the zones are built in");
     let now = Clock::Wall.now();
     // A slot that lies a minute back is missed by the daemon when it starts.
-    let today = now.to_zoned(zone.clone()).date();
-    let missed = now.checked_sub(1.minute()).expect("an instant of our days").to_zoned(zone.clone());
+    let today = zone.to_datetime(now).date();
+    let missed = zone.to_datetime(now.checked_sub(1.minute()).expect("an instant of our days"));
     let schedule = format!("daily {:02}:{:02}", missed.hour(), missed.minute());
     let text = support::yaml(Size::WIDE, Rule::ThresholdQuiet, &schedule);
     std::fs::write(folder.path().join("vigie.yaml"), text).expect("the folder can be written");
@@ -214,7 +215,7 @@ fn numbers(world: &World, kpi: &KpiId, day: Date) {
     let mut text = String::from("day,shop,value\n");
     for observation in world.observations(kpi, bucket, Timestamp::UNIX_EPOCH) {
         let shop = observation.series.labels.get("shop").unwrap_or_default().to_owned();
-        text.push_str(&format!("{day},{shop},{}\n", observation.value));
+        let _ = writeln!(text, "{day},{shop},{}", observation.value);
     }
     std::fs::write(world.folder.join("numbers.csv"), text).expect("the folder can be written");
 }
