@@ -7,6 +7,7 @@
 
 mod support;
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -214,7 +215,7 @@ fn numbers(world: &World, kpi: &KpiId, day: Date) {
     let mut text = String::from("day,shop,value\n");
     for observation in world.observations(kpi, bucket, Timestamp::UNIX_EPOCH) {
         let shop = observation.series.labels.get("shop").unwrap_or_default().to_owned();
-        text.push_str(&format!("{day},{shop},{}\n", observation.value));
+        let _ = writeln!(text, "{day},{shop},{}", observation.value);
     }
     std::fs::write(world.folder.join("numbers.csv"), text).expect("the folder can be written");
 }

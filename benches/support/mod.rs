@@ -1,5 +1,7 @@
 //! What the benches share: a configuration of any size, its series in memory or in a store, CPU time.
 
+#![allow(dead_code, unreachable_pub, reason = "a module of two programs, each of which uses a part")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
