@@ -246,7 +246,7 @@ impl Making {
         }
     }
 
-    /// Out of reach for minutes to days, in either way.
+    /// Out of reach for minutes to a day and a half, in either way.
     fn outages(&mut self) {
         for base in [Base::Shop, Base::Ops] {
             let mut at = self.world.start + hours(self.rng.i64(60..200));
@@ -254,7 +254,7 @@ impl Making {
                 let lasts = SignedDuration::from_mins(match self.rng.u32(0..3) {
                     0 => self.rng.i64(3..90),
                     1 => self.rng.i64(90..900),
-                    _ => self.rng.i64(900..4000),
+                    _ => self.rng.i64(900..2000),
                 });
                 let how = if self.rng.bool() { Outage::Gone } else { Outage::Damaged };
                 if self.restless(at - hours(1), at + lasts + hours(26)) {

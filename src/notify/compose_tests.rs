@@ -1,0 +1,221 @@
+//! What recipients read, in both languages.
+
+use std::fmt::Write as _;
+
+use jiff::civil::date;
+
+use super::super::compose;
+use super::{alert, at, catalog, route};
+use crate::model::alert::{Alert, AlertFacts, Aspect, EndReason, Freeze, Phase, Subject};
+use crate::model::assessment::{ComparisonBasis, ComparisonFact, DataFacts, ObjectiveFacts, Status, Unmeasurable};
+use crate::model::catalog::Catalog;
+use crate::model::ids::SeriesKey;
+use crate::model::notification::{GroupBy, GroupKey, Matcher, NotifyReason};
+use crate::model::objective::{Measure, Target};
+use crate::model::text::{Figure, Localized, Said, Template};
+use crate::model::unit::{Category, Language, Unit};
+use crate::model::verdict::{Severity, Suggestion};
+
+fn text(fr: &str, en: &str, figures: &[(&str, Figure)]) -> Said {
+    let template = |text: &str| Some(Template::parse(text).expect("a template").into());
+    let figures = figures.iter().map(|(name, figure)| ((*name).to_owned(), figure.clone())).collect();
+    Said { text: Localized { fr: template(fr), en: template(en) }, figures }
+}
+
+fn facts() -> AlertFacts {
+    AlertFacts {
+        at: at(0),
+        title: "Chiffre d'affaires".to_owned(),
+        category: Some(Category::Financial),
+        unit: Unit::Currency("EUR".to_owned()),
+        owner: None,
+        value: None,
+        said: None,
+        conditions: Vec::new(),
+        suggestions: Vec::new(),
+        statement: None,
+        objective: None,
+        comparisons: Vec::new(),
+        data: Some(DataFacts {
+            as_of: Some(at(-375)),
+            provisional: false,
+            completeness: 1.0,
+            source: "shop".to_owned(),
+        }),
+        cause: None,
+        corrected_from: None,
+    }
+}
+
+fn objective_facts(target: Target, actual: f64, expected: f64) -> ObjectiveFacts {
+    ObjectiveFacts {
+        status: Status::OffTrajectory,
+        target,
+        measure: Measure::Sum,
+        period_start: date(2027, 1, 1),
+        period_end: date(2027, 1, 31),
+        actual: Some(actual),
+        expected: Some(expected),
+        drift: Some(actual - expected),
+        drift_ratio: Some((actual - expected) / expected),
+        drift_days: Some(-2.5),
+        projected: Some(actual * 1.4),
+        required_rate: Some(22_916.67),
+        current_rate: Some(17_500.0),
+        working_days_left: Some(6),
+        completeness: 1.0,
+    }
+}
+
+fn firing() -> Alert {
+    let said = text(
+        "{kpi.title} : {objective.drift_ratio|percent} par rapport à la trajectoire.",
+        "{kpi.title}: {objective.drift_ratio|percent} against its trajectory.",
+        &[
+            ("kpi.title", Figure::Text("Chiffre d'affaires".to_owned())),
+            ("objective.drift_ratio", Figure::Ratio(-0.125)),
+        ],
+    );
+    let say = text("Relancer les paniers.", "Remind the baskets.", &[]);
+    let facts = AlertFacts {
+        value: Some(0.125),
+        said: Some(said),
+        suggestions: vec![Suggestion { say, who: Some("claire".into()), by: Some(date(2027, 1, 29)) }],
+        statement: Some("Porter le chiffre d'affaires mensuel à 400 000 €".to_owned()),
+        objective: Some(objective_facts(Target::Reach(400_000.0), 262_500.0, 300_000.0)),
+        comparisons: vec![ComparisonFact {
+            basis: ComparisonBasis::SpanBefore,
+            value: 262_500.0,
+            reference: 285_600.0,
+            from: date(2026, 12, 1),
+            to: date(2026, 12, 15),
+        }],
+        ..facts()
+    };
+    let series = SeriesKey::total(&"revenue".into());
+    let mut alert = Alert { severity: Severity::Critical, facts: Some(facts.into()), ..alert("a", at(0)) };
+    alert.key.subject = Subject::Rule { rule: "at-risk".into(), series, objective: Some("month".into()) };
+    alert.key.period = Some(date(2027, 1, 1));
+    alert
+}
+
+fn group(alert: &Alert) -> GroupKey {
+    let by = [GroupBy::Kpi, GroupBy::Objective];
+    let routed = Catalog {
+        route: crate::model::notification::Route {
+            group_by: by.to_vec(),
+            ..route("0", "ops", Matcher::default(), Vec::new())
+        },
+        ..catalog()
+    };
+    super::destination(&routed, alert).group
+}
+
+/// The message as plain lines.
+fn read(alert: &Alert, reason: NotifyReason, language: Language) -> String {
+    let message = compose(&catalog(), &group(alert), &[(alert, reason)], language, at(30));
+    let mut out = format!("{}\n{}\n{}\n", message.subject, message.headline, message.sent_line);
+    for section in &message.sections {
+        let facts = section.facts.iter().map(|fact| format!("{} = {}", fact.label, fact.value));
+        let parts: [(&str, Vec<String>); 6] = [
+            ("sentence", section.sentences.clone()),
+            ("fact", facts.collect()),
+            ("comparison", section.comparisons.clone()),
+            ("suggestion", section.suggestions.clone()),
+            ("data", section.data.iter().cloned().collect()),
+            ("why", section.why.clone()),
+        ];
+        for (kind, lines) in parts {
+            for line in lines {
+                writeln!(out, "{kind}: {line}").expect("a string takes everything");
+            }
+        }
+    }
+    out
+}
+
+fn snapshot(name: &str, alert: &Alert, reason: NotifyReason) {
+    for (language, ending) in [(Language::Fr, "fr"), (Language::En, "en")] {
+        insta::assert_snapshot!(format!("{name}_{ending}"), read(alert, reason, language));
+    }
+}
+
+fn resolved(alert: Alert) -> Alert {
+    Alert { phase: Phase::Resolved, resolved_at: Some(at(2880)), end: Some(EndReason::Recovered), ..alert }
+}
+
+#[test]
+fn an_objective_that_is_missed() {
+    snapshot("firing", &firing(), NotifyReason::First);
+    snapshot("resolved", &resolved(firing()), NotifyReason::Resolved);
+}
+
+#[test]
+fn a_correction_says_the_old_value() {
+    let mut alert = firing();
+    let before = alert.facts.as_deref().cloned().expect("facts");
+    let unit = Unit::None;
+    alert.facts =
+        Some(AlertFacts { unit, objective: None, value: Some(8.0), corrected_from: Some(12.0), ..before }.into());
+    snapshot("correction", &alert, NotifyReason::Correction);
+}
+
+#[test]
+fn a_share_differs_in_points() {
+    let mut alert = firing();
+    let objective = ObjectiveFacts {
+        measure: Measure::Pooled,
+        drift_days: None,
+        required_rate: None,
+        current_rate: None,
+        projected: Some(0.902),
+        ..objective_facts(Target::AtLeast(0.95), 0.902, 0.95)
+    };
+    let base = AlertFacts { title: "Livraisons à l'heure".to_owned(), unit: Unit::Ratio, ..facts() };
+    alert.facts = Some(AlertFacts { objective: Some(objective), value: Some(0.05), ..base }.into());
+    snapshot("ratio", &alert, NotifyReason::Escalated);
+}
+
+#[test]
+fn missing_data_and_outages_say_what_is_wrong() {
+    let mut missing = firing();
+    missing.key.aspect = Aspect::NoData;
+    missing.frozen = Some(Freeze::NoData { missing: Unmeasurable::Late { bucket_end: at(-1815) } });
+    missing.facts = Some(facts().into());
+    snapshot("no_data", &missing, NotifyReason::First);
+    let mut outage = alert("a", at(0));
+    outage.key.subject = Subject::Source("shop".into());
+    outage.key.aspect = Aspect::Outage;
+    let cause = Some("database shop.db: the file is damaged; restore it".to_owned());
+    outage.facts = Some(AlertFacts { title: "shop".to_owned(), unit: Unit::None, data: None, cause, ..facts() }.into());
+    snapshot("outage", &outage, NotifyReason::First);
+}
+
+#[test]
+fn the_subject_is_the_same_over_the_thread_and_has_no_figures() {
+    let worse = Alert { severity: Severity::Warning, ..firing() };
+    let told = [
+        (firing(), NotifyReason::First),
+        (worse, NotifyReason::Deescalated),
+        (firing(), NotifyReason::Reminder),
+        (resolved(firing()), NotifyReason::Resolved),
+    ];
+    for language in [Language::Fr, Language::En] {
+        let subject = |(alert, reason): &(Alert, NotifyReason)| {
+            compose(&catalog(), &group(alert), &[(alert, *reason)], language, at(30)).subject
+        };
+        let subjects: std::collections::BTreeSet<String> = told.iter().map(subject).collect();
+        assert_eq!(subjects.len(), 1, "{subjects:?}");
+        assert!(subjects.iter().all(|subject| !subject.contains(|c: char| c.is_ascii_digit())), "{subjects:?}");
+    }
+}
+
+#[test]
+fn many_alerts_in_one_message_are_counted() {
+    let alerts: Vec<Alert> = (0..25).map(|n| alert(&format!("n{n}"), at(0))).collect();
+    let told: Vec<_> = alerts.iter().map(|alert| (alert, NotifyReason::First)).collect();
+    let message = compose(&catalog(), &group(&alerts[0]), &told, Language::En, at(0));
+    assert_eq!(message.sections.len(), 20);
+    assert!(message.headline.starts_with("25 alerts · "), "{}", message.headline);
+    assert!(message.sections.last().is_some_and(|section| section.why.iter().any(|line| line.contains("+ 5"))));
+}
