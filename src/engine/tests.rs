@@ -348,12 +348,12 @@ fn a_failing_rule_is_an_alert_and_leaves_the_breach_alone() {
         ],
     );
     let cause = bench.alert(Aspect::Failed).and_then(|alert| alert.facts.clone()?.cause.clone());
-    assert!(cause.is_some_and(|cause| cause.contains("boom") && cause.contains("r.rhai:1:")));
+    assert!(cause.is_some_and(|cause| cause.contains("out of bounds") && cause.contains("r.rhai:1:")));
 }
 
 #[test]
 fn a_rule_that_fails_on_three_series_is_not_tried_on_the_rest() {
-    let script = r#"fn evaluate(kpi, p) { above([1][7], kpi.value) }"#;
+    let script = r#"fn evaluate(kpi, p) { below(1, kpi.value + 10).recovers_above(0) }"#;
     let each = RuleDef { series: SeriesChoice::Each(vec!["d".to_owned()]), ..rule(script) };
     let split = Kpi { dimensions: vec!["d".to_owned()], ..kpi() };
     let mut bench = Bench::new(catalog(split, vec![each], Vec::new()));
