@@ -110,7 +110,7 @@ fn the_checker_names_each_kind_of_damage() {
 fn check_caught(bug: &str, reasons: &[&str]) {
     let (_alone, folder) = (alone(), folder());
     let (is_content, said) =
-        run(crash(Path::new(BUILT), "12", "2", folder.path()).args(["--refuse", "0.1"]).env("VIGIE_SEEDED_BUG", bug));
+        run(crash(Path::new(BUILT), "20", "2", folder.path()).args(["--refuse", "0.1"]).env("VIGIE_SEEDED_BUG", bug));
     println!("{said}");
     assert!(!is_content, "the checker did not catch {bug}:\n{said}");
     let caught = reasons.iter().any(|reason| said.contains(&format!("VIOLATION {reason}:")));
@@ -126,7 +126,8 @@ fn the_checker_catches_what_counts_as_sent_before_it_is() {
 #[cfg(feature = "seeded-bugs")]
 #[test]
 fn the_checker_catches_a_decision_written_in_two_parts() {
-    check_caught("two-transactions", &["torn", "untold", "no end"]);
+    // The first half torn loses a change of state, the second half a delivery.
+    check_caught("two-transactions", &["torn", "history"]);
 }
 
 #[cfg(feature = "seeded-bugs")]
