@@ -159,7 +159,7 @@ fn plain(message: &Message) -> Vec<String> {
     let mut lines = vec![message.subject.clone(), message.headline.clone()];
     for section in &message.sections {
         lines.push(String::new());
-        lines.push(section.headline());
+        lines.push(section.headline.clone());
         lines.extend(section.sentences.iter().cloned());
         lines.extend(section.facts.iter().map(|fact| format!("{}: {}", fact.label, fact.value)));
         lines.extend(section.comparisons.iter().chain(&section.suggestions).cloned());
