@@ -1,4 +1,4 @@
-//! Vigie watches key figures against objectives and alerts before they are missed.
+#![doc = include_str!("../ARCHITECTURE.md")]
 
 pub mod model;
 

@@ -1,1 +1,141 @@
-fn main() {}
+//! The end-to-end suite: the built program against real servers, judged by scripts that share no code with it.
+//!
+//! Needs python3, opensmtpd, prometheus and sqlite3 (`.ci/run` installs them) and, for the mail server, root. With
+//! `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and `VIGIE_SEED` set the crash run.
+
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "summaries are shown; settings come from outside")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Servers and kills want the machine for themselves: one test at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// This test's own build; with `seeded-bugs` it can be told to break a guarantee.
+const BUILT: &str = env!("CARGO_BIN_EXE_vigie");
+
+fn alone() -> MutexGuard<'static, ()> {
+    // A test that failed says nothing about the next one.
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The program under test.
+fn vigie() -> PathBuf {
+    setting("VIGIE_E2E_BIN").map_or_else(|| BUILT.into(), PathBuf::from)
+}
+
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn python(script: &str) -> Command {
+    let mut command = Command::new("python3");
+    command.arg("-B").arg(root().join("tests/e2e").join(script));
+    command
+}
+
+/// What a script said and whether it was content.
+fn run(command: &mut Command) -> (bool, String) {
+    let output = command
+        .output()
+        .expect("python3 runs; install it: apt-get update && apt-get install --yes --no-install-recommends python3");
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.success(), said)
+}
+
+#[track_caller]
+fn check(command: &mut Command) {
+    let (is_content, said) = run(command);
+    println!("{said}");
+    assert!(is_content, "{said}");
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("vigie-e2e-").tempdir().expect("a temporary folder")
+}
+
+#[test]
+fn the_quick_start_runs_as_the_readme_has_it() {
+    let (_alone, folder) = (alone(), folder());
+    check(
+        python("quick_start.py")
+            .arg("--vigie")
+            .arg(vigie())
+            .arg("--readme")
+            .arg(root().join("README.md"))
+            .arg("--dir")
+            .arg(folder.path()),
+    );
+}
+
+#[test]
+fn the_demo_tells_what_its_database_holds() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("demo.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
+fn prometheus_is_read_and_mail_is_delivered() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("prometheus.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+fn crash(vigie: &Path, kills: &str, seed: &str, folder: &Path) -> Command {
+    let mut command = python("crash.py");
+    command.arg("--vigie").arg(vigie).args(["--kills", kills, "--seed", seed]).arg("--dir").arg(folder);
+    command
+}
+
+#[test]
+fn nothing_is_lost_however_it_is_killed() {
+    let (_alone, folder) = (alone(), folder());
+    let kills = setting("VIGIE_KILLS").unwrap_or_else(|| "50".to_owned());
+    let seed = setting("VIGIE_SEED").unwrap_or_else(|| "1".to_owned());
+    check(&mut crash(&vigie(), &kills, &seed, folder.path()));
+}
+
+#[test]
+fn the_checker_names_each_kind_of_damage() {
+    check(&mut python("test_check_deliveries.py"));
+}
+
+/// A build with that bug must be caught by the checker, for the reason that belongs to it.
+#[cfg(feature = "seeded-bugs")]
+#[track_caller]
+fn check_caught(bug: &str, reasons: &[&str]) {
+    let (_alone, folder) = (alone(), folder());
+    let (is_content, said) = run(crash(Path::new(BUILT), "12", "2", folder.path()).env("VIGIE_SEEDED_BUG", bug));
+    println!("{said}");
+    assert!(!is_content, "the checker did not catch {bug}:\n{said}");
+    let caught = reasons.iter().any(|reason| said.contains(&format!("VIOLATION {reason}:")));
+    assert!(caught, "{bug} was caught, but not as one of {reasons:?}:\n{said}");
+}
+
+#[cfg(feature = "seeded-bugs")]
+#[test]
+fn the_checker_catches_what_counts_as_sent_before_it_is() {
+    check_caught("sent-before-send", &["lost"]);
+}
+
+#[cfg(feature = "seeded-bugs")]
+#[test]
+fn the_checker_catches_a_decision_written_in_two_parts() {
+    check_caught("two-transactions", &["torn", "untold", "no end"]);
+}
+
+#[cfg(feature = "seeded-bugs")]
+#[test]
+fn the_checker_catches_a_dropped_end() {
+    check_caught("end-dropped", &["no end"]);
+}
+
+#[cfg(feature = "seeded-bugs")]
+#[test]
+fn the_checker_catches_attempts_without_record() {
+    check_caught("no-attempt-record", &["no attempt", "copies"]);
+}

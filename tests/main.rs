@@ -1,4 +1,5 @@
 //! Everything that needs nothing but the built program.
 
 mod cli;
+mod scenario;
 mod tidy;

@@ -17,7 +17,6 @@ use crate::engine::{
 use crate::model::action::Action;
 use crate::model::ids::{KpiId, Labels, RuleId};
 use crate::model::kpi::Kpi;
-use crate::model::observation::Observation;
 use crate::model::series::SeriesData;
 use crate::source::Source;
 use crate::store::{Store, StoreError};
@@ -233,19 +232,12 @@ impl Cycle {
             })
             .await;
         for kpi in missing {
-            let mut series: BTreeMap<Labels, SeriesData> = BTreeMap::new();
-            let take = |labels: &Labels, observation: Observation| {
-                series.entry(labels.clone()).or_default().put(&observation);
+            let mut series: BTreeMap<Labels, Arc<SeriesData>> = BTreeMap::new();
+            let take = |labels: Labels, data: SeriesData| {
+                series.insert(labels, Arc::new(data));
             };
-            self.store.load_series(&kpi, take).await?;
-            let shared = series
-                .into_iter()
-                .map(|(labels, mut data)| {
-                    data.shrink();
-                    (labels, Arc::new(data))
-                })
-                .collect();
-            self.engine.with(move |state, _| state.history.load(kpi, shared)).await;
+            self.store.load_data(&kpi, take).await?;
+            self.engine.with(move |state, _| state.history.load(kpi, series)).await;
         }
         Ok(())
     }
@@ -254,12 +246,14 @@ impl Cycle {
 /// What a KPI has to do at `now`, from how far it has come.
 fn plan(state: &mut State, setup: &crate::engine::Setup, kpi: &Arc<Kpi>, now: Timestamp) -> Plan {
     let clock = state.clocks.get(&kpi.id).cloned();
-    let span = jobs::span(kpi, clock.as_ref(), &state.history, now);
+    let span = |slot: Timestamp| jobs::span(kpi, clock.as_ref(), &state.history, (slot, now));
+    let whole =
+        |slots: &[Timestamp]| jobs::span(kpi, None, &state.history, (slots.last().copied().unwrap_or(now), now));
     let known = || state.history.labels(&kpi.id).cloned().collect::<Vec<_>>();
     let next = |after: Timestamp| kpi.schedule.next_after(after, &kpi.zone, &kpi.calendar);
-    let Some(clock) = clock else {
-        let kind = JobKind::First { slots: first_slots(&setup.catalog, kpi, now) };
-        return Plan::Now { kind, span, known: known() };
+    let Some(clock) = &clock else {
+        let slots = first_slots(&setup.catalog, kpi, now);
+        return Plan::Now { span: whole(&slots), kind: JobKind::First { slots }, known: known() };
     };
     let retry = clock.open.as_ref().and_then(|open| open.retry_at);
     let last = clock.last_slot.unwrap_or(now);
@@ -268,9 +262,8 @@ fn plan(state: &mut State, setup: &crate::engine::Setup, kpi: &Arc<Kpi>, now: Ti
         if let Some(at) = due.filter(|at| *at > now && clock.open.is_some()) {
             return Plan::Later(Some(at));
         }
-        let whole = jobs::span(kpi, None, &state.history, now);
-        let kind = JobKind::First { slots: first_slots(&setup.catalog, kpi, now) };
-        return Plan::Now { kind, span: whole, known: known() };
+        let slots = first_slots(&setup.catalog, kpi, now);
+        return Plan::Now { span: whole(&slots), kind: JobKind::First { slots }, known: known() };
     }
     let rules: Vec<RuleId> = setup.catalog.rules_on(&kpi.id).map(|rule| rule.id.clone()).collect();
     let new: Vec<RuleId> = rules.into_iter().filter(|rule| !clock.rules.contains(rule)).collect();
@@ -281,17 +274,17 @@ fn plan(state: &mut State, setup: &crate::engine::Setup, kpi: &Arc<Kpi>, now: Ti
     let slots = missed_slots(kpi, last, now);
     match (slots.as_slice(), retry) {
         ([], Some(at)) if at <= now => {
-            let slot = clock.open.map_or(last, |open| open.slot);
-            Plan::Now { kind: JobKind::Retry { slot }, span, known: known() }
+            let slot = clock.open.as_ref().map_or(last, |open| open.slot);
+            Plan::Now { kind: JobKind::Retry { slot }, span: span(slot), known: known() }
         }
         ([], retry) => Plan::Later([retry, next(last)].into_iter().flatten().min()),
         ([slot], _) if now.duration_since(*slot) <= ON_TIME => {
             let kind = JobKind::Slot { slot: *slot };
-            Plan::Now { kind, span, known: known() }
+            Plan::Now { kind, span: span(*slot), known: known() }
         }
         _ => {
+            let (span, known) = (span(slots.last().copied().unwrap_or(now)), known());
             state.catching_up.insert(kpi.id.clone());
-            let known = state.history.labels(&kpi.id).cloned().collect();
             Plan::Now { kind: JobKind::CatchUp { slots }, span, known }
         }
     }
@@ -328,25 +321,42 @@ fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
         }
         JobKind::First { slots } | JobKind::CatchUp { slots } => {
             let slots = if slots.is_empty() { vec![at] } else { jobs::in_order(slots) };
-            replay(&event, slots, report, at)
+            replay(&event, &job.kpi, slots, report, at)
         }
     }
 }
 
-/// Missed slots in order, each with what was known by then.
+/// Missed slots in order, each with what was known by then: a bucket that had not settled is provisional
+/// there, and final from the slot on at which it had.
 fn replay(
     event: &dyn Fn(Timestamp, Option<PullReport>, Option<Timestamp>) -> SlotEvent,
+    kpi: &Kpi,
     slots: Vec<Timestamp>,
     mut report: PullReport,
     at: Timestamp,
 ) -> Vec<(SlotEvent, Timestamp)> {
     let batches = known_by(std::mem::take(&mut report.observations), &slots);
     let last = slots.len() - 1;
+    let mut unsettled: Vec<Observation> = Vec::new();
     slots
         .into_iter()
         .zip(batches)
         .enumerate()
-        .map(|(position, (slot, observations))| {
+        .map(|(position, (slot, mut observations))| {
+            let settles = |seen: &Observation| {
+                let end = kpi.grain.bucket(seen.bucket, &kpi.zone).end;
+                end.checked_add(kpi.settle).unwrap_or(Timestamp::MAX)
+            };
+            let settled: Vec<_> = unsettled.extract_if(.., |seen| settles(seen) <= slot).collect();
+            for seen in &mut observations {
+                seen.provisional = settles(seen) > slot;
+            }
+            unsettled.extend(observations.iter().filter(|seen| seen.provisional).cloned());
+            observations.extend(settled.into_iter().map(|seen| Observation {
+                provisional: false,
+                known_at: slot,
+                ..seen
+            }));
             let pull = if position == last {
                 PullReport { observations, ..report.clone() }
             } else {

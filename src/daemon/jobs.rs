@@ -13,6 +13,7 @@ use crate::model::grain::BucketIndex;
 use crate::model::ids::{KpiId, Labels, RuleId};
 use crate::model::kpi::Kpi;
 use crate::model::observation::Pull;
+use crate::model::series::SeriesData;
 use crate::net::ErrorClass;
 use crate::source::{PullRequest, Source, SourceError};
 
@@ -127,20 +128,23 @@ impl Job {
     }
 }
 
-/// The buckets that a slot at `now` asks for.
+/// The buckets that a slot asks for: those that had ended by then. One that ended since is left to its own
+/// slot: its rows may still be on their way, and absent ones would pass for zero.
 pub(super) fn span(
     kpi: &Kpi,
     clock: Option<&KpiClock>,
     history: &History,
-    now: Timestamp,
+    (slot, now): (Timestamp, Timestamp),
 ) -> Option<(BucketIndex, BucketIndex)> {
-    let to = kpi.grain.last_ended(now, &kpi.zone);
+    let to = kpi.grain.last_ended(slot, &kpi.zone);
     let oldest = kpi.grain.index_at(now.checked_sub(kpi.history).unwrap_or(now), &kpi.zone);
     let Some((pulled_to, pulled_at)) = clock.and_then(|clock| clock.pulled_to.zip(clock.last_pull_at)) else {
         return (oldest <= to).then_some((oldest, to));
     };
     // What was provisional at the last pull, plus what ended since, plus holes that late data may fill.
-    let settled = kpi.grain.index_at(pulled_at.checked_sub(kpi.settle).unwrap_or(pulled_at), &kpi.zone);
+    // Counted from the slot: what a catch-up pulled later was judged as of its slot.
+    let judged_at = clock.and_then(|clock| clock.last_slot).map_or(pulled_at, |last| last.min(pulled_at));
+    let settled = kpi.grain.index_at(judged_at.checked_sub(kpi.settle).unwrap_or(judged_at), &kpi.zone);
     let settling = if kpi.settle.is_zero() { pulled_to + 1 } else { settled };
     let hole = oldest_hole(kpi, history, pulled_to).unwrap_or(pulled_to + 1);
     let from = (pulled_to + 1).min(settling).min(hole).max(oldest);
@@ -148,11 +152,18 @@ pub(super) fn span(
 }
 
 fn oldest_hole(kpi: &Kpi, history: &History, pulled_to: BucketIndex) -> Option<BucketIndex> {
-    let total =
-        history.series(&kpi.id, &Labels::total()).or_else(|| history.of(&kpi.id).map(|(_, data)| data).next())?;
-    let (first, last) = total.span()?;
-    let from = first.max(pulled_to - LATE_BUCKETS).min(last + 1);
-    (from..=pulled_to).find(|index| total.get(*index).is_none())
+    let hole_of = |data: &SeriesData| {
+        let (first, last) = data.span()?;
+        // A series that ended long ago is not waited for.
+        let from = first.max(pulled_to - LATE_BUCKETS);
+        let lives = last >= pulled_to - LATE_BUCKETS;
+        (from..=pulled_to).find(|index| lives && data.get(*index).is_none())
+    };
+    match history.series(&kpi.id, &Labels::total()) {
+        Some(total) => hole_of(total),
+        // Levels that don't add up have no total: a row may be late in any of the series.
+        None => history.of(&kpi.id).filter_map(|(_, data)| hole_of(data)).min(),
+    }
 }
 
 /// When a slot whose pull failed at `now` is pulled again: at fixed distances from the slot, so that a

@@ -174,7 +174,7 @@ impl Round<'_> {
         if !binding.rule.needs_objective {
             return vec![None];
         }
-        binding.objectives.iter().filter(|objective| objective.labels == *labels).cloned().map(Some).collect()
+        binding.objectives.get(labels).into_iter().flatten().cloned().map(Some).collect()
     }
 
     fn assess(

@@ -22,16 +22,22 @@ pub struct Setup {
 /// One rule on one KPI.
 pub(super) struct Binding {
     pub rule: Arc<CompiledRule>,
-    /// The KPI's objectives, when the rule reads one.
-    pub objectives: Vec<Arc<Objective>>,
+    /// The KPI's objectives by their series; a KPI may have one for each of many.
+    pub objectives: Arc<HashMap<Labels, Vec<Arc<Objective>>>>,
 }
 
 impl Setup {
     pub fn new(catalog: Arc<Catalog>, rules: Arc<RuleSet>) -> Setup {
+        let mut by_kpi: HashMap<&KpiId, HashMap<Labels, Vec<Arc<Objective>>>> = HashMap::new();
+        for objective in catalog.objectives.values() {
+            let by_labels = by_kpi.entry(&objective.kpi).or_default();
+            by_labels.entry(objective.labels.clone()).or_default().push(objective.clone());
+        }
+        let by_kpi: HashMap<&KpiId, _> = by_kpi.into_iter().map(|(kpi, found)| (kpi, Arc::new(found))).collect();
         let mut bindings: HashMap<KpiId, Vec<Binding>> = HashMap::new();
         for rule in catalog.rules.keys().filter_map(|id| rules.get(id)) {
             for kpi in &rule.def.on {
-                let objectives = catalog.objectives_on(kpi).cloned().collect();
+                let objectives = by_kpi.get(kpi).cloned().unwrap_or_default();
                 bindings.entry(kpi.clone()).or_default().push(Binding { rule: rule.clone(), objectives });
             }
         }

@@ -26,7 +26,6 @@ pub fn step(state: &mut State, setup: &Setup, event: Event, now: Timestamp) -> E
 
 /// The notify half.
 fn wake(state: &mut State, setup: &Setup, now: Timestamp, effects: &mut Effects) {
-    end_silences(state, now, effects);
     let held = |key: &AlertKey, state: &State| key.kpi().is_some_and(|kpi| state.catching_up.contains(kpi));
     let changed: Vec<AlertKey> = state.changed.iter().filter(|key| !held(key, state)).cloned().collect();
     let commit = &mut effects.notify;
@@ -48,6 +47,8 @@ fn wake(state: &mut State, setup: &Setup, now: Timestamp, effects: &mut Effects)
     for key in &changed {
         state.changed.remove(key);
     }
+    // Last: a late wake looks at timers as of their own instants, when these silences still held.
+    end_silences(state, now, effects);
     forget(state, &effects.notify);
 }
 

@@ -65,6 +65,27 @@ impl SeriesData {
         (from.max(first)..=to.min(last)).filter_map(|index| self.get(index))
     }
 
+    /// A series from its points, oldest first, in no more memory than they need.
+    pub fn of(points: &[Point]) -> SeriesData {
+        let Some(last) = points.last().map(|point| point.index) else { return SeriesData::default() };
+        let kept = points.partition_point(|point| last.saturating_sub(point.index) >= BUCKETS_MAX as i64);
+        let points = &points[kept..];
+        let first = points[0].index;
+        let buckets = (last - first + 1) as usize;
+        let parts = if points.iter().any(|point| point.parts.is_some()) { buckets } else { 0 };
+        let (values, marks, parts) = (vec![f64::NAN; buckets], vec![0; buckets], vec![NO_PARTS; parts]);
+        let mut data = SeriesData { first, values, marks, parts };
+        for point in points {
+            let offset = (point.index - first) as usize;
+            data.values[offset] = point.value;
+            data.marks[offset] = PRESENT | if point.provisional { PROVISIONAL } else { 0 };
+            if let Some(parts) = point.parts {
+                data.parts[offset] = parts;
+            }
+        }
+        data
+    }
+
     /// Takes over a newer version of one bucket. Returns what it replaced.
     pub fn put(&mut self, observation: &Observation) -> Option<Point> {
         let before = self.get(observation.bucket);
@@ -78,13 +99,6 @@ impl SeriesData {
             self.parts[offset] = parts;
         }
         before
-    }
-
-    /// Gives back spare capacity after a bulk load.
-    pub fn shrink(&mut self) {
-        self.values.shrink_to_fit();
-        self.marks.shrink_to_fit();
-        self.parts.shrink_to_fit();
     }
 
     /// Makes the arrays cover `index`; none when it is older than the bound allows.
@@ -128,3 +142,50 @@ impl SeriesData {
 }
 
 const NO_PARTS: Parts = Parts { numerator: f64::NAN, denominator: f64::NAN, n: None };
+
+#[cfg(test)]
+mod tests {
+    use super::{BUCKETS_MAX, Point, SeriesData};
+    use crate::model::ids::SeriesKey;
+    use crate::model::observation::{Observation, Parts};
+
+    fn point(index: i64, parts: Option<Parts>) -> Point {
+        Point { index, value: index as f64, parts, provisional: index % 3 == 0 }
+    }
+
+    /// A series made at once is the one that grew observation by observation.
+    fn check(points: &[Point]) {
+        let mut grown = SeriesData::default();
+        for point in points {
+            grown.put(&Observation {
+                series: SeriesKey::total(&"kpi".into()),
+                bucket: point.index,
+                value: point.value,
+                parts: point.parts,
+                provisional: point.provisional,
+                known_at: jiff::Timestamp::UNIX_EPOCH,
+                assumed: false,
+            });
+        }
+        let all = |data: &SeriesData| data.range(i64::MIN, i64::MAX).collect::<Vec<_>>();
+        let made = SeriesData::of(points);
+        assert_eq!(made.span(), grown.span());
+        assert_eq!(all(&made), all(&grown));
+    }
+
+    #[test]
+    fn a_series_made_at_once_is_the_one_that_grew() {
+        let parts = Some(Parts { numerator: 1.0, denominator: 2.0, n: None });
+        check(&[]);
+        check(&[point(-5, None)]);
+        check(&[point(20_000, None), point(20_001, None), point(20_004, None)]);
+        check(&[point(1, None), point(2, parts), point(9, None), point(10, parts)]);
+    }
+
+    #[test]
+    fn buckets_beyond_the_bound_are_left_out() {
+        let newest = BUCKETS_MAX as i64 + 10;
+        let made = SeriesData::of(&[point(0, None), point(11, None), point(newest, None)]);
+        assert_eq!(made.span(), Some((11, newest)));
+    }
+}

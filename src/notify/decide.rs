@@ -4,7 +4,7 @@
 //! evaluation and its notification therefore loses nothing; the next look finds the same difference.
 //! Timers move from due instant to due instant, never from "now", so that a late wake shifts nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -32,35 +32,56 @@ pub struct Desk<'a> {
 /// How long an inhibited alert waits before it is looked at again, if nothing else wakes its group.
 const INHIBITION_RECHECK: SignedDuration = SignedDuration::from_mins(5);
 
-/// Puts changed alerts into their groups and sets the groups' timers.
+/// Puts changed alerts into their groups and sets the groups' timers. A group is taken out and written back
+/// once, however many of its alerts changed.
 pub fn consider(groups: &mut Groups, desk: &Desk<'_>, changed: &[AlertKey], commit: &mut NotifyCommit) {
+    let mut touched: BTreeMap<GroupKey, (Group, bool)> = BTreeMap::new();
     for key in changed {
         let Some(alert) = (desk.alert)(key) else { continue };
+        let mut holders = groups.holding(key);
         if alert.phase == Phase::Firing {
             let destination = destination(desk.catalog, alert);
-            let mut group =
-                groups.get(&destination.group).cloned().unwrap_or_else(|| open(&destination.group, desk.now));
-            let new = group.members.insert(key.clone());
-            if new {
-                group.next_flush.get_or_insert(first_flush(&group, destination.route, desk.now));
-                save(groups, commit, group);
+            let (group, dirty) = touched.entry(destination.group.clone()).or_insert_with(|| {
+                let known = groups.get(&destination.group).cloned();
+                (known.unwrap_or_else(|| open(&destination.group, desk.now)), false)
+            });
+            if group.members.insert(key.clone()) {
+                group.next_flush.get_or_insert(first_flush(group, destination.route, desk.now));
+                *dirty = true;
+            }
+            if !holders.contains(&destination.group) {
+                holders.push(destination.group);
             }
         }
-        for holder in groups.holding(key) {
-            let Some(group) = groups.get(&holder).cloned() else { continue };
-            schedule(groups, desk, commit, group, alert);
+        for holder in &holders {
+            if !touched.contains_key(holder) {
+                let Some(group) = groups.get(holder).cloned() else { continue };
+                touched.insert(holder.clone(), (group, false));
+            }
+            let Some((group, dirty)) = touched.get_mut(holder) else { continue };
+            *dirty |= schedule(group, desk, alert);
         }
-        if alert.phase == Phase::Resolved && groups.holding(key).is_empty() {
+        if alert.phase == Phase::Resolved && holders.is_empty() {
             commit.alerts_gone.push(key.clone());
         }
+    }
+    for (group, _) in touched.into_values().filter(|(_, dirty)| *dirty) {
+        save(groups, commit, group);
     }
 }
 
 /// Tells every group that is due. `numbered` hands out notification numbers.
+///
+/// A late wake goes through each group's timers in their order, each as of its own instant: a reminder that a
+/// snooze or a silence hid when it was due is not told afterwards, and one that was due before news stays one.
+/// Every round moves the timer it served past its instant, so that the rounds end.
 pub fn flush(groups: &mut Groups, desk: &Desk<'_>, numbered: &mut u64, commit: &mut NotifyCommit) {
     for key in groups.due(desk.now) {
-        let Some(group) = groups.get(&key).cloned() else { continue };
-        flush_group(groups, desk, group, numbered, commit);
+        while let Some(group) = groups.get(&key).cloned() {
+            let next = [group.next_flush, group.next_remind].into_iter().flatten().min();
+            let Some(due) = next.filter(|at| *at <= desk.now) else { break };
+            flush_group(groups, desk, (group, due), numbered, commit);
+        }
     }
 }
 
@@ -87,17 +108,19 @@ fn first_flush(group: &Group, route: &Route, now: Timestamp) -> Timestamp {
 }
 
 /// Sets the timer of a group that has news of an alert: rising levels at once, the rest at the interval.
-fn schedule(groups: &mut Groups, desk: &Desk<'_>, commit: &mut NotifyCommit, mut group: Group, alert: &Alert) {
-    let Some(reason) = news(group.told.get(&alert.key), alert) else { return };
+/// True when that changed the group.
+fn schedule(group: &mut Group, desk: &Desk<'_>, alert: &Alert) -> bool {
+    let Some(reason) = news(group.told.get(&alert.key), alert) else { return false };
     let interval = route_of(desk.catalog, &group.key).interval;
     let due = match (reason, group.last_flush) {
         (NotifyReason::Escalated, _) | (_, None) => desk.now,
         (_, Some(last)) => desk.now.max(plus(last, interval)),
     };
-    if reason != NotifyReason::First && group.next_flush.is_none_or(|at| due < at) {
+    let sooner = reason != NotifyReason::First && group.next_flush.is_none_or(|at| due < at);
+    if sooner {
         group.next_flush = Some(due);
-        save(groups, commit, group);
     }
+    sooner
 }
 
 /// What a receiver has not heard yet of an alert.
@@ -113,53 +136,57 @@ fn news(told: Option<&Told>, alert: &Alert) -> Option<NotifyReason> {
     }
 }
 
-fn flush_group(groups: &mut Groups, desk: &Desk<'_>, mut group: Group, numbered: &mut u64, commit: &mut NotifyCommit) {
+/// One timer of a group, as of the instant it was due.
+fn flush_group(
+    groups: &mut Groups,
+    desk: &Desk<'_>,
+    (mut group, due): (Group, Timestamp),
+    numbered: &mut u64,
+    commit: &mut NotifyCommit,
+) {
     let route = route_of(desk.catalog, &group.key);
-    let flushed_at = group.next_flush.filter(|at| *at <= desk.now);
-    let reminded_at = group.next_remind.filter(|at| *at <= desk.now);
+    let is_reminder = group.next_remind.is_some_and(|at| at <= due);
     let mut items = Vec::new();
     let mut look_again: Option<Timestamp> = None;
     for key in group.members.iter().chain(group.told.keys().filter(|key| !group.members.contains(*key))) {
         let Some(alert) = (desk.alert)(key) else { continue };
         let Some(reason) = news(group.told.get(key), alert) else { continue };
-        let hidden = (reason != NotifyReason::Resolved).then(|| hidden_until(desk, alert)).flatten();
+        let hidden = (reason != NotifyReason::Resolved).then(|| hidden_until(desk, alert, due)).flatten();
         match hidden {
             Some(until) => look_again = Some(look_again.map_or(until, |at: Timestamp| at.min(until))),
             None => items.push((key.clone(), reason)),
         }
     }
-    if items.is_empty() && reminded_at.is_some() {
-        items = reminders(desk, &group);
+    if items.is_empty() && is_reminder {
+        items = reminders(desk, &group, due);
     }
     group.next_flush = look_again;
-    if let Some(due) = reminded_at {
+    if is_reminder || !items.is_empty() {
         group.next_remind = route.remind.map(|remind| next_beat(due, remind, desk.now));
     }
     if !items.is_empty() {
-        let at = flushed_at.or(reminded_at).unwrap_or(desk.now);
         tell(desk, &mut group, &items, numbered, commit);
-        group.last_flush = Some(at);
-        group.next_remind = route.remind.map(|remind| next_beat(at, remind, desk.now));
+        group.last_flush = Some(due);
     }
     close_what_ended(groups, desk, group, commit);
 }
 
-/// When a hidden alert should be looked at again; none when nothing hides it.
-fn hidden_until(desk: &Desk<'_>, alert: &Alert) -> Option<Timestamp> {
-    silence_end(desk.catalog, desk.silences, alert, desk.now)
-        .or_else(|| (desk.inhibited)(alert).then(|| plus(desk.now, INHIBITION_RECHECK)))
+/// When an alert that was hidden at `due` should be looked at again; none when nothing hid it.
+fn hidden_until(desk: &Desk<'_>, alert: &Alert, due: Timestamp) -> Option<Timestamp> {
+    silence_end(desk.catalog, desk.silences, alert, due)
+        .or_else(|| (desk.inhibited)(alert).then(|| next_beat(due, INHIBITION_RECHECK, desk.now)))
 }
 
 /// Alerts still firing that nobody has taken on.
-fn reminders(desk: &Desk<'_>, group: &Group) -> Vec<(AlertKey, NotifyReason)> {
+fn reminders(desk: &Desk<'_>, group: &Group, due: Timestamp) -> Vec<(AlertKey, NotifyReason)> {
     group
         .told
         .iter()
         .filter(|(_, told)| told.phase == Phase::Firing)
         .filter_map(|(key, _)| (desk.alert)(key))
         .filter(|alert| alert.phase == Phase::Firing && alert.acknowledged.is_none())
-        .filter(|alert| alert.snoozed_until.is_none_or(|until| until <= desk.now))
-        .filter(|alert| hidden_until(desk, alert).is_none())
+        .filter(|alert| alert.snoozed_until.is_none_or(|until| until <= due))
+        .filter(|alert| hidden_until(desk, alert, due).is_none())
         .map(|alert| (alert.key.clone(), NotifyReason::Reminder))
         .collect()
 }
@@ -237,9 +264,14 @@ fn close_what_ended(groups: &mut Groups, desk: &Desk<'_>, mut group: Group, comm
     } else {
         save(groups, commit, group);
     }
+    if ended.is_empty() {
+        return;
+    }
+    // Another group may have let go of the same alert already.
+    let gone: HashSet<AlertKey> = commit.alerts_gone.iter().cloned().collect();
     for key in ended {
         let resolved = (desk.alert)(&key).is_some_and(|alert| alert.phase == Phase::Resolved);
-        if resolved && groups.holding(&key).is_empty() && !commit.alerts_gone.contains(&key) {
+        if resolved && groups.holding(&key).is_empty() && !gone.contains(&key) {
             commit.alerts_gone.push(key);
         }
     }

@@ -21,6 +21,7 @@ impl Store {
         if self.inner.bug == Some(super::open::SeededBug::TwoTransactions) {
             let (data, alerts) = torn(commit);
             self.write(epoch, Evaluate(&data)).await?;
+            tokio::time::sleep(super::open::TORN_PAUSE).await;
             return self.write(epoch, Evaluate(&alerts)).await;
         }
         self.write(epoch, Evaluate(commit)).await

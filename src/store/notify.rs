@@ -18,6 +18,7 @@ impl Store {
             let mut told = commit.clone();
             let deliveries = std::mem::take(&mut told.deliveries);
             self.write(epoch, Notify(&told)).await?;
+            tokio::time::sleep(super::open::TORN_PAUSE).await;
             return self.write(epoch, Notify(&NotifyCommit { deliveries, ..NotifyCommit::default() })).await;
         }
         self.write(epoch, Notify(commit)).await

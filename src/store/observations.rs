@@ -10,6 +10,7 @@ use sqlx::{Row, SqliteConnection};
 use crate::model::grain::BucketIndex;
 use crate::model::ids::{KpiId, Labels, SeriesKey};
 use crate::model::observation::{Observation, Parts};
+use crate::model::series::{Point, SeriesData};
 
 use super::error::{Failure, StoreError};
 use super::open::Store;
@@ -131,6 +132,31 @@ fn observation(row: &SqliteRow, series: SeriesKey) -> Result<Observation, Failur
     })
 }
 
+/// A point from the columns series, twice the bucket plus provisional, value, numerator, denominator, n.
+fn point(row: &SqliteRow) -> Result<Point, Failure> {
+    let bucket: i64 = row.try_get_unchecked(1)?;
+    let parts = match (row.try_get(3)?, row.try_get(4)?) {
+        (Some(numerator), Some(denominator)) => Some(Parts { numerator, denominator, n: row.try_get(5)? }),
+        (None, _) | (_, None) => None,
+    };
+    let value = row.try_get::<Option<f64>, _>(2)?.unwrap_or(f64::NAN);
+    Ok(Point { index: bucket >> 1, value, parts, provisional: bucket & 1 == 1 })
+}
+
+/// Ends one series of a load. One that a writer added in between waits for the next load.
+fn hand_over(
+    labels: &mut HashMap<i64, String>,
+    series: Option<i64>,
+    points: &mut Vec<Point>,
+    each: &mut impl FnMut(Labels, SeriesData),
+) -> Result<(), Failure> {
+    if let Some(text) = series.and_then(|series| labels.remove(&series)) {
+        each(labels_of(&text)?, SeriesData::of(points));
+    }
+    points.clear();
+    Ok(())
+}
+
 /// An instant from its column.
 pub(super) fn instant(milliseconds: i64) -> Result<Timestamp, Failure> {
     Timestamp::from_millisecond(milliseconds)
@@ -162,6 +188,35 @@ impl Store {
                 }
             }
             Ok(())
+        };
+        load.await.map_err(|failure: Failure| failure.on(&self.inner.path))
+    }
+
+    /// Hands over a KPI's series as they are held in memory, newest versions only: a fraction of the cost of
+    /// whole observations, of which there may be millions.
+    pub async fn load_data(
+        &self,
+        kpi: &KpiId,
+        mut each: impl FnMut(Labels, SeriesData) + Send,
+    ) -> Result<(), StoreError> {
+        let load = async {
+            let sql = "SELECT id, labels FROM series WHERE kpi = ?1";
+            let rows = sqlx::query_as(sql).bind(kpi.as_str()).fetch_all(&self.inner.readers).await?;
+            let mut labels: HashMap<i64, String> = rows.into_iter().collect();
+            let sql = "SELECT o.series, o.bucket * 2 + o.provisional, o.value, o.numerator, o.denominator, o.n \
+                       FROM series AS s CROSS JOIN observation AS o ON o.series = s.id \
+                       WHERE s.kpi = ?1 ORDER BY s.labels, o.bucket";
+            let mut rows = sqlx::query(sql).bind(kpi.as_str()).fetch(&self.inner.readers);
+            let mut current = None;
+            let mut points = Vec::new();
+            while let Some(row) = rows.try_next().await? {
+                let series: i64 = row.try_get_unchecked(0)?;
+                if current != Some(series) {
+                    hand_over(&mut labels, current.replace(series), &mut points, &mut each)?;
+                }
+                points.push(point(&row)?);
+            }
+            hand_over(&mut labels, current, &mut points, &mut each)
         };
         load.await.map_err(|failure: Failure| failure.on(&self.inner.path))
     }

@@ -50,6 +50,10 @@ impl Default for OpenOptions {
     }
 }
 
+/// Between the two transactions of `TwoTransactions`: long enough for a kill at random to fall into it.
+#[cfg(feature = "seeded-bugs")]
+pub(super) const TORN_PAUSE: Duration = Duration::from_millis(300);
+
 /// Guarantees that can be broken, to show that the crash checker catches it.
 #[cfg(feature = "seeded-bugs")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

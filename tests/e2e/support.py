@@ -1,0 +1,213 @@
+"""What the end-to-end checks share: child processes, free ports, a mail server, a webhook sink, the daemon.
+
+Only Python's standard library. Every child is stopped by its own process id, and dies with the check.
+"""
+
+import contextlib
+import ctypes
+import email
+import email.policy
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+INSTALL = "apt-get update && apt-get install --yes --no-install-recommends"
+PR_SET_PDEATHSIG = 1
+
+
+class Failed(Exception):
+    """A check that did not hold; its text names what, and what was expected."""
+
+
+def expect(holds, what):
+    if not holds:
+        raise Failed(what)
+
+
+def main(run):
+    """Runs a check: exit 1 with the reason when it fails."""
+    sys.stdout.reconfigure(line_buffering=True)
+    try:
+        run()
+    except Failed as failed:
+        print(f"FAILED: {failed}", file=sys.stderr)
+        sys.exit(1)
+
+
+def program(name, package):
+    """Path of a server's program, or the command that installs it."""
+    places = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin:/usr/local/sbin"
+    found = shutil.which(name, path=places)
+    expect(found, f"{name} is not installed; run: {INSTALL} {package}")
+    return found
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def wait_for(what, seconds, ready, alive=None):
+    """Waits until `ready()` gives something true, and gives it; fails when `alive()` gives a reason to stop."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        found = ready()
+        if found:
+            return found
+        reason = alive() if alive else None
+        expect(not reason, f"{what}: {reason}")
+        time.sleep(0.05)
+    raise Failed(f"{what}: not within {seconds} s")
+
+
+def answers(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+class Child:
+    """A process of ours, with its output in a file."""
+
+    def __init__(self, command, log, **options):
+        self.log = pathlib.Path(log)
+        self.name = pathlib.Path(command[0]).name
+        libc = ctypes.CDLL(None)
+        with open(self.log, "ab") as out:
+            self.process = subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM),
+                **options,
+            )
+
+    def ended(self):
+        """Why nothing more is to be expected of it, if so."""
+        code = self.process.poll()
+        return None if code is None else f"{self.name} ended with {code}:\n{self.tail()}"
+
+    def tail(self, lines=30):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def kill(self):
+        """SIGKILL; gives the moment in milliseconds."""
+        self.process.kill()
+        self.process.wait()
+        return int(time.time() * 1000)
+
+    def stop(self, seconds=20):
+        """SIGTERM; gives the exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Failed(f"{self.name} did not end within {seconds} s of SIGTERM:\n{self.tail()}") from None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+class MailServer(Child):
+    """OpenSMTPD on a loopback port; takes mail for anybody and puts it into one maildir.
+
+    It runs with a spool and sockets of its own (a mount namespace), apart from the machine's mail.
+    """
+
+    def __init__(self, folder):
+        smtpd = program("smtpd", "opensmtpd")
+        expect(os.geteuid() == 0, "opensmtpd changes users, so this check must run as root")
+        self.port = free_port()
+        # Its delivery agent runs as `nobody`, who must be able to enter the folders above.
+        self.folder = pathlib.Path(folder).resolve()
+        self.mails = self.folder / "mails"
+        self.mails.mkdir(parents=True)
+        shutil.chown(self.mails, "nobody")
+        for above in [self.folder, *self.folder.parents]:
+            mode = above.stat().st_mode
+            if not mode & 0o001:
+                above.chmod(mode | 0o011)
+        config = self.folder / "smtpd.conf"
+        config.write_text(
+            f"listen on 127.0.0.1 port {self.port}\n"
+            f'action "store" maildir "{self.mails}" user nobody virtual {{ "@" = nobody }}\n'
+            'match from any for any action "store"\n'
+        )
+        own = "mount -t tmpfs none /var/spool && mount -t tmpfs none /run"
+        command = ["unshare", "--mount", "sh", "-c", f'{own} && exec "$0" -d -f "$1"', smtpd, config]
+        if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
+            command = [smtpd, "-d", "-f", config]
+        super().__init__(command, self.folder / "smtpd.log")
+        self.name = "smtpd"
+        wait_for("the mail server answers", 20, lambda: answers(self.port), self.ended)
+
+    def yaml(self):
+        return f"mail: {{from: Vigie <vigie@example.test>, smtp: {{host: 127.0.0.1, port: {self.port}}}}}\n"
+
+
+class Sink(Child):
+    """The webhook sink of `sink.py`."""
+
+    def __init__(self, folder, seed=1, delay_ms=0, refuse=0.0):
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.receipts = folder / "sink.jsonl"
+        command = [sys.executable, HERE / "sink.py", "--port", self.port, "--log", self.receipts]
+        command += ["--seed", seed, "--delay-ms", delay_ms, "--refuse", refuse]
+        super().__init__(command, folder / "sink.log")
+        wait_for("the sink answers", 20, lambda: answers(self.port), self.ended)
+
+
+class Daemon(Child):
+    """`vigie run` on a configuration."""
+
+    def __init__(self, vigie, config, log, **options):
+        super().__init__([vigie, "run", "--config", config], log, **options)
+        self.name = "vigie run"
+
+
+def new_mails(maildir):
+    """Files of the mails in a maildir, oldest name first."""
+    folder = pathlib.Path(maildir) / "new"
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def read_mail(path):
+    """A mail as Python's own parser reads it."""
+    with open(path, "rb") as file:
+        mail = email.message_from_binary_file(file, policy=email.policy.default)
+    expect(not mail.defects, f"{path}: the mail is malformed: {mail.defects}")
+    return mail
+
+
+def text_part(mail):
+    part = mail.get_body(preferencelist=("plain",))
+    expect(part is not None, f"mail {mail['Message-ID']} has no text part")
+    return part.get_content()
+
+
+def read_lines(path):
+    """Objects of a file of JSON lines; a last line cut off by a crash is left out."""
+    path = pathlib.Path(path)
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    return [json.loads(line) for line in lines]

@@ -1,0 +1,7 @@
+//! Ninety days of a small company by the script clock, with everything that goes wrong in ninety days; then
+//! the same days with restarts and stops, which must change nothing.
+
+mod history;
+mod play;
+mod restarts;
+mod world;
