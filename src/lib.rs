@@ -1,3 +1,5 @@
+//! Vigie: figures against objectives, alerts before they are missed. The page below is `ARCHITECTURE.md`.
+
 #![doc = include_str!("../ARCHITECTURE.md")]
 
 pub mod model;
