@@ -257,6 +257,7 @@ fn start(folder: &Path) -> (Child, Duration) {
         }
         seen.push(line);
     }
+    end(&mut child);
     panic!("the daemon ended before it was ready:\n{}", seen.join("\n"));
 }
 

@@ -334,7 +334,7 @@ fn nothing_is_told_of_a_kpi_that_catches_up() {
 
 #[test]
 fn a_failing_rule_is_an_alert_and_leaves_the_breach_alone() {
-    let script = r#"fn evaluate(kpi, p) { if kpi.value > 90 { return [1][7]; } above(kpi.value, 5) }"#;
+    let script = "fn evaluate(kpi, p) { if kpi.value > 90 { return [1][7]; } above(kpi.value, 5) }";
     let bench = check(
         Bench::simple(script),
         "9 99 99 9 1",
@@ -353,7 +353,7 @@ fn a_failing_rule_is_an_alert_and_leaves_the_breach_alone() {
 
 #[test]
 fn a_rule_that_fails_on_three_series_is_not_tried_on_the_rest() {
-    let script = r#"fn evaluate(kpi, p) { below(1, kpi.value + 10).recovers_above(0) }"#;
+    let script = "fn evaluate(kpi, p) { below(1, kpi.value + 10).recovers_above(0) }";
     let each = RuleDef { series: SeriesChoice::Each(vec!["d".to_owned()]), ..rule(script) };
     let split = Kpi { dimensions: vec!["d".to_owned()], ..kpi() };
     let mut bench = Bench::new(catalog(split, vec![each], Vec::new()));
