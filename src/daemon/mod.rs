@@ -1,7 +1,7 @@
 //! Joins the rim to the core: pulls when slots are due, steps, commits, sends, and listens to people.
 //!
 //! [`Cycle`] decides what is due and takes in what came of it, without waiting for anything itself.
-//! [`run`] drives it by the wall clock with concurrent pulls and sends; [`Script`] drives the same
+//! [`run()`] drives it by the wall clock with concurrent pulls and sends; [`Script`] drives the same
 //! cycle by a clock that the caller moves.
 
 mod build;

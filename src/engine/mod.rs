@@ -1,4 +1,4 @@
-//! Joins assessment, rules, alerts and notification into one function, [`step`]. No I/O, no clock.
+//! Joins assessment, rules, alerts and notification into one function, [`step()`]. No I/O, no clock.
 //!
 //! `run`, `demo` and tests call the same `step` under different clocks; there is no second copy of
 //! any decision.

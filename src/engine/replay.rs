@@ -19,7 +19,7 @@ pub fn due_slot(state: &State, kpi: &Kpi, now: Timestamp) -> Option<Timestamp> {
     kpi.schedule.next_after(last, &kpi.zone, &kpi.calendar).filter(|slot| *slot <= now)
 }
 
-/// Slots after `last` up to `now`, oldest first; at most [`SLOTS_MAX`] of the newest.
+/// Slots after `last` up to `now`, oldest first; at most 5,000 of the newest.
 pub fn missed_slots(kpi: &Kpi, last: Timestamp, now: Timestamp) -> Vec<Timestamp> {
     let mut slots = std::collections::VecDeque::new();
     let mut at = last;

@@ -217,7 +217,7 @@ impl Making {
                 self.happen(comes, Happening::Sql(Base::Ops, format!("INSERT INTO load VALUES ({at}, {value})")));
             } else {
                 let comma = if values.is_empty() { "" } else { "," };
-                values.push_str(&format!("{comma}({at},{value})"));
+                values += format!("{comma}({at},{value})").as_str();
             }
         }
         self.row(Base::Ops, format!("INSERT INTO load VALUES {values}"));
