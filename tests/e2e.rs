@@ -104,17 +104,22 @@ fn the_checker_names_each_kind_of_damage() {
     check(&mut python("test_check_deliveries.py"));
 }
 
-/// A build with that bug must be caught by the checker, for the reason that belongs to it.
+/// A build with that bug must be caught by the checker, for the reason that belongs to it. Whether a kill meets
+/// the bug's window is a matter of chance, so up to three seeds are played; the good build passes each of them.
 #[cfg(feature = "seeded-bugs")]
 #[track_caller]
 fn check_caught(bug: &str, reasons: &[&str]) {
-    let (_alone, folder) = (alone(), folder());
-    let (is_content, said) =
-        run(crash(Path::new(BUILT), "20", "2", folder.path()).args(["--refuse", "0.1"]).env("VIGIE_SEEDED_BUG", bug));
-    println!("{said}");
-    assert!(!is_content, "the checker did not catch {bug}:\n{said}");
-    let caught = reasons.iter().any(|reason| said.contains(&format!("VIOLATION {reason}:")));
-    assert!(caught, "{bug} was caught, but not as one of {reasons:?}:\n{said}");
+    let _alone = alone();
+    for seed in ["2", "3", "4"] {
+        let folder = folder();
+        let mut command = crash(Path::new(BUILT), "20", seed, folder.path());
+        let (is_content, said) = run(command.args(["--refuse", "0.1"]).env("VIGIE_SEEDED_BUG", bug));
+        println!("{said}");
+        if !is_content && reasons.iter().any(|reason| said.contains(&format!("VIOLATION {reason}:"))) {
+            return;
+        }
+    }
+    panic!("{bug} was not caught as one of {reasons:?} with any of three seeds");
 }
 
 #[cfg(feature = "seeded-bugs")]

@@ -231,6 +231,9 @@ fn resolve_params(
 fn typed(kind: ParameterKind, value: &ParamValue) -> Result<Param, &'static str> {
     let fits = match (kind, value) {
         (ParameterKind::Kpi, ParamValue::Text(id)) => return Ok(Param::Kpi(id.clone())),
+        (ParameterKind::Number, ParamValue::Text(text)) => {
+            return percentage(text).map(|share| Param::Value(ParamValue::Number(share))).ok_or("a number");
+        }
         (ParameterKind::Number, ParamValue::Integer(whole)) => {
             return Ok(Param::Value(ParamValue::Number(*whole as f64)));
         }
@@ -250,6 +253,12 @@ fn typed(kind: ParameterKind, value: &ParamValue) -> Result<Param, &'static str>
         ParameterKind::Text => "a text",
         ParameterKind::Kpi => "the id of a KPI",
     })
+}
+
+/// `25 %` or `2,5 %` as a share: 0.25, 0.025.
+fn percentage(text: &str) -> Option<f64> {
+    let number = text.trim().strip_suffix('%')?.trim_end().replace(',', ".");
+    number.parse::<f64>().ok().filter(|value| value.is_finite()).map(|value| value / 100.0)
 }
 
 fn in_config(def: &RuleDef, key: &str, message: String) -> RuleProblem {

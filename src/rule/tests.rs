@@ -253,6 +253,9 @@ fn parameters_are_checked() {
         &[Some(40.0)],
     );
     assert!(matches!(right.verdict, Verdict::Judged(ref finding) if finding.level.is_some()));
+    let share = ("enter", ParamValue::Text("4100 %".to_owned()));
+    let percent = run(script, Some(sidecar), &[("low", ParamValue::Integer(1)), share], &[Some(40.0)]);
+    assert!(matches!(percent.verdict, Verdict::Judged(ref finding) if finding.level.is_some()), "4100 % is 41");
 }
 
 #[test]
