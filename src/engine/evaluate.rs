@@ -229,7 +229,12 @@ impl Round<'_> {
         match verdict {
             Verdict::Judged(finding) => {
                 let signal = signal_of(&finding);
-                let facts = Some(Arc::new(facts::of_finding(assessment, finding)));
+                let mut facts = facts::of_finding(assessment, finding);
+                // What was corrected just now is still to be told, beside the newer bucket's figures.
+                if let Some((old, new)) = corrected_now(state, &breach, commit) {
+                    (facts.corrected_from, facts.corrected_to) = (old, new);
+                }
+                let facts = Some(Arc::new(facts));
                 move_alert(state, &breach, (signal, facts), (target.policy(), moment(judged, about)), commit);
             }
             Verdict::Hold { reason } => {
@@ -326,7 +331,7 @@ impl Round<'_> {
             return;
         }
         let mut facts = facts::of_finding(&assessment, finding);
-        facts.corrected_from = old;
+        (facts.corrected_from, facts.corrected_to) = (old, new);
         alert.facts = Some(Arc::new(facts));
         alert.revision += 1;
         alert.slot = self.slot;
@@ -358,6 +363,16 @@ impl Target<'_> {
             keep_firing_for: self.rule.def.keep_firing_for.unwrap_or(Patience::NONE),
         }
     }
+}
+
+/// Old and new value of an alert that this very commit corrected.
+fn corrected_now(state: &State, key: &AlertKey, commit: &EvaluateCommit) -> Option<(Option<f64>, Option<f64>)> {
+    // Cheap for nearly all: only a corrected alert has the commit searched.
+    state.book.get(key)?.facts.as_ref()?.corrected_from?;
+    commit.transitions.iter().rev().find_map(|transition| match transition.change {
+        Change::Corrected { old, new } if transition.key == *key => Some((old, new)),
+        _ => None,
+    })
 }
 
 fn signal_of(finding: &Finding) -> Signal {

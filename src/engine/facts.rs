@@ -44,5 +44,6 @@ fn bare(assessment: &Assessment) -> AlertFacts {
         data: Some(assessment.data_facts()),
         cause: None,
         corrected_from: None,
+        corrected_to: None,
     }
 }

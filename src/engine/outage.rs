@@ -93,6 +93,7 @@ fn signal(trouble: Option<&String>, title: String, now: Timestamp) -> (Signal, O
         data: None,
         cause: Some(message.clone()),
         corrected_from: None,
+        corrected_to: None,
     };
     (Signal::Breach(Severity::Warning), Some(Arc::new(facts)))
 }

@@ -280,6 +280,9 @@ pub struct AlertFacts {
     /// The correction's old value, when one is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrected_from: Option<f64>,
+    /// The correction's new value; `value` may be of a newer bucket already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrected_to: Option<f64>,
 }
 
 /// A change in an alert's life.

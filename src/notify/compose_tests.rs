@@ -44,6 +44,7 @@ fn facts() -> AlertFacts {
         }),
         cause: None,
         corrected_from: None,
+        corrected_to: None,
     }
 }
 
@@ -155,8 +156,17 @@ fn a_correction_says_the_old_value() {
     let mut alert = firing();
     let before = alert.facts.as_deref().cloned().expect("facts");
     let unit = Unit::None;
-    alert.facts =
-        Some(AlertFacts { unit, objective: None, value: Some(8.0), corrected_from: Some(12.0), ..before }.into());
+    alert.facts = Some(
+        AlertFacts {
+            unit,
+            objective: None,
+            value: Some(8.0),
+            corrected_from: Some(12.0),
+            corrected_to: Some(3.0),
+            ..before
+        }
+        .into(),
+    );
     snapshot("correction", &alert, NotifyReason::Correction);
 }
 

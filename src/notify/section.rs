@@ -171,10 +171,10 @@ impl Writer<'_> {
         parts.join(", ")
     }
 
-    /// The watched figure: a share where the condition compares shares, else in the KPI's unit.
+    /// A value of the watched figure: a share where the condition compares shares, else in the KPI's unit.
     fn shown_value(&self, facts: &AlertFacts, value: f64) -> String {
-        let watched =
-            facts.conditions.iter().find(|condition| condition.value == value).map(|condition| condition.what.as_str());
+        let is_watched = |condition: &&crate::model::verdict::ConditionRecord| Some(condition.value) == facts.value;
+        let watched = facts.conditions.iter().find(is_watched).map(|condition| condition.what.as_str());
         match watched {
             Some(what) if what.contains("change") && !what.contains("change_abs") => {
                 percent(self.language, value, Sign::Always)
@@ -192,7 +192,7 @@ impl Writer<'_> {
         let mut sentences = Vec::new();
         let Some(facts) = self.facts else { return sentences };
         if reason == NotifyReason::Correction
-            && let (Some(old), Some(new)) = (facts.corrected_from, facts.value)
+            && let (Some(old), Some(new)) = (facts.corrected_from, facts.corrected_to)
         {
             sentences.push(format!(
                 "{}{}{} {} {}.",
@@ -200,7 +200,7 @@ impl Writer<'_> {
                 self.colon(),
                 self.shown_value(facts, new),
                 self.word(Text::CorrectedFrom),
-                self.amount(old)
+                self.shown_value(facts, old)
             ));
         }
         if self.alert.phase == Phase::Firing {
