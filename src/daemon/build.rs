@@ -10,6 +10,7 @@ use crate::engine::Setup;
 use crate::model::ids::{PersonId, ReceiverId, SourceId};
 use crate::model::notification::Person;
 use crate::rule::{RuleProblem, RuleSet, ScriptFiles, shipped};
+use crate::secret::SecretRef;
 use crate::source::{BuildContext, Source};
 
 /// Longest script or sidecar read from disk, in bytes.
@@ -47,9 +48,10 @@ fn build_sources(
     secrets: &Secrets,
     problems: &mut Vec<Problem>,
 ) -> HashMap<SourceId, Arc<Source>> {
-    let resolve = |reference: &crate::secret::SecretRef| secrets.resolve(reference);
     let mut sources = HashMap::new();
     for (id, (source, base_dir)) in &config.sources {
+        let own = beside(secrets, base_dir);
+        let resolve = |reference: &SecretRef| own.resolve(reference);
         match source.clone().build(&BuildContext { base_dir, resolve: &resolve }) {
             Ok(source) => {
                 sources.insert(id.clone(), Arc::new(source));
@@ -68,12 +70,13 @@ fn build_channels(
     secrets: &Secrets,
     problems: &mut Vec<Problem>,
 ) -> HashMap<ReceiverId, Vec<Arc<Channel>>> {
-    let resolve = |reference: &crate::secret::SecretRef| secrets.resolve(reference);
     let people = |id: &PersonId| config.catalog.people.get(id).map(|person| Person::clone(person));
     let mut channels = HashMap::new();
     for (id, parts) in &config.channels {
         let mut built = Vec::new();
         for (part, base_dir) in parts {
+            let own = beside(secrets, base_dir);
+            let resolve = |reference: &SecretRef| own.resolve(reference);
             let context = ChannelContext {
                 mail: config.mail.as_ref().map(|(mail, _)| mail),
                 people: &people,
@@ -92,6 +95,11 @@ fn build_channels(
         channels.insert(id.clone(), built);
     }
     channels
+}
+
+/// Secret files are named relative to the file that names them.
+fn beside(secrets: &Secrets, base_dir: &Path) -> Secrets {
+    Secrets { environment: secrets.environment.clone(), base_dir: base_dir.to_owned() }
 }
 
 fn check_queries(
