@@ -205,7 +205,7 @@ impl Cycle {
             if error.is_fatal() || !matches!(error, StoreError::Full { .. }) {
                 return Err(error.into());
             }
-            tracing::error!(%error, "the state can't be written; deciding waits, what is queued goes on");
+            tracing::error!(%error, "the state can't be written; deciding and sending wait until there is space");
             tokio::time::sleep(COMMIT_AGAIN).await;
         }
         Ok(effects)
