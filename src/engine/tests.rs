@@ -28,6 +28,9 @@ use crate::model::unit::{Category, Direction, Kind, Language, Unit};
 use crate::model::verdict::Severity;
 use crate::rule::{RuleSet, ScriptFiles, on_large_stack};
 
+#[path = "many_tests.rs"]
+mod many;
+
 const ABOVE_FIVE: &str = "fn evaluate(kpi, p) { above(kpi.value, 5).critical_above(50) }";
 const BEHIND: &str = "fn evaluate(kpi, objective, p) { above(objective.shortfall_ratio, 0.1) }";
 
@@ -209,6 +212,7 @@ impl Bench {
         let alerts = sorted.values().map(|alert| serde_json::from_str(&text(alert)).expect("and read"));
         let stored = StoredState {
             alerts: alerts.collect(),
+            pulses: Vec::new(),
             groups: old.groups.iter().cloned().collect(),
             silences: old.silences.clone(),
             clocks: old.clocks.values().cloned().collect(),
