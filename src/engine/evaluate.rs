@@ -236,7 +236,8 @@ impl<'a> Round<'a> {
             return;
         }
         let expected = self.kpi.grain.last_ended(self.now, &self.kpi.zone);
-        let judged = if judgement.read_data() { assessment.current().ok().map(|point| point.index) } else { Some(expected) };
+        let judged =
+            if judgement.read_data() { assessment.current().ok().map(|point| point.index) } else { Some(expected) };
         let period = assessment.period().ok();
         self.end_old_periods(state, &subject, assessment, period, commit);
         let about = target.rule.sidecar.about;
@@ -256,7 +257,14 @@ impl<'a> Round<'a> {
             Verdict::Judged(finding) => {
                 let make = || Some(judgement.facts(target.rule, assessment, *finding));
                 let signal = (signal_of(finding), finding.value);
-                move_alert(state, &breach, signal, self.figures(&make), (target.policy(), moment(judged, about)), commit);
+                move_alert(
+                    state,
+                    &breach,
+                    signal,
+                    self.figures(&make),
+                    (target.policy(), moment(judged, about)),
+                    commit,
+                );
             }
             Verdict::Hold { reason } => {
                 self.freeze(state, &breach.subject, &Freeze::Hold { reason: reason.key.clone() }, commit);

@@ -72,6 +72,13 @@ pub(super) fn delivery(state: &mut State, report: &DeliveryReport, now: Timestam
     trouble(state, &key, (report.dead.as_ref(), &title), (Policy::AT_ONCE, moment), commit);
 }
 
+/// The service's own trouble begins, goes on or ends.
+pub(super) fn service(state: &mut State, message: Option<&String>, now: Timestamp, commit: &mut EvaluateCommit) {
+    let moment = Moment { now, slot: now, bucket: None, counts: true, about: About::System };
+    let key = key(Subject::Service, Aspect::System);
+    trouble(state, &key, (message, "Vigie"), (Policy::AT_ONCE, moment), commit);
+}
+
 fn key(subject: Subject, aspect: Aspect) -> AlertKey {
     AlertKey { subject, period: None, aspect }
 }

@@ -21,6 +21,7 @@ pub fn step(state: &mut State, setup: &Setup, event: Event, now: Timestamp) -> E
         Event::Wake => wake(state, setup, now, &mut effects),
         Event::Act(action) => act::act(state, setup, action, now, &mut effects),
         Event::DeliveryEnded(report) => outage::delivery(state, &report, now, &mut effects.evaluate),
+        Event::Service { trouble } => outage::service(state, trouble.as_ref(), now, &mut effects.evaluate),
         Event::Reconfigured => moves::close_removed(state, setup, now, &mut effects.evaluate),
     }
     effects

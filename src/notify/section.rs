@@ -113,6 +113,7 @@ impl Writer<'_> {
             Aspect::Failed => Some(self.word(Text::RuleFailed)),
             Aspect::Outage if matches!(self.alert.key.subject, Subject::Data(_)) => Some(self.word(Text::NoData)),
             Aspect::Outage => Some(self.word(Text::SourceOutage)),
+            Aspect::System if self.alert.key.subject == Subject::Service => Some(self.word(Text::ServiceTrouble)),
             Aspect::System => Some(self.word(Text::DeliveryDead)),
         };
         what.map_or_else(|| severity.to_owned(), |what| format!("{severity} · {what}"))

@@ -55,18 +55,12 @@ impl RuleSet {
         let (verdict, outcome) = match called {
             Ok(Ok(outcome)) => (rule.conclude(&run, &outcome), Some(outcome)),
             Ok(Err(error)) => (rule.fail(&error), None),
-            Err(_) => {
-                (Verdict::Failed { cause: format!("{}: the script made its engine panic", rule.path) }, None)
-            }
+            Err(_) => (Verdict::Failed { cause: format!("{}: the script made its engine panic", rule.path) }, None),
         };
         Run { verdict, read_data: run.read_data.load(Ordering::Relaxed), surroundings: run, outcome }
     }
 
-    fn call(
-        &self,
-        rule: &CompiledRule,
-        run: &Shared,
-    ) -> Result<Outcome, Box<EvalAltResult>> {
+    fn call(&self, rule: &CompiledRule, run: &Shared) -> Result<Outcome, Box<EvalAltResult>> {
         let mut scope = Scope::new();
         let options = CallFnOptions::new().eval_ast(false).with_tag(run.clone());
         let kpi = KpiView { run: run.clone(), other: None };

@@ -197,10 +197,10 @@ fn a_condition_knows_what_it_watched() {
     // The first condition that is met, not the first one.
     assert!((finding.value.expect("a value") - -0.6).abs() < 1e-9);
     let conditions = rule.details(&run).conditions;
-    assert_eq!(conditions.iter().map(|c| (c.what.as_str(), c.met)).collect::<Vec<_>>(), [
-        ("kpi.value", false),
-        ("kpi.change(1)", true)
-    ]);
+    assert_eq!(
+        conditions.iter().map(|c| (c.what.as_str(), c.met)).collect::<Vec<_>>(),
+        [("kpi.value", false), ("kpi.change(1)", true)]
+    );
 }
 
 #[test]
