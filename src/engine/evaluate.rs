@@ -30,7 +30,7 @@ use crate::model::verdict::{Details, Finding, Severity, Verdict};
 use crate::rule::{CompiledRule, Run};
 
 /// Alerts that only go on are given new figures up to this many per slot; the rest when they are told.
-const RENEWALS_PER_SLOT_MAX: u32 = 500;
+pub(super) const RENEWALS_PER_SLOT_MAX: u32 = 200;
 /// Failures in a row after which a rule is not tried on the slot's remaining series.
 const FAILURES_MAX: u32 = 3;
 
