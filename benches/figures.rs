@@ -198,6 +198,7 @@ async fn fill(world: &World, kpi: &KpiId, last: Date) -> Timestamp {
         definition: definition_of(definition),
         rules: vec![RuleId::from("judge")],
         last_slot: Some(yesterday),
+        waiting: Vec::new(),
         open: None,
         pulled_to: Some(newest),
         last_pull_at: Some(known_at),

@@ -16,6 +16,7 @@ mod state;
 mod step;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use event::{Answer, DeliveryReport, Effects, Event, PullReport, PullTrouble, SlotEvent, Tally};
 pub use history::History;

@@ -18,6 +18,8 @@ pub struct Setup {
     pub catalog: Arc<Catalog>,
     pub rules: Arc<RuleSet>,
     bindings: HashMap<KpiId, Vec<Binding>>,
+    /// For each KPI that rules read beside their own: the KPIs that those rules run on.
+    readers: HashMap<KpiId, Vec<KpiId>>,
 }
 
 /// One rule on one KPI.
@@ -42,7 +44,23 @@ impl Setup {
                 bindings.entry(kpi.clone()).or_default().push(Binding { rule: rule.clone(), objectives });
             }
         }
-        Setup { catalog, rules, bindings }
+        let mut readers: HashMap<KpiId, Vec<KpiId>> = HashMap::new();
+        for rule in catalog.rules.keys().filter_map(|id| rules.get(id)).filter(|rule| !rule.others.is_empty()) {
+            for read in rule.others.iter().chain(&rule.def.on) {
+                let owners = readers.entry(read.clone()).or_default();
+                owners.extend(rule.def.on.iter().filter(|kpi| *kpi == read || rule.others.contains(read)).cloned());
+            }
+        }
+        for owners in readers.values_mut() {
+            owners.sort_unstable();
+            owners.dedup();
+        }
+        Setup { catalog, rules, bindings, readers }
+    }
+
+    /// KPIs whose rules may have waited for this one; itself, if such a rule runs on it.
+    pub(super) fn readers(&self, kpi: &KpiId) -> &[KpiId] {
+        self.readers.get(kpi).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn bindings(&self, kpi: &KpiId) -> &[Binding] {

@@ -123,6 +123,7 @@ pub(super) fn clock(last_slot: i64) -> KpiClock {
         kpi: kpi(),
         definition: "d".into(),
         last_slot: Some(at(last_slot)),
+        waiting: vec![],
         open: None,
         pulled_to: Some(12),
         last_pull_at: None,
