@@ -1,6 +1,6 @@
 //! The end-to-end suite: the built program against real servers, judged by scripts that share no code with it.
 //!
-//! Needs python3, opensmtpd, prometheus and sqlite3 (`.ci/run` installs them) and, for the mail server, root. With
+//! Needs python3, opensmtpd, prometheus, sqlite3 and strace (`.ci/run` installs them) and, for the mail server, root. With
 //! `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and `VIGIE_SEED` set the crash run.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "summaries are shown; settings come from outside")]
@@ -89,6 +89,12 @@ fn prometheus_is_read_and_mail_is_delivered() {
 fn a_full_disk_stops_history_and_no_message() {
     let (_alone, folder) = (alone(), folder());
     check(python("disk_full.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
+fn a_disk_that_fails_to_sync_ends_the_daemon() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("disk_error.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
 }
 
 fn crash(vigie: &Path, kills: &str, seed: &str, folder: &Path) -> Command {
