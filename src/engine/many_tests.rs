@@ -120,3 +120,15 @@ fn reminders_tell_the_newest_figures() {
     let sections = &reminder.notify.deliveries[0].message.sections;
     assert!(sections.iter().all(|section| section.payload.value == Some(8.0)), "old figures in a reminder");
 }
+
+#[test]
+fn an_alert_that_comes_back_counts_on() {
+    let mut bench = Bench::simple("fn evaluate(kpi, p) { above(kpi.value, 5) }");
+    for word in ["9", "1"] {
+        bench.feed(word);
+        bench.step(Event::Wake);
+    }
+    assert!(bench.state.book.is_empty(), "its end was told, so it has left the book");
+    bench.feed("9");
+    assert_eq!(bench.state.book.sorted().into_values().map(|alert| alert.episode).collect::<Vec<_>>(), [2]);
+}

@@ -28,12 +28,15 @@ pub(super) fn move_alert(
     (policy, moment): (Policy, Moment),
     commit: &mut EvaluateCommit,
 ) {
+    let known = state.book.get(key).is_some();
+    if !known && !matches!(signal, Signal::Breach(_)) {
+        return;
+    }
+    let fired_before = if known { 0 } else { state.episodes_of(key) };
     let moved = state.book.alter(key, |before| {
-        if before.is_none() && !matches!(signal, Signal::Breach(_)) {
-            return (None, None);
-        }
         let mut stepped = alert::step(before, key, (signal, value), policy, moment);
         let Some(mut alert) = stepped.alert.take() else { return (None, None) };
+        alert.episode += fired_before;
         let renewed = renew(&mut alert, &stepped.changes, figures);
         match stepped.written {
             Written::Nothing if !renewed => (Some(alert), None),
@@ -49,6 +52,7 @@ pub(super) fn move_alert(
     if alert.phase == Phase::Inactive {
         commit.alerts.retain(|known| known.key != *key);
         commit.gone.push(key.clone());
+        state.note_episode(&alert);
     } else {
         write(state, alert, commit);
     }

@@ -27,6 +27,8 @@ pub struct State {
     pub changed: BTreeSet<AlertKey>,
     /// KPIs that are catching up: nothing is told of them until they have.
     pub catching_up: BTreeSet<KpiId>,
+    /// How often alerts that left the book have fired, by their identities' digest.
+    episodes: HashMap<u64, u32>,
     /// Rules and KPIs for which the store holds pulses.
     pub(super) pulsed: HashSet<(KpiId, RuleId)>,
 }
@@ -48,6 +50,7 @@ impl State {
             notifications: stored.notifications,
             changed,
             catching_up: BTreeSet::new(),
+            episodes: stored.episodes,
             pulsed: stored.pulses.into_iter().map(|pulse| (pulse.kpi, pulse.rule)).collect(),
         }
     }
@@ -55,6 +58,25 @@ impl State {
     /// When the notify half has something to do next.
     pub fn next_wake(&self) -> Option<Timestamp> {
         self.groups.next_wake()
+    }
+
+    /// Takes an alert out of the book; its identity goes on counting where it left.
+    pub(super) fn forget(&mut self, key: &AlertKey) {
+        if let Some(alert) = self.book.take(key) {
+            self.note_episode(&alert);
+        }
+    }
+
+    pub(super) fn note_episode(&mut self, alert: &Alert) {
+        if alert.episode > 0 {
+            self.episodes.insert(alert.key.digest(), alert.episode);
+        }
+    }
+
+    /// How often an alert that is not in the book has fired.
+    pub(super) fn episodes_of(&self, key: &AlertKey) -> u32 {
+        // Nearly always there is none: then nothing is digested.
+        if self.episodes.is_empty() { 0 } else { self.episodes.get(&key.digest()).copied().unwrap_or(0) }
     }
 
     /// Numbers a change of an alert and notes that somebody may have to hear of it.

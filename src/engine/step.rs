@@ -94,6 +94,6 @@ fn end_silences(state: &mut State, now: Timestamp, effects: &mut Effects) {
 
 fn forget(state: &mut State, commit: &NotifyCommit) {
     for key in &commit.alerts_gone {
-        state.book.take(key);
+        state.forget(key);
     }
 }

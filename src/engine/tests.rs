@@ -215,6 +215,7 @@ impl Bench {
         let stored = StoredState {
             alerts: alerts.collect(),
             pulses: Vec::new(),
+            episodes: std::collections::HashMap::new(),
             groups: old.groups.iter().cloned().collect(),
             silences: old.silences.clone(),
             clocks: old.clocks.values().cloned().collect(),

@@ -139,6 +139,8 @@ pub struct StoredState {
     pub alerts: Vec<Alert>,
     /// What of them is stored apart.
     pub pulses: Vec<RulePulse>,
+    /// How often alerts that are no longer live have fired, by their identities' digest.
+    pub episodes: HashMap<u64, u32>,
     pub groups: Vec<Group>,
     pub silences: Vec<Silence>,
     pub clocks: Vec<KpiClock>,

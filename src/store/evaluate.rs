@@ -111,6 +111,9 @@ async fn put_pulses(conn: &mut SqliteConnection, pulses: &[RulePulse]) -> Result
 /// Takes ended alerts out of the book.
 pub(super) async fn drop_alerts(conn: &mut SqliteConnection, gone: &[AlertKey]) -> Result<(), Failure> {
     let keys: Vec<String> = gone.iter().map(AlertKey::canonical).collect();
+    let sql = "INSERT OR REPLACE INTO alert_episode (alert, episode) SELECT alert, episode FROM alert \
+               WHERE episode > 0 AND alert IN (SELECT value FROM json_each(?1))";
+    batch(conn, sql, &keys).await?;
     batch(conn, "DELETE FROM alert WHERE alert IN (SELECT value FROM json_each(?1))", &keys).await
 }
 

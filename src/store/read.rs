@@ -8,6 +8,7 @@ use sqlx::{Row, SqliteExecutor};
 
 use crate::model::alert::{Alert, Transition};
 use crate::model::commit::{KpiClock, RulePulse, SourceState, StoredState};
+use crate::model::digest::Digest;
 use crate::model::ids::{KpiId, ReceiverId};
 use crate::model::notification::{Delivery, DeliveryState, Silence};
 use crate::model::observation::Rejection;
@@ -82,6 +83,9 @@ impl Store {
             let mut tx = self.inner.readers.begin().await?;
             let pulses = pulses_in(&mut *tx).await?;
             let alerts = alerts_in(&mut *tx, &pulses).await?;
+            let sql = "SELECT alert, episode FROM alert_episode ORDER BY alert";
+            let rows: Vec<(String, u32)> = sqlx::query_as(sql).fetch_all(&mut *tx).await?;
+            let episodes = rows.into_iter().map(|(alert, episode)| (Digest::of(alert), episode)).collect();
             let groups = bodies(&mut *tx, "SELECT id, body FROM alert_group ORDER BY id").await?;
             let silences = bodies(&mut *tx, SILENCES).await?;
             let clocks = bodies(&mut *tx, CLOCKS).await?;
@@ -98,6 +102,7 @@ impl Store {
             Ok(StoredState {
                 alerts,
                 pulses,
+                episodes,
                 groups,
                 silences,
                 clocks,

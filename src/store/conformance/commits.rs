@@ -303,3 +303,16 @@ fn futures_are_send(store: &Store) {
     check(store.begin_attempt(1, at(1)));
     check(store.transitions(&TransitionFilter::default()));
 }
+
+#[tokio::test]
+async fn how_often_an_alert_fired_outlives_it() {
+    let place = Place::new();
+    let store = place.open().await;
+    store.commit_evaluate(&full_evaluate(), store.epoch()).await.unwrap();
+    let gone = vec![key("r")];
+    let fired = alert("r", Phase::Firing).episode;
+    store.commit_evaluate(&EvaluateCommit { gone, ..EvaluateCommit::default() }, store.epoch()).await.unwrap();
+    let state = store.load().await.unwrap();
+    assert_eq!(state.alerts.len(), 1);
+    assert_eq!(state.episodes.get(&key("r").digest()), Some(&fired));
+}

@@ -6,3 +6,9 @@ CREATE TABLE pulse (
     body TEXT NOT NULL,
     PRIMARY KEY (kpi, rule)
 ) STRICT, WITHOUT ROWID;
+
+-- How often an alert that is no longer live has fired; the next time goes on counting.
+CREATE TABLE alert_episode (
+    alert   TEXT PRIMARY KEY,
+    episode INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
