@@ -28,7 +28,7 @@ pub struct State {
     /// KPIs that are catching up: nothing is told of them until they have.
     pub catching_up: BTreeSet<KpiId>,
     /// How often alerts that left the book have fired, by their identities' digest.
-    episodes: HashMap<u64, u32>,
+    pub(super) episodes: HashMap<u64, u32>,
     /// Rules and KPIs for which the store holds pulses.
     pub(super) pulsed: HashSet<(KpiId, RuleId)>,
 }
