@@ -23,7 +23,7 @@ mod fake_smtp;
 #[cfg(test)]
 mod fixture;
 
-pub use build::{Channel, ChannelContext};
+pub use build::{Channel, ChannelContext, MailContext};
 pub use config::{
-    ChannelConfig, EmailConfig, MailConfig, MaildirConfig, SlackConfig, SmtpConfig, TextRef, TlsMode, WebhookConfig,
+    ChannelConfig, EmailConfig, MailConfig, MaildirConfig, SlackConfig, SmtpConfig, TlsMode, WebhookConfig,
 };

@@ -3,7 +3,6 @@
 //! The commands are driven here one by one, so that the stage of a failure is known. A connection is
 //! never used twice: lettre bounds connecting only, and dropping a pooled send may poison its connection.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -18,7 +17,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::model::notification::AttemptOutcome;
-use crate::secret::Secret;
+use crate::net::{TlsFault, root_cause};
+use crate::secret::{Secret, scrub};
 
 use super::clean;
 use super::config::TlsMode;
@@ -111,9 +111,12 @@ impl Smtp {
 
     fn failure(&self, error: &Error) -> Failure {
         let text = self.words(error);
-        match error.status() {
-            Some(code) => Failure::Reply { code: code.into(), text },
-            None if error.is_tls() => Failure::Tls(text),
+        if let Some(code) = error.status() {
+            return Failure::Reply { code: code.into(), text };
+        }
+        // A failed handshake counts as a failed connection for lettre: only the innermost cause tells them apart.
+        match TlsFault::find(error) {
+            Some(fault) => Failure::Tls(fault),
             None if error.is_client() => Failure::Unsupported(text),
             None => Failure::Broken(text),
         }
@@ -121,16 +124,12 @@ impl Smtp {
 
     /// The innermost words of an error, without anything secret that a server may have echoed.
     fn words(&self, error: &Error) -> String {
-        let mut source: &dyn std::error::Error = error;
-        while let Some(inner) = source.source() {
-            source = inner;
-        }
         let mut secrets = Vec::new();
         if let Some((user, password)) = &self.login {
             secrets.push(Secret::new(format!("\0{user}\0{}", password.expose())));
             secrets.push(password.clone());
         }
-        clean::one_line(&clean::scrub(&source.to_string(), &secrets), REPLY_CHARS_MAX)
+        clean::one_line(&scrub(&root_cause(error), &secrets), REPLY_CHARS_MAX)
     }
 }
 
@@ -178,25 +177,4 @@ fn reached(stage: &AtomicU8, now: Stage) {
 fn stage_of(stage: &AtomicU8) -> Stage {
     let reached = stage.load(Ordering::SeqCst);
     Stage::ALL.into_iter().find(|each| *each as u8 == reached).unwrap_or(Stage::Connect)
-}
-
-/// True for hosts that can only be this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_matches(['[', ']']);
-    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_counts_as_loopback() {
-        for host in ["localhost", "LocalHost", "127.0.0.1", "127.1.2.3", "::1", "[::1]"] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in ["mail.example.test", "10.0.0.1", "localhost.example.test", "0.0.0.0", ""] {
-            assert!(!is_loopback(host), "{host}");
-        }
-    }
 }

@@ -28,6 +28,10 @@ impl Request {
         Request::new(Method::GET, url, Vec::new())
     }
 
+    pub(super) fn head(url: Url) -> Request {
+        Request::new(Method::HEAD, url, Vec::new())
+    }
+
     pub fn post(url: Url, body: Vec<u8>) -> Request {
         Request::new(Method::POST, url, body)
     }
