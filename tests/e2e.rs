@@ -1,6 +1,6 @@
 //! The end-to-end suite: the built program against real servers, judged by scripts that share no code with it.
 //!
-//! Needs python3, opensmtpd, prometheus and sqlite3 (`.ci/run` installs them) and, for the mail server, root. With
+//! Needs python3, opensmtpd, openssl, prometheus and sqlite3 (`.ci/run` installs them) and, for the mail server, root. With
 //! `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and `VIGIE_SEED` set the crash run.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "summaries are shown; settings come from outside")]
@@ -83,6 +83,12 @@ fn the_demo_tells_what_its_database_holds() {
 fn prometheus_is_read_and_mail_is_delivered() {
     let (_alone, folder) = (alone(), folder());
     check(python("prometheus.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
+fn mail_goes_over_tls_to_whom_is_trusted() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("mail_tls.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
 }
 
 fn crash(vigie: &Path, kills: &str, seed: &str, folder: &Path) -> Command {

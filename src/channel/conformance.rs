@@ -54,8 +54,12 @@ fn email(port: u16) -> Channel {
 }
 
 fn slack(base: &str) -> Channel {
-    let config =
-        ChannelConfig::Slack(SlackConfig { webhook: env(&format!("{base}/services/T0/{SECRET}")), tls: None, proxy: None, language: None });
+    let config = ChannelConfig::Slack(SlackConfig {
+        webhook: env(&format!("{base}/services/T0/{SECRET}")),
+        tls: None,
+        proxy: None,
+        language: None,
+    });
     build(&config, None).expect("builds")
 }
 
@@ -261,7 +265,8 @@ fn mistakes_are_named_before_the_first_send() {
     check_refused(&to("claire"), Some(&remote(half)), "needs `password`");
     let missing = SmtpConfig { user: Some("v".to_owned()), password: Some(env("MISSING")), ..SmtpConfig::default() };
     check_refused(&to("claire"), Some(&remote(missing)), "MISSING is not set");
-    let hook = |url: &str| ChannelConfig::Slack(SlackConfig { webhook: env(url), tls: None, proxy: None, language: None });
+    let hook =
+        |url: &str| ChannelConfig::Slack(SlackConfig { webhook: env(url), tls: None, proxy: None, language: None });
     check_refused(&hook("http://hooks.example.test/s3cr3t-Hunter22"), None, "https://");
     check_refused(&hook("KEY"), None, "slack webhook: the address can't be read");
     let reserved = WebhookConfig {

@@ -16,7 +16,7 @@ use crate::secret::Resolver;
 use super::build::{ChannelContext, MailContext};
 use super::config::{MailConfig, SmtpConfig, TlsMode};
 use super::mime::{self, Mime, Parties};
-use super::smtp::Smtp;
+use super::smtp::{Security, Smtp};
 use super::view::bodies;
 
 /// Someone who gets mail.
@@ -167,7 +167,9 @@ fn build_smtp(config: &SmtpConfig, base_dir: &Path, resolve: Resolver<'_>) -> Re
         ));
     }
     let login = match (&config.user, &config.password) {
-        (Some(user), Some(password)) => Some((user.clone(), resolve(password).map_err(|cause| format!("mail.smtp.password: {cause}"))?)),
+        (Some(user), Some(password)) => {
+            Some((user.clone(), resolve(password).map_err(|cause| format!("mail.smtp.password: {cause}"))?))
+        }
         (None, None) => None,
         (Some(_), None) => return Err("mail.smtp.user needs `password`, a secret reference".to_owned()),
         (None, Some(_)) => return Err("mail.smtp.password needs `user`".to_owned()),
@@ -179,11 +181,13 @@ fn build_smtp(config: &SmtpConfig, base_dir: &Path, resolve: Resolver<'_>) -> Re
         },
         None => None,
     };
-    let trust = match tls {
-        TlsMode::None => None,
-        TlsMode::Starttls | TlsMode::Implicit => Some(trust(&host, config.ca.as_deref(), base_dir)?),
+    let trust = || trust(&host, config.ca.as_deref(), base_dir);
+    let security = match tls {
+        TlsMode::None => Security::None,
+        TlsMode::Starttls => Security::Starttls(trust()?),
+        TlsMode::Implicit => Security::Implicit(trust()?),
     };
-    Ok(Smtp { host, port, tls, trust, hello: hello(config.hello.as_deref())?, login, timeout })
+    Ok(Smtp { host, port, security, hello: hello(config.hello.as_deref())?, login, timeout })
 }
 
 fn port_and_tls(config: &SmtpConfig, host: &str) -> (u16, TlsMode) {

@@ -42,10 +42,7 @@ impl Stage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// The server answered with a refusal.
-    Reply {
-        code: u16,
-        text: String,
-    },
+    Reply { code: u16, text: String },
     /// The connection failed, broke, or spoke nonsense.
     Broken(String),
     /// No answer before the deadline.

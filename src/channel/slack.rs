@@ -30,8 +30,7 @@ pub(super) struct Slack {
 impl Slack {
     pub(super) fn build(config: &SlackConfig, context: &ChannelContext<'_>) -> Result<Slack, String> {
         let url = (context.resolve)(&config.webhook).map_err(|cause| format!("slack webhook: {cause}"))?;
-        let settings =
-            HttpSettings { tls: config.tls.clone(), proxy: config.proxy.clone(), ..HttpSettings::default() };
+        let settings = HttpSettings { tls: config.tls.clone(), proxy: config.proxy.clone(), ..HttpSettings::default() };
         let http = Http::build("slack webhook", &url, &settings, context)?;
         if !http.is_private() {
             return Err("slack webhook: the address is a secret and must begin with https://".to_owned());

@@ -39,7 +39,12 @@ impl HttpClient {
     /// Builds the client; files of the settings are relative to `base_dir`.
     pub fn new(settings: &HttpSettings, base_dir: &Path, resolve: Resolver<'_>) -> Result<HttpClient, String> {
         install_crypto();
-        let proxy = settings.proxy.as_ref().map(|proxy| proxy.resolve(resolve)).transpose().map_err(|cause| format!("proxy: {cause}"))?;
+        let proxy = settings
+            .proxy
+            .as_ref()
+            .map(|proxy| proxy.resolve(resolve))
+            .transpose()
+            .map_err(|cause| format!("proxy: {cause}"))?;
         let builder = || -> Result<ClientBuilder, String> {
             let mut builder = Client::builder()
                 .user_agent(concat!("vigie/", env!("CARGO_PKG_VERSION")))

@@ -89,7 +89,8 @@ impl Endpoint {
         match tokio::time::timeout(deadline, self.exchange(&request)).await {
             Ok(outcome) => outcome,
             Err(_) => {
-                let message = format!("{} gave no whole answer within {deadline:?}; check that it is up", self.origin());
+                let message =
+                    format!("{} gave no whole answer within {deadline:?}; check that it is up", self.origin());
                 Err(Unanswered { error: NetError::new(ErrorClass::Deadline, message), may_have_arrived: true })
             }
         }

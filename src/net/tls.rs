@@ -21,8 +21,7 @@ pub(super) fn with_tls(
     if let Some(path) = &tls.ca {
         let authorities = authorities(base_dir, path, "tls.ca")?;
         let authorities: Result<Vec<_>, _> = authorities.iter().map(|each| Certificate::from_der(each)).collect();
-        let authorities =
-            authorities.map_err(|error| format!("tls.ca: {} can't be used: {error}", path.display()))?;
+        let authorities = authorities.map_err(|error| format!("tls.ca: {} can't be used: {error}", path.display()))?;
         builder = builder.tls_certs_only(authorities);
     }
     match (&tls.cert, &tls.key) {
@@ -61,7 +60,8 @@ pub fn authorities(base_dir: &Path, path: &Path, key: &str) -> Result<Vec<Certif
 
 fn read_pem(base_dir: &Path, path: &Path, key: &str) -> Result<Vec<u8>, String> {
     let path = base_dir.join(path);
-    std::fs::read(&path).map_err(|error| format!("{key}: can't read {}: {error}; check path and rights", path.display()))
+    std::fs::read(&path)
+        .map_err(|error| format!("{key}: can't read {}: {error}; check path and rights", path.display()))
 }
 
 /// Names the one TLS implementation; a second call changes nothing.
