@@ -199,8 +199,10 @@ impl Talk {
     }
 
     fn hello(&self) -> String {
-        let more: String = self.capabilities.iter().map(|each| format!("250-{each}\r\n")).collect();
-        format!("250-fake.example.test\r\n{more}250 SMTPUTF8\r\n")
+        let names = ["fake.example.test"].into_iter().chain(self.capabilities.iter().map(String::as_str));
+        let mut lines: Vec<String> = names.map(|each| format!("250-{each}\r\n")).collect();
+        lines.push("250 SMTPUTF8\r\n".to_owned());
+        lines.concat()
     }
 
     async fn line(&self, stream: &mut BufReader<Box<dyn Stream>>) -> std::io::Result<Option<String>> {

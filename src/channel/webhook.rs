@@ -56,7 +56,9 @@ impl Webhook {
             ..HttpSettings::default()
         };
         let mut http = Http::build("webhook", &url, &settings, context)?;
-        secret.into_iter().for_each(|secret| http.hide(secret));
+        if let Some(secret) = secret {
+            http.hide(secret);
+        }
         Ok(Webhook { http, key })
     }
 

@@ -126,6 +126,8 @@ async fn certificates_that_are_not_to_be_trusted_say_why() {
     // The same name with another key.
     let twin = Authority::new("Vigie test authority");
     check_refused(&trust, &twin.issue(&["localhost"]), Some(ca()), &unknown).await;
+    let own = ["it is an authority's own", "replace it on the server"];
+    check_refused(&trust, &trust.authority.itself(), Some(ca()), &own).await;
     let other = trust.authority.issue(&["mail.example.test"]);
     check_refused(&trust, &other, Some(ca()), &["is made for mail.example.test", "in url"]).await;
     let old = trust.authority.issue_expired(&["localhost"]);

@@ -29,7 +29,7 @@ pub(crate) struct Issued {
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Authority {
-        let mut params = CertificateParams::default();
+        let mut params = CertificateParams::new(owned(&["localhost"])).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Authority { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
@@ -42,6 +42,11 @@ impl Authority {
     /// Writes its certificate for a `ca` setting.
     pub(crate) fn write(&self, path: &Path) {
         std::fs::write(path, self.pem()).unwrap();
+    }
+
+    /// Its own certificate as a server would show it.
+    pub(crate) fn itself(&self) -> Issued {
+        Issued { cert: self.pem(), key: self.issuer.key().serialize_pem() }
     }
 
     /// A certificate for these names and addresses, valid now.

@@ -2,9 +2,9 @@
 
     mail_tls.py --vigie BIN --dir DIR
 
-OpenSMTPD listens with TLS from the first byte (AUTH required), with STARTTLS (AUTH required) and with STARTTLS for
-anybody. Through each the mail arrives once, and the server's own `Received` header says how it came. With another
-authority nothing arrives, and `vigie deliveries` and `vigie check --connect` say that it is the certificate.
+The server of `mail_sink.py` listens with TLS from the first byte (AUTH required), with STARTTLS (AUTH required) and
+with STARTTLS for anybody. Through each the mail arrives once, encrypted and by whom it should be. With another authority
+nothing arrives, and `vigie deliveries` and `vigie check --connect` say that it is the certificate.
 """
 
 import argparse
@@ -15,10 +15,13 @@ import pathlib
 import subprocess
 import time
 
-from support import Daemon, MailServer, expect, main, new_mails, program, read_mail, text_part, wait_for
+from support import HERE, INSTALL, Child, Daemon, answers, expect, free_port, main, new_mails, program, read_lines
+from support import read_mail, text_part, wait_for
 
 USER, PASSWORD = "vigie", "Tr0mpe-l-oeil"
 KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+# Debian's own, which finds Debian's aiosmtpd.
+PYTHON = "/usr/bin/python3"
 
 
 def openssl(folder, *words):
@@ -40,19 +43,27 @@ def make_certificates(folder):
     (folder / "names.cnf").write_text("subjectAltName = DNS:localhost\n")
     openssl(folder, "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
             "-days", "2", "-extfile", "names.cnf", "-out", "server.pem")
-    (folder / "server.key").chmod(0o600)
     return folder
 
 
-def start_server(folder, certificates):
-    hashed = subprocess.run([program("smtpctl", "opensmtpd"), "encrypt", PASSWORD], capture_output=True, text=True, check=True)
-    before = (
-        f'pki localhost cert "{certificates}/server.pem"\n'
-        f'pki localhost key "{certificates}/server.key"\n'
-        f'table users {{ {USER} = "{hashed.stdout.strip()}" }}\n'
-    )
-    listeners = ["smtps pki localhost auth <users>", "tls-require pki localhost auth <users>", "tls-require pki localhost"]
-    return MailServer(folder, listeners, before)
+class MailSink(Child):
+    """The mail server of `mail_sink.py`, its ports by name."""
+
+    def __init__(self, folder, certificates):
+        self.folder, self.mails = folder, folder / "mails"
+        folder.mkdir()
+        known = subprocess.run([PYTHON, "-c", "import aiosmtpd"], capture_output=True, check=False)
+        expect(known.returncode == 0, f"aiosmtpd is not installed; run: {INSTALL} python3-aiosmtpd")
+        self.ports = {name: free_port() for name in ["smtps", "starttls", "anybody"]}
+        command = [PYTHON, "-B", HERE / "mail_sink.py", "--dir", self.mails, "--user", USER, "--password", PASSWORD]
+        command += ["--cert", certificates / "server.pem", "--key", certificates / "server.key"]
+        for name, port in self.ports.items():
+            command += [f"--{name}", port]
+        super().__init__(command, folder / "sink.log")
+        wait_for("the mail server answers", 20, lambda: all(map(answers, self.ports.values())), self.ended)
+
+    def receipts(self):
+        return read_lines(self.mails / "log.jsonl")
 
 
 def configuration(port, tls, ca, login):
@@ -135,31 +146,34 @@ def start(vigie, folder):
     return Daemon(vigie, folder / "vigie.yaml", folder / "vigie.log", cwd="/", env=ENVIRONMENT)
 
 
-def arrives_once(vigie, folder, mails, protocol):
-    """The mail comes once, as the server itself says over TLS, and is counted as sent."""
-    before = set(new_mails(mails))
+def arrives_once(vigie, folder, server, user):
+    """The mail comes once, over TLS and by that user, and is counted as sent."""
+    before = new_mails(server.mails)
     with start(vigie, folder) as daemon:
-        wait_for("a mail over TLS", 60, lambda: set(new_mails(mails)) - before, daemon.ended)
+        wait_for("a mail over TLS", 60, lambda: len(new_mails(server.mails)) > len(before), daemon.ended)
         # More mails would be too many.
         time.sleep(2)
         code = daemon.stop()
         expect(code == 0, f"the daemon ended with {code} after SIGTERM:\n{daemon.tail()}")
-    came = set(new_mails(mails)) - before
+    came = [path for path in new_mails(server.mails) if path not in before]
     expect(len(came) == 1, f"{folder.name}: {len(came)} mails came, not one")
-    letter = read_mail(came.pop())
+    letter = read_mail(came[0])
     expect("claire@example.test" in letter["To"], f"{folder.name}: the mail is to {letter['To']}")
     expect(letter["X-Vigie-State"] == "firing" and "Revenue" in letter["Subject"], f"unexpected: {letter['Subject']}")
     expect("Revenue" in text_part(letter), f"{folder.name}: the mail does not name the KPI")
-    received = " ".join(letter["Received"].split())
-    expect(f"with {protocol} (TLS" in received, f"{folder.name}: the server says it came as {received!r}")
+    receipt = server.receipts()[-1]
+    version = receipt.pop("tls")
+    expect(version in ("TLSv1.2", "TLSv1.3"), f"{folder.name}: the mail came with {version}")
+    wanted = {"listener": folder.name, "user": user, "from": "vigie@example.test", "to": ["claire@example.test"]}
+    expect(receipt == wanted, f"{folder.name}: the mail came as {receipt}")
     found = deliveries(vigie, folder)
     expect([each["state"] for each in found] == ["sent"], f"{folder.name}: deliveries are {found}")
-    return received.split("(TLS")[1].split(":")[0]
+    return version
 
 
-def is_refused(vigie, folder, mails):
+def is_refused(vigie, folder, server):
     """Nothing comes; the cause says certificate wherever it is asked for, and is not tried again at once."""
-    before = new_mails(mails)
+    before = server.receipts()
     with start(vigie, folder) as daemon:
         tried = lambda: [each for each in deliveries(vigie, folder) if each["attempts"] and each["note"]]
         found = wait_for("a delivery that failed", 60, tried, daemon.ended)
@@ -174,7 +188,7 @@ def is_refused(vigie, folder, mails):
     expect(PASSWORD not in shown + daemon.log.read_text(), f"{folder.name}: the password is shown")
     states = [(each["state"], each["attempts"]) for each in again]
     expect(states == [("queued", 1)], f"{folder.name}: deliveries are {states}, not one that waits after one try")
-    expect(new_mails(mails) == before, f"{folder.name}: a mail came")
+    expect(server.receipts() == before and len(new_mails(server.mails)) == len(before), f"{folder.name}: a mail came")
     probed = asked(vigie, folder, "check", "--connect")
     expect(probed.returncode == 1, f"{folder.name}: `vigie check --connect` ended with {probed.returncode}")
     expect("certificate" in probed.stdout, f"{folder.name}: `vigie check --connect` says {probed.stdout}")
@@ -188,21 +202,17 @@ def run():
     vigie, folder = options.vigie.resolve(), options.dir.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     certificates = make_certificates(folder / "certificates")
-    with start_server(folder / "smtp", certificates) as server:
-        smtps, starttls, anybody = server.ports
+    with MailSink(folder / "smtp", certificates) as server:
         versions = set()
-        for name, port, tls, login, protocol in [
-            ("smtps", smtps, "implicit", True, "ESMTPSA"),
-            ("starttls", starttls, "starttls", True, "ESMTPSA"),
-            ("anybody", anybody, "starttls", False, "ESMTPS"),
-        ]:
-            place = prepare(folder / name, port, tls, "ca.pem", login)
+        for name, tls, login in [("smtps", "implicit", True), ("starttls", "starttls", True), ("anybody", "starttls", False)]:
+            place = prepare(folder / name, server.ports[name], tls, "ca.pem", login)
             probed = asked(vigie, place, "check", "--connect")
             expect(probed.returncode == 0, f"{name}: `vigie check --connect`: {probed.stdout}{probed.stderr}")
-            versions.add(arrives_once(vigie, place, server.mails, protocol))
-        for name, port, tls in [("wrong-smtps", smtps, "implicit"), ("wrong-starttls", starttls, "starttls")]:
-            is_refused(vigie, prepare(folder / name, port, tls, "other-ca.pem", True), server.mails)
-    print(f"mail over TLS: arrived once by each of three ways ({', '.join(sorted(versions))}), by none with another authority")
+            versions.add(arrives_once(vigie, place, server, USER if login else None))
+        for name, tls in [("smtps", "implicit"), ("starttls", "starttls")]:
+            place = prepare(folder / f"wrong-{name}", server.ports[name], tls, "other-ca.pem", True)
+            is_refused(vigie, place, server)
+    print(f"mail over TLS: once by each of three ways ({', '.join(sorted(versions))}), by none with another authority")
 
 
 if __name__ == "__main__":

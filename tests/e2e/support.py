@@ -128,17 +128,15 @@ class Child:
 
 
 class MailServer(Child):
-    """OpenSMTPD on loopback ports; takes mail for anybody and puts it into one maildir.
+    """OpenSMTPD on a loopback port; takes mail for anybody and puts it into one maildir.
 
-    It runs with a spool and sockets of its own (a mount namespace), apart from the machine's mail. `listeners` are the
-    options of its ports, one each (plain SMTP by default), `before` is what its configuration needs ahead of them.
+    It runs with a spool and sockets of its own (a mount namespace), apart from the machine's mail.
     """
 
-    def __init__(self, folder, listeners=("",), before=""):
+    def __init__(self, folder):
         smtpd = program("smtpd", "opensmtpd")
         expect(os.geteuid() == 0, "opensmtpd changes users, so this check must run as root")
-        self.ports = [free_port() for _ in listeners]
-        self.port = self.ports[0]
+        self.port = free_port()
         # Its delivery agent runs as `nobody`, who must be able to enter the folders above.
         self.folder = pathlib.Path(folder).resolve()
         self.mails = self.folder / "mails"
@@ -149,11 +147,9 @@ class MailServer(Child):
             if not mode & 0o001:
                 above.chmod(mode | 0o011)
         config = self.folder / "smtpd.conf"
-        listens = [f"listen on 127.0.0.1 port {port} {how}\n" for port, how in zip(self.ports, listeners)]
         config.write_text(
-            before
-            + "".join(listens)
-            + f'action "store" maildir "{self.mails}" user nobody virtual {{ "@" = nobody }}\n'
+            f"listen on 127.0.0.1 port {self.port}\n"
+            f'action "store" maildir "{self.mails}" user nobody virtual {{ "@" = nobody }}\n'
             'match from any for any action "store"\n'
         )
         own = "mount -t tmpfs none /var/spool && mount -t tmpfs none /run"
@@ -162,7 +158,7 @@ class MailServer(Child):
             command = [smtpd, "-d", "-f", config]
         super().__init__(command, self.folder / "smtpd.log")
         self.name = "smtpd"
-        wait_for("the mail server answers", 20, lambda: all(map(answers, self.ports)), self.ended)
+        wait_for("the mail server answers", 20, lambda: answers(self.port), self.ended)
 
     def yaml(self):
         return f"mail: {{from: Vigie <vigie@example.test>, smtp: {{host: 127.0.0.1, port: {self.port}}}}}\n"
