@@ -117,7 +117,15 @@ fn reply(place: &str, stage: Stage, (code, text): (u16, &str), attempt: u32) -> 
             Some(MENDABLE),
         );
     }
-    if permanent && stage <= Stage::Tls {
+    if permanent && stage == Stage::Tls {
+        return retry(
+            format!(
+                "{said}; the server does not encrypt here, nothing was sent in clear text, check mail.smtp `port` and `tls`"
+            ),
+            Some(MENDABLE),
+        );
+    }
+    if permanent && stage < Stage::Tls {
         return retry(
             format!("{said}; the server takes no mail from here, check mail.smtp `host` and `hello`"),
             Some(MENDABLE),
@@ -199,6 +207,8 @@ mod tests {
         check(Stage::Sender, 530, "5.7.0 authentication required", "retry after 30 min");
         check(Stage::Sender, 550, "5.7.30 basic auth off", "retry after 30 min");
         check(Stage::Connect, 554, "no SMTP service here", "retry after 30 min");
+        check(Stage::Tls, 502, "5.5.1 no such command", "retry after 30 min");
+        check(Stage::Tls, 454, "4.7.0 TLS not available", "retry after 5 min");
     }
 
     #[test]
