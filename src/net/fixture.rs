@@ -134,7 +134,15 @@ async fn serve(
     answer: String,
     requests: Arc<Mutex<Vec<String>>>,
 ) -> std::io::Result<()> {
-    let mut stream = BufReader::new(acceptor.accept(stream).await?);
+    let mut stream = match acceptor.accept(stream).into_fallible().await {
+        Ok(stream) => BufReader::new(stream),
+        Err((error, mut stream)) => {
+            // Hears the client out, so that a reset does not overtake what it was told.
+            stream.shutdown().await?;
+            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+            return Err(error);
+        }
+    };
     let (mut request, mut length) = (String::new(), 0);
     loop {
         let begin = request.len();
