@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::{Error, MapAccess, Visitor};
@@ -40,6 +42,21 @@ impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         self.expose() == other.expose()
     }
+}
+
+/// Secrets shorter than this would blank out ordinary words.
+const SCRUBBED_CHARS_MIN: usize = 4;
+
+/// The text with every secret, and its base64 form, blanked.
+pub fn scrub(text: &str, secrets: &[Secret]) -> String {
+    let mut out = text.to_owned();
+    for secret in secrets {
+        let value = secret.expose();
+        if value.chars().count() >= SCRUBBED_CHARS_MIN {
+            out = out.replace(value, "***").replace(&STANDARD.encode(value), "***");
+        }
+    }
+    out
 }
 
 /// Where a secret's value is found; the configuration never holds the value itself.
@@ -190,7 +207,7 @@ impl JsonSchema for Text {
 
 #[cfg(test)]
 mod tests {
-    use super::{SecretRef, Text};
+    use super::{Secret, SecretRef, Text, scrub};
 
     fn check(json: &str, expected: Result<SecretRef, &str>) {
         match (serde_json::from_str::<SecretRef>(json), expected) {
@@ -220,5 +237,10 @@ mod tests {
         let secret: Text = serde_json::from_str(r#"{"env":"URL"}"#).unwrap();
         assert_eq!(secret, Text::Secret(SecretRef::Env("URL".into())));
         assert_eq!(format!("{:?} {secret:?}", Text::from("http://u:p@x")), "(text) {env: URL}");
+    }
+    #[test]
+    fn secrets_are_blanked_also_in_base64() {
+        let secrets = ["hunter22", "abc"].map(|text| Secret::new(text.to_owned()));
+        assert_eq!(scrub("535 bad hunter22 aHVudGVyMjI= abc", &secrets), "535 bad *** *** abc");
     }
 }

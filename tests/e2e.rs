@@ -1,7 +1,8 @@
 //! The end-to-end suite: the built program against real servers, judged by scripts that share no code with it.
 //!
-//! Needs python3, opensmtpd, prometheus, sqlite3 and strace (`.ci/run` installs them) and, for the mail server, root. With
-//! `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and `VIGIE_SEED` set the crash run.
+//! Needs python3, python3-aiosmtpd, openssl, opensmtpd, prometheus, sqlite3 and strace (`.ci/run` installs them) and,
+//! for opensmtpd and a disk of its own, root. With `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and
+//! `VIGIE_SEED` set the crash run.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "summaries are shown; settings come from outside")]
 
@@ -95,6 +96,12 @@ fn a_full_disk_stops_history_and_no_message() {
 fn a_disk_that_fails_to_sync_ends_the_daemon() {
     let (_alone, folder) = (alone(), folder());
     check(python("disk_error.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
+fn mail_goes_over_tls_to_whom_is_trusted() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("mail_tls.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
 }
 
 fn crash(vigie: &Path, kills: &str, seed: &str, folder: &Path) -> Command {

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::model::ids::PersonId;
 use crate::model::notification::{Person, Recipient};
 use crate::model::unit::Language;
-use crate::secret::{Secret, SecretRef};
+use crate::secret::Resolver;
 
 use super::config::{ChannelConfig, MailConfig};
 use super::email::Email;
@@ -17,14 +17,23 @@ use super::webhook::Webhook;
 /// What channels share while they are built.
 pub struct ChannelContext<'a> {
     /// The configuration's `mail:`; absent: 127.0.0.1:25, not encrypted.
-    pub mail: Option<&'a MailConfig>,
+    pub mail: Option<MailContext<'a>>,
     pub people: &'a dyn Fn(&PersonId) -> Option<Person>,
     /// Reads a secret; its errors name the reference, never the value.
-    pub resolve: &'a dyn Fn(&SecretRef) -> Result<Secret, String>,
+    pub resolve: Resolver<'a>,
     /// Relative paths of the configuration begin here.
     pub base_dir: &'a Path,
     /// Of addresses and channels that state none.
     pub default_language: Language,
+}
+
+/// The mail server's settings, which may stand in another file than the receivers.
+#[derive(Clone, Copy)]
+pub struct MailContext<'a> {
+    pub config: &'a MailConfig,
+    pub resolve: Resolver<'a>,
+    /// Relative paths in it begin here.
+    pub base_dir: &'a Path,
 }
 
 /// One way to reach people, ready to send. Its kind stays inside the module.

@@ -7,7 +7,8 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::unit::Language;
-use crate::secret::SecretRef;
+use crate::net::TlsConfig;
+use crate::secret::{SecretRef, Text};
 
 /// One way to reach people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -47,6 +48,12 @@ pub struct MaildirConfig {
 pub struct SlackConfig {
     /// The incoming webhook's address, which is a secret: `{env: SLACK_URL}`.
     pub webhook: SecretRef,
+    /// Authorities to trust, such as those of a proxy that reads along. Default: the system's. Example: `{ca: ca.pem}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsConfig>,
+    /// Address of a proxy. Default: none. Example: `http://proxy.example.test:3128`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<Text>,
     /// Default: the configuration's language.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -57,25 +64,24 @@ pub struct SlackConfig {
 #[serde(deny_unknown_fields)]
 pub struct WebhookConfig {
     /// Where to post: `https://example.test/hook`, or a secret reference when the address itself is one.
-    pub url: TextRef,
+    pub url: Text,
     /// Signs each post (Standard Webhooks); a `whsec_` secret is read as base64. Default: not signed.
     #[serde(default)]
     pub secret: Option<SecretRef>,
     /// Further headers: `{Authorization: {env: HOOK_TOKEN}}`.
     #[serde(default)]
-    pub headers: BTreeMap<String, TextRef>,
+    pub headers: BTreeMap<String, Text>,
+    /// Authorities to trust, client certificate. Default: the system's, none.
+    /// Example: `{ca: ca.pem, cert: vigie.pem, key: {file: vigie.key}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsConfig>,
+    /// Address of a proxy. Default: none. Example: `http://proxy.example.test:3128`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<Text>,
     /// Default: the configuration's language.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub language: Option<Language>,
-}
-
-/// A text written out, or a reference to a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(untagged)]
-pub enum TextRef {
-    Plain(String),
-    Secret(SecretRef),
 }
 
 /// Who mails come from and which server takes them.
@@ -110,7 +116,7 @@ pub struct SmtpConfig {
     /// A reference, such as `{credential: smtp}`. Default: none.
     #[serde(default)]
     pub password: Option<SecretRef>,
-    /// A PEM file of certificates to trust besides the system's.
+    /// A PEM file of authorities to trust besides the system's. Default: none. Example: `internal-ca.pem`.
     #[serde(default)]
     pub ca: Option<PathBuf>,
     /// The name given to the server. Default: this machine's.
@@ -170,14 +176,21 @@ mod tests {
         );
         check(
             r#"{"slack": {"webhook": {"env": "SLACK_URL"}}}"#,
-            ChannelConfig::Slack(SlackConfig { webhook: SecretRef::Env("SLACK_URL".to_owned()), language: None }),
+            ChannelConfig::Slack(SlackConfig {
+                webhook: SecretRef::Env("SLACK_URL".to_owned()),
+                tls: None,
+                proxy: None,
+                language: None,
+            }),
         );
         check(
             r#"{"webhook": {"url": "https://example.test/h", "secret": {"file": "s"}, "headers": {"A": {"env": "B"}}}}"#,
             ChannelConfig::Webhook(WebhookConfig {
-                url: TextRef::Plain("https://example.test/h".to_owned()),
+                url: Text::from("https://example.test/h"),
                 secret: Some(SecretRef::File("s".into())),
-                headers: BTreeMap::from([("A".to_owned(), TextRef::Secret(SecretRef::Env("B".to_owned())))]),
+                headers: BTreeMap::from([("A".to_owned(), Text::Secret(SecretRef::Env("B".to_owned())))]),
+                tls: None,
+                proxy: None,
                 language: None,
             }),
         );

@@ -9,11 +9,11 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::model::notification::{AttemptOutcome, NewDelivery};
-use crate::secret::SecretRef;
+use crate::secret::{SecretRef, Text};
 
 use super::build::Channel;
 use super::config::{
-    ChannelConfig, EmailConfig, MailConfig, MaildirConfig, SlackConfig, SmtpConfig, TextRef, TlsMode, WebhookConfig,
+    ChannelConfig, EmailConfig, MailConfig, MaildirConfig, SlackConfig, SmtpConfig, TlsMode, WebhookConfig,
 };
 use super::fake_smtp::{At, Does, FakeSmtp};
 use super::fixture::{self, SECRET};
@@ -54,16 +54,22 @@ fn email(port: u16) -> Channel {
 }
 
 fn slack(base: &str) -> Channel {
-    let config =
-        ChannelConfig::Slack(SlackConfig { webhook: env(&format!("{base}/services/T0/{SECRET}")), language: None });
+    let config = ChannelConfig::Slack(SlackConfig {
+        webhook: env(&format!("{base}/services/T0/{SECRET}")),
+        tls: None,
+        proxy: None,
+        language: None,
+    });
     build(&config, None).expect("builds")
 }
 
 fn webhook(base: &str) -> Channel {
     let config = ChannelConfig::Webhook(WebhookConfig {
-        url: TextRef::Plain(format!("{base}/hook?token={SECRET}")),
+        url: Text::Plain(format!("{base}/hook?token={SECRET}")),
         secret: Some(env("KEY")),
-        headers: [("Authorization".to_owned(), TextRef::Secret(env("TOKEN")))].into(),
+        headers: [("Authorization".to_owned(), Text::Secret(env("TOKEN")))].into(),
+        tls: None,
+        proxy: None,
         language: None,
     });
     build(&config, None).expect("builds")
@@ -259,13 +265,16 @@ fn mistakes_are_named_before_the_first_send() {
     check_refused(&to("claire"), Some(&remote(half)), "needs `password`");
     let missing = SmtpConfig { user: Some("v".to_owned()), password: Some(env("MISSING")), ..SmtpConfig::default() };
     check_refused(&to("claire"), Some(&remote(missing)), "MISSING is not set");
-    let hook = |url: &str| ChannelConfig::Slack(SlackConfig { webhook: env(url), language: None });
+    let hook =
+        |url: &str| ChannelConfig::Slack(SlackConfig { webhook: env(url), tls: None, proxy: None, language: None });
     check_refused(&hook("http://hooks.example.test/s3cr3t-Hunter22"), None, "https://");
     check_refused(&hook("KEY"), None, "slack webhook: the address can't be read");
     let reserved = WebhookConfig {
-        url: TextRef::Plain("https://example.test".to_owned()),
+        url: Text::from("https://example.test"),
         secret: None,
-        headers: [("Webhook-Id".to_owned(), TextRef::Plain("x".to_owned()))].into(),
+        headers: [("Webhook-Id".to_owned(), Text::from("x"))].into(),
+        tls: None,
+        proxy: None,
         language: None,
     };
     check_refused(&ChannelConfig::Webhook(reserved), None, "set by Vigie itself");

@@ -10,11 +10,13 @@ use lettre::transport::smtp::extension::ClientId;
 use crate::model::ids::PersonId;
 use crate::model::notification::{AttemptOutcome, NewDelivery, Recipient};
 use crate::model::unit::Language;
+use crate::net::{authorities, install_crypto, is_loopback, root_cause};
+use crate::secret::Resolver;
 
-use super::build::ChannelContext;
+use super::build::{ChannelContext, MailContext};
 use super::config::{MailConfig, SmtpConfig, TlsMode};
 use super::mime::{self, Mime, Parties};
-use super::smtp::{Smtp, is_loopback};
+use super::smtp::{Security, Smtp};
 use super::view::bodies;
 
 /// Someone who gets mail.
@@ -39,9 +41,12 @@ pub(super) struct Email {
 
 impl Email {
     pub(super) fn build(to: &[String], cc: &[String], context: &ChannelContext<'_>) -> Result<Email, String> {
-        let default = SmtpConfig::default();
-        let smtp = context.mail.map_or(&default, |mail| &mail.smtp);
-        Ok(Email { head: Letterhead::build(to, cc, context)?, smtp: build_smtp(smtp, context)? })
+        let head = Letterhead::build(to, cc, context)?;
+        let smtp = match &context.mail {
+            Some(mail) => build_smtp(&mail.config.smtp, mail.base_dir, mail.resolve)?,
+            None => build_smtp(&SmtpConfig::default(), context.base_dir, context.resolve)?,
+        };
+        Ok(Email { head, smtp })
     }
 
     pub(super) fn recipients(&self) -> Vec<Recipient> {
@@ -69,8 +74,8 @@ impl Letterhead {
         if to.is_empty() {
             return Err("`to` names nobody; give ids of people or mail addresses".to_owned());
         }
-        let (from, reply_to) = match context.mail {
-            Some(MailConfig { from, reply_to, .. }) => (
+        let (from, reply_to) = match &context.mail {
+            Some(MailContext { config: MailConfig { from, reply_to, .. }, .. }) => (
                 mailbox(from, "mail.from")?,
                 reply_to.as_deref().map(|text| mailbox(text, "mail.reply_to")).transpose()?,
             ),
@@ -147,7 +152,8 @@ fn reader(name: &str, context: &ChannelContext<'_>) -> Result<Reader, String> {
     Ok(Reader { mailbox, language: person.language })
 }
 
-fn build_smtp(config: &SmtpConfig, context: &ChannelContext<'_>) -> Result<Smtp, String> {
+/// Files and secrets are named relative to the folder of the file that holds `mail:`.
+fn build_smtp(config: &SmtpConfig, base_dir: &Path, resolve: Resolver<'_>) -> Result<Smtp, String> {
     let host = config.host.trim().to_owned();
     if host.is_empty()
         || !host.chars().all(|each| each.is_ascii_alphanumeric() || matches!(each, '.' | '-' | '_' | ':' | '[' | ']'))
@@ -161,7 +167,9 @@ fn build_smtp(config: &SmtpConfig, context: &ChannelContext<'_>) -> Result<Smtp,
         ));
     }
     let login = match (&config.user, &config.password) {
-        (Some(user), Some(password)) => Some((user.clone(), (context.resolve)(password)?)),
+        (Some(user), Some(password)) => {
+            Some((user.clone(), resolve(password).map_err(|cause| format!("mail.smtp.password: {cause}"))?))
+        }
         (None, None) => None,
         (Some(_), None) => return Err("mail.smtp.user needs `password`, a secret reference".to_owned()),
         (None, Some(_)) => return Err("mail.smtp.password needs `user`".to_owned()),
@@ -173,11 +181,13 @@ fn build_smtp(config: &SmtpConfig, context: &ChannelContext<'_>) -> Result<Smtp,
         },
         None => None,
     };
-    let trust = match tls {
-        TlsMode::None => None,
-        TlsMode::Starttls | TlsMode::Implicit => Some(trust(&host, config.ca.as_deref(), context.base_dir)?),
+    let trust = || trust(&host, config.ca.as_deref(), base_dir);
+    let security = match tls {
+        TlsMode::None => Security::None,
+        TlsMode::Starttls => Security::Starttls(trust()?),
+        TlsMode::Implicit => Security::Implicit(trust()?),
     };
-    Ok(Smtp { host, port, tls, trust, hello: hello(config.hello.as_deref())?, login, timeout })
+    Ok(Smtp { host, port, security, hello: hello(config.hello.as_deref())?, login, timeout })
 }
 
 fn port_and_tls(config: &SmtpConfig, host: &str) -> (u16, TlsMode) {
@@ -212,17 +222,20 @@ fn hello(name: Option<&str>) -> Result<ClientId, String> {
 }
 
 fn trust(host: &str, ca: Option<&Path>, base_dir: &Path) -> Result<TlsParameters, String> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = TlsParameters::builder(host.to_owned());
+    install_crypto();
+    // Certificates hold addresses without the brackets of URLs.
+    let mut builder = TlsParameters::builder(host.trim_matches(['[', ']']).to_owned());
     if let Some(ca) = ca {
-        let path = base_dir.join(ca);
-        let pem =
-            std::fs::read(&path).map_err(|error| format!("mail.smtp.ca: {} can't be read: {error}", path.display()))?;
-        let certificate = Certificate::from_pem(&pem)
-            .map_err(|error| format!("mail.smtp.ca: {} holds no PEM certificate: {error}", path.display()))?;
-        builder = builder.add_root_certificate(certificate);
+        for authority in authorities(base_dir, ca, "mail.smtp.ca")? {
+            let authority = Certificate::from_der(authority.to_vec())
+                .map_err(|error| format!("mail.smtp.ca: {} can't be used: {error}", ca.display()))?;
+            builder = builder.add_root_certificate(authority);
+        }
     }
-    builder.build().map_err(|error| format!("mail.smtp.tls: encryption can't be set up: {error}"))
+    builder.build().map_err(|error| {
+        let cause = root_cause(&error);
+        format!("mail.smtp.tls: encryption can't be set up: {cause}; install the system's certificates, or name `ca`")
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::model::unit::Language;
 use crate::model::verdict::Severity;
 use crate::secret::{Secret, SecretRef};
 
-use super::build::ChannelContext;
+use super::build::{ChannelContext, MailContext};
 use super::config::MailConfig;
 
 /// What every secret of these tests resolves to, unless the reference is a URL itself.
@@ -40,6 +40,7 @@ pub(super) fn with_context<T>(
         SecretRef::Env(text) if text.contains("://") => Ok(Secret::new(text.clone())),
         SecretRef::Env(_) | SecretRef::File(_) | SecretRef::Credential(_) => Ok(Secret::new(SECRET.to_owned())),
     };
+    let mail = mail.map(|config| MailContext { config, resolve: &resolve, base_dir });
     run(&ChannelContext { mail, people: &people, resolve: &resolve, base_dir, default_language: Language::En })
 }
 

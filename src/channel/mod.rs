@@ -13,6 +13,7 @@ mod reply;
 mod send;
 mod slack;
 mod smtp;
+mod starttls;
 mod view;
 mod webhook;
 
@@ -22,8 +23,10 @@ mod conformance;
 mod fake_smtp;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod tls_tests;
 
-pub use build::{Channel, ChannelContext};
+pub use build::{Channel, ChannelContext, MailContext};
 pub use config::{
-    ChannelConfig, EmailConfig, MailConfig, MaildirConfig, SlackConfig, SmtpConfig, TextRef, TlsMode, WebhookConfig,
+    ChannelConfig, EmailConfig, MailConfig, MaildirConfig, SlackConfig, SmtpConfig, TlsMode, WebhookConfig,
 };

@@ -5,6 +5,7 @@
 use jiff::SignedDuration;
 
 use crate::model::notification::AttemptOutcome;
+use crate::net::{TlsFault, TlsKeys};
 
 /// How far the conversation had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,23 +42,23 @@ impl Stage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// The server answered with a refusal.
-    Reply {
-        code: u16,
-        text: String,
-    },
+    Reply { code: u16, text: String },
     /// The connection failed, broke, or spoke nonsense.
     Broken(String),
     /// No answer before the deadline.
     Silent,
-    Tls(String),
+    /// The connection could not be encrypted, or not with somebody who is to be trusted.
+    Tls(TlsFault),
     /// The server lacks something that this delivery needs.
     Unsupported(String),
 }
 
 /// Servers that grey-list want to see a second try after 1 to 15 minutes.
 const GREYLIST: SignedDuration = SignedDuration::from_mins(5);
-/// For what only a change of configuration mends.
-const MENDABLE: SignedDuration = SignedDuration::from_mins(30);
+/// For what only a change of configuration, here or there, mends.
+pub(super) const MENDABLE: SignedDuration = SignedDuration::from_mins(30);
+/// How the settings of the mail server are named.
+const TLS_KEYS: TlsKeys = TlsKeys { host: "mail.smtp.host", ca: "mail.smtp.ca", cert: None };
 const MAILBOX_FULL: SignedDuration = SignedDuration::from_hours(1);
 /// A full mailbox said with a permanent code is believed after that many attempts.
 const MAILBOX_FULL_ATTEMPTS_MAX: u32 = 5;
@@ -80,11 +81,23 @@ pub(super) fn classify(server: &str, stage: Stage, failure: &Failure, attempt: u
             let hint = if stage == Stage::Connect { "; check host, port and `tls` under mail.smtp" } else { "" };
             retry(format!("{place}: no answer in time{hint}"), None)
         }
-        Failure::Tls(what) => retry(
-            format!("{place}: {what}; check mail.smtp `host` and `tls`, or name the server's authority as `ca`"),
-            Some(MENDABLE),
-        ),
-        Failure::Unsupported(what) => retry(format!("{place}: {what}"), Some(MENDABLE)),
+        Failure::Tls(fault) if stage == Stage::Body => AttemptOutcome::Ambiguous {
+            cause: format!(
+                "{place}: {}; the mail may have been taken, a repeat carries the same Message-ID",
+                fault.cause()
+            ),
+        },
+        Failure::Tls(fault) => {
+            retry(format!("{place}: {}; {}", fault.cause(), fault.remedy(&TLS_KEYS)), Some(MENDABLE))
+        }
+        Failure::Unsupported(what) => {
+            let remedy = match stage {
+                Stage::Tls => "; nothing was sent in clear text, check mail.smtp `port`, or set `tls` to implicit",
+                Stage::Auth => "; check mail.smtp `port` and `tls`, or leave `user` and `password` out",
+                Stage::Connect | Stage::Sender | Stage::Recipient | Stage::Data | Stage::Body => "",
+            };
+            retry(format!("{place}: {what}{remedy}"), Some(MENDABLE))
+        }
     }
 }
 
@@ -104,7 +117,15 @@ fn reply(place: &str, stage: Stage, (code, text): (u16, &str), attempt: u32) -> 
             Some(MENDABLE),
         );
     }
-    if permanent && stage <= Stage::Tls {
+    if permanent && stage == Stage::Tls {
+        return retry(
+            format!(
+                "{said}; the server does not encrypt here, nothing was sent in clear text, check mail.smtp `port` and `tls`"
+            ),
+            Some(MENDABLE),
+        );
+    }
+    if permanent && stage < Stage::Tls {
         return retry(
             format!("{said}; the server takes no mail from here, check mail.smtp `host` and `hello`"),
             Some(MENDABLE),
@@ -186,6 +207,8 @@ mod tests {
         check(Stage::Sender, 530, "5.7.0 authentication required", "retry after 30 min");
         check(Stage::Sender, 550, "5.7.30 basic auth off", "retry after 30 min");
         check(Stage::Connect, 554, "no SMTP service here", "retry after 30 min");
+        check(Stage::Tls, 502, "5.5.1 no such command", "retry after 30 min");
+        check(Stage::Tls, 454, "4.7.0 TLS not available", "retry after 5 min");
     }
 
     #[test]
@@ -210,6 +233,9 @@ mod tests {
             assert_eq!(class(&classify(SERVER, stage, &Failure::Silent, 1)), expected, "{stage:?}");
             let broken = Failure::Broken("connection reset".to_owned());
             assert_eq!(class(&classify(SERVER, stage, &broken, 1)), expected, "{stage:?}");
+            let fault = Failure::Tls(TlsFault::Protocol("decrypt error".to_owned()));
+            let expected = if stage == Stage::Body { "ambiguous" } else { "retry after 30 min" };
+            assert_eq!(class(&classify(SERVER, stage, &fault, 1)), expected, "{stage:?}");
         }
     }
 

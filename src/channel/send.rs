@@ -24,7 +24,7 @@ impl Channel {
         match &self.via {
             Via::Email(email) => email.send(delivery, attempt, deadline).await,
             Via::Maildir(maildir) => maildir.send(delivery, deadline).await,
-            Via::Slack(slack) => slack.send(delivery, now, deadline).await,
+            Via::Slack(slack) => slack.send(delivery, deadline).await,
             Via::Webhook(webhook) => webhook.send(delivery, attempt, now, deadline).await,
         }
     }

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::locale::{Text, text};
 use crate::model::notification::{AttemptOutcome, Message, NewDelivery, Section};
 use crate::model::verdict::Severity;
+use crate::net::HttpSettings;
 
 use super::build::ChannelContext;
 use super::clean;
@@ -30,30 +29,30 @@ pub(super) struct Slack {
 
 impl Slack {
     pub(super) fn build(config: &SlackConfig, context: &ChannelContext<'_>) -> Result<Slack, String> {
-        let url = (context.resolve)(&config.webhook)?;
-        let http = Http::build(url.expose(), vec![url.clone()]).map_err(|cause| format!("slack webhook: {cause}"))?;
+        let url = (context.resolve)(&config.webhook).map_err(|cause| format!("slack webhook: {cause}"))?;
+        let settings = HttpSettings { tls: config.tls.clone(), proxy: config.proxy.clone(), ..HttpSettings::default() };
+        let http = Http::build("slack webhook", &url, &settings, context)?;
         if !http.is_private() {
             return Err("slack webhook: the address is a secret and must begin with https://".to_owned());
         }
         Ok(Slack { http })
     }
 
-    pub(super) async fn send(&self, delivery: &NewDelivery, now: Timestamp, deadline: Duration) -> AttemptOutcome {
-        let place = format!("slack webhook at {}", self.http.place());
+    pub(super) async fn send(&self, delivery: &NewDelivery, deadline: Duration) -> AttemptOutcome {
         let body = payload(&delivery.message).to_string().into_bytes();
-        let headers =
-            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"))]);
-        match self.http.post(body, headers, now, deadline).await {
+        match self.http.post(body, &[], deadline).await {
             Ok(answer) if answer.status == 200 && answer.body == "ok" => {
-                AttemptOutcome::Sent { detail: format!("{place}: ok") }
+                AttemptOutcome::Sent { detail: format!("{}: ok", self.http.place()) }
             }
             Ok(answer) if answer.is_success() => AttemptOutcome::Permanent {
                 cause: format!(
-                    "{place} answered {} {:?} instead of \"ok\"; is this a Slack webhook?",
-                    answer.status, answer.body
+                    "{} answered {} {:?} instead of \"ok\"; is this a Slack webhook?",
+                    self.http.place(),
+                    answer.status,
+                    answer.body
                 ),
             },
-            Ok(answer) => answer.refusal(&place),
+            Ok(answer) => self.http.refusal(&answer),
             Err(outcome) => outcome,
         }
     }

@@ -3,7 +3,6 @@
 //! The commands are driven here one by one, so that the stage of a failure is known. A connection is
 //! never used twice: lettre bounds connecting only, and dropping a pooled send may poison its connection.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -14,16 +13,18 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Noop, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::model::notification::AttemptOutcome;
-use crate::secret::Secret;
+use crate::net::{TlsFault, root_cause};
+use crate::secret::{Secret, scrub};
 
 use super::clean;
-use super::config::TlsMode;
 use super::mime::Mime;
 use super::reply::{Failure, Stage, classify};
+use super::starttls::LineByLine;
 
 /// Saying goodbye is a courtesy: the mail is already taken.
 const QUIT_WAIT: Duration = Duration::from_millis(300);
@@ -35,17 +36,26 @@ const REPLY_CHARS_MAX: usize = 300;
 pub(super) struct Smtp {
     pub(super) host: String,
     pub(super) port: u16,
-    pub(super) tls: TlsMode,
-    /// Present unless `tls` is none.
-    pub(super) trust: Option<TlsParameters>,
+    pub(super) security: Security,
     pub(super) hello: ClientId,
     pub(super) login: Option<(String, Secret)>,
     /// The configuration's own bound on one delivery.
     pub(super) timeout: Option<Duration>,
 }
 
+/// How the connection is encrypted, and whom it trusts.
+#[derive(Clone)]
+pub(super) enum Security {
+    None,
+    Starttls(TlsParameters),
+    Implicit(TlsParameters),
+}
+
+/// What breaks a conversation off: an error of lettre, or of the connection itself.
+type Trouble = Box<dyn std::error::Error + Send + Sync>;
+
 /// What the conversation's task says at its end.
-type Ended<T> = Result<(T, AsyncSmtpConnection), Error>;
+type Ended<T> = Result<(T, AsyncSmtpConnection), Trouble>;
 
 impl Smtp {
     /// Hands one mail over. Ends within the deadline whatever the server does.
@@ -96,7 +106,7 @@ impl Smtp {
                 let _ = timeout(QUIT_WAIT, connection.quit()).await;
                 Ok(reply)
             }
-            Ok(Some(Ok(Err(error)))) => Err(self.failure(&error)),
+            Ok(Some(Ok(Err(trouble)))) => Err(self.failure(&*trouble)),
             Ok(Some(Err(_)) | None) => Err(Failure::Broken("the conversation broke off, report this".to_owned())),
         }
     }
@@ -109,40 +119,47 @@ impl Smtp {
         if self.login.is_some() { " and takes the credentials" } else { "" }
     }
 
-    fn failure(&self, error: &Error) -> Failure {
-        let text = self.words(error);
-        match error.status() {
-            Some(code) => Failure::Reply { code: code.into(), text },
-            None if error.is_tls() => Failure::Tls(text),
-            None if error.is_client() => Failure::Unsupported(text),
+    fn failure(&self, trouble: &(dyn std::error::Error + 'static)) -> Failure {
+        let text = self.words(trouble);
+        let error = trouble.downcast_ref::<Error>();
+        if let Some(code) = error.and_then(Error::status) {
+            return Failure::Reply { code: code.into(), text };
+        }
+        // A failed handshake counts as a failed connection for lettre: only the innermost cause tells them apart.
+        match TlsFault::find(trouble) {
+            Some(fault) => Failure::Tls(fault),
+            None if error.is_some_and(Error::is_client) => Failure::Unsupported(text),
             None => Failure::Broken(text),
         }
     }
 
     /// The innermost words of an error, without anything secret that a server may have echoed.
-    fn words(&self, error: &Error) -> String {
-        let mut source: &dyn std::error::Error = error;
-        while let Some(inner) = source.source() {
-            source = inner;
-        }
+    fn words(&self, error: &(dyn std::error::Error + 'static)) -> String {
         let mut secrets = Vec::new();
         if let Some((user, password)) = &self.login {
             secrets.push(Secret::new(format!("\0{user}\0{}", password.expose())));
             secrets.push(password.clone());
         }
-        clean::one_line(&clean::scrub(&source.to_string(), &secrets), REPLY_CHARS_MAX)
+        clean::one_line(&scrub(&root_cause(error), &secrets), REPLY_CHARS_MAX)
     }
 }
 
 /// Connects, encrypts and authenticates.
-async fn open(smtp: &Smtp, stage: &AtomicU8) -> Result<AsyncSmtpConnection, Error> {
-    let implicit = smtp.trust.clone().filter(|_| smtp.tls == TlsMode::Implicit);
+async fn open(smtp: &Smtp, stage: &AtomicU8) -> Result<AsyncSmtpConnection, Trouble> {
     let address = (smtp.host.trim_matches(['[', ']']), smtp.port);
-    let mut connection = AsyncSmtpConnection::connect_tokio1(address, None, &smtp.hello, implicit, None).await?;
-    if let (TlsMode::Starttls, Some(trust)) = (smtp.tls, &smtp.trust) {
-        reached(stage, Stage::Tls);
-        connection.starttls(trust.clone(), &smtp.hello).await?;
-    }
+    let mut connection = match &smtp.security {
+        Security::None => AsyncSmtpConnection::connect_tokio1(address, None, &smtp.hello, None, None).await?,
+        Security::Implicit(trust) => {
+            AsyncSmtpConnection::connect_tokio1(address, None, &smtp.hello, Some(trust.clone()), None).await?
+        }
+        Security::Starttls(trust) => {
+            let stream = Box::new(LineByLine(TcpStream::connect(address).await?));
+            let mut connection = AsyncSmtpConnection::connect_with_transport(stream, &smtp.hello).await?;
+            reached(stage, Stage::Tls);
+            connection.starttls(trust.clone(), &smtp.hello).await?;
+            connection
+        }
+    };
     if let Some((user, password)) = &smtp.login {
         reached(stage, Stage::Auth);
         let credentials = Credentials::new(user.clone(), password.expose().to_owned());
@@ -178,25 +195,4 @@ fn reached(stage: &AtomicU8, now: Stage) {
 fn stage_of(stage: &AtomicU8) -> Stage {
     let reached = stage.load(Ordering::SeqCst);
     Stage::ALL.into_iter().find(|each| *each as u8 == reached).unwrap_or(Stage::Connect)
-}
-
-/// True for hosts that can only be this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_matches(['[', ']']);
-    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_counts_as_loopback() {
-        for host in ["localhost", "LocalHost", "127.0.0.1", "127.1.2.3", "::1", "[::1]"] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in ["mail.example.test", "10.0.0.1", "localhost.example.test", "0.0.0.0", ""] {
-            assert!(!is_loopback(host), "{host}");
-        }
-    }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use ring::hmac;
 use serde::Serialize;
 
@@ -15,12 +14,13 @@ use crate::model::notification::{
 };
 use crate::model::unit::Language;
 use crate::model::verdict::Severity;
+use crate::net::HttpSettings;
 use crate::secret::Secret;
 
 use super::build::ChannelContext;
 use super::clean;
-use super::config::{TextRef, WebhookConfig};
-use super::http::{Http, header};
+use super::config::WebhookConfig;
+use super::http::Http;
 
 const SCHEMA: &str = "vigie.event/1";
 /// Headers that are ours to set.
@@ -38,38 +38,28 @@ const RESERVED: [&str; 8] = [
 pub(super) struct Webhook {
     http: Http,
     key: Option<hmac::Key>,
-    headers: HeaderMap,
 }
 
 impl Webhook {
     pub(super) fn build(config: &WebhookConfig, context: &ChannelContext<'_>) -> Result<Webhook, String> {
-        let resolved = |text: &TextRef| match text {
-            TextRef::Plain(text) => Ok(Secret::new(text.clone())),
-            TextRef::Secret(reference) => (context.resolve)(reference),
-        };
-        let url = resolved(&config.url)?;
-        let mut secrets = Vec::new();
-        let mut headers = HeaderMap::new();
-        for (name, value) in &config.headers {
-            if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
-                return Err(format!("webhook header {name:?} is set by Vigie itself; leave it out"));
-            }
-            let value = resolved(value)?;
-            let (name, parsed) = header(name, value.expose()).map_err(|cause| format!("webhook {cause}"))?;
-            headers.insert(name, parsed);
-            secrets.push(value);
+        let said = |cause: String| format!("webhook: {cause}");
+        if let Some(name) = config.headers.keys().find(|name| RESERVED.contains(&name.to_ascii_lowercase().as_str())) {
+            return Err(format!("webhook header {name:?} is set by Vigie itself; leave it out"));
         }
-        let key = match &config.secret {
-            None => None,
-            Some(reference) => {
-                let secret = (context.resolve)(reference)?;
-                let key = signing_key(&secret)?;
-                secrets.push(secret);
-                Some(key)
-            }
+        let url = config.url.resolve(context.resolve).map_err(said)?;
+        let secret = config.secret.as_ref().map(context.resolve).transpose().map_err(said)?;
+        let key = secret.as_ref().map(signing_key).transpose()?;
+        let settings = HttpSettings {
+            headers: config.headers.clone(),
+            tls: config.tls.clone(),
+            proxy: config.proxy.clone(),
+            ..HttpSettings::default()
         };
-        let http = Http::build(url.expose(), secrets).map_err(|cause| format!("webhook: {cause}"))?;
-        Ok(Webhook { http, key, headers })
+        let mut http = Http::build("webhook", &url, &settings, context)?;
+        if let Some(secret) = secret {
+            http.hide(secret);
+        }
+        Ok(Webhook { http, key })
     }
 
     pub(super) async fn send(
@@ -79,49 +69,33 @@ impl Webhook {
         now: Timestamp,
         deadline: Duration,
     ) -> AttemptOutcome {
-        let place = format!("webhook at {}", self.http.place());
+        let place = self.http.place();
         let body = match serde_json::to_vec(&Event::of(delivery)) {
             Ok(body) => body,
             Err(error) => {
                 return AttemptOutcome::Permanent { cause: format!("{place}: the event can't be written: {error}") };
             }
         };
-        let headers = match self.signed(delivery, attempt, now, &body) {
-            Ok(headers) => headers,
-            Err(cause) => return AttemptOutcome::Permanent { cause: format!("{place}: {cause}") },
-        };
-        match self.http.post(body, headers, now, deadline).await {
+        let (id, seconds, attempt) = (clean::token(&delivery.key), now.as_second().to_string(), attempt.to_string());
+        let signature = self.key.as_ref().map(|key| signature(key, &id, &seconds, &body));
+        let mut headers = vec![
+            ("webhook-id", id.as_str()),
+            ("idempotency-key", &id),
+            ("webhook-timestamp", &seconds),
+            ("x-vigie-attempt", &attempt),
+        ];
+        headers.extend(signature.as_deref().map(|signature| ("webhook-signature", signature)));
+        match self.http.post(body, &headers, deadline).await {
             Ok(answer) if answer.is_success() => {
                 AttemptOutcome::Sent { detail: format!("{place} answered {}", answer.status) }
             }
-            Ok(answer) => answer.refusal(&place),
+            Ok(answer) => self.http.refusal(&answer),
             Err(outcome) => outcome,
         }
     }
 
     pub(super) async fn probe(&self, deadline: Duration) -> Result<String, String> {
         self.http.probe(deadline).await
-    }
-
-    fn signed(&self, delivery: &NewDelivery, attempt: u32, now: Timestamp, body: &[u8]) -> Result<HeaderMap, String> {
-        let id = clean::token(&delivery.key);
-        let seconds = now.as_second().to_string();
-        let mut headers = self.headers.clone();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-        let mut ours = vec![
-            ("webhook-id", id.clone()),
-            ("idempotency-key", id.clone()),
-            ("webhook-timestamp", seconds.clone()),
-            ("x-vigie-attempt", attempt.to_string()),
-        ];
-        if let Some(key) = &self.key {
-            ours.push(("webhook-signature", signature(key, &id, &seconds, body)));
-        }
-        for (name, value) in ours {
-            let value = HeaderValue::from_str(&value).map_err(|_| format!("header {name} can't be written"))?;
-            headers.insert(HeaderName::from_static(name), value);
-        }
-        Ok(headers)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::channel::{Channel, ChannelContext};
+use crate::channel::{Channel, ChannelContext, MailContext};
 use crate::clock::monotonic;
 use crate::config::{Config, Loaded, Problem, Secrets};
 use crate::engine::Setup;
@@ -104,6 +104,10 @@ fn build_channels(
     problems: &mut Vec<Problem>,
 ) -> HashMap<ReceiverId, Vec<Arc<Channel>>> {
     let people = |id: &PersonId| config.catalog.people.get(id).map(|person| Person::clone(person));
+    // `mail:` may stand in another folder than the receivers.
+    let mail_dir = config.mail.as_ref().map_or(Path::new("."), |(_, base_dir)| base_dir.as_path());
+    let mail_secrets = beside(secrets, mail_dir);
+    let mail_resolve = |reference: &SecretRef| mail_secrets.resolve(reference);
     let mut channels = HashMap::new();
     for (id, parts) in &config.channels {
         let mut built = Vec::new();
@@ -111,7 +115,11 @@ fn build_channels(
             let own = beside(secrets, base_dir);
             let resolve = |reference: &SecretRef| own.resolve(reference);
             let context = ChannelContext {
-                mail: config.mail.as_ref().map(|(mail, _)| mail),
+                mail: config.mail.as_ref().map(|(mail, base_dir)| MailContext {
+                    config: mail,
+                    resolve: &mail_resolve,
+                    base_dir,
+                }),
                 people: &people,
                 resolve: &resolve,
                 base_dir,

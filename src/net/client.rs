@@ -1,20 +1,23 @@
 //! The one HTTP client: total deadline, byte cap after decompression, redirects within one origin.
 
 use std::path::Path;
-use std::sync::Once;
+use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Certificate, Client, ClientBuilder, Identity, Method, Proxy, redirect};
+use reqwest::{Client, ClientBuilder, Method, Proxy, redirect};
 
-use super::Url;
+use super::address::origin_of;
 use super::error::{ErrorClass, NetError};
 use super::message::{Request, Response, header};
-use super::settings::{AuthConfig, HttpSettings, TlsConfig};
-use crate::secret::Resolver;
+use super::settings::{AuthConfig, HttpSettings};
+use super::tls::{install_crypto, with_tls};
+use crate::secret::{Resolver, Secret};
 
 const BYTES_MAX_DEFAULT: usize = 64 * 1024 * 1024;
 const REDIRECTS_MAX: usize = 5;
 const IDLE_CONNECTIONS_MAX: usize = 4;
+/// For the connection alone, encryption included: a host that is gone is told from one that is slow.
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
 /// A client with its credentials. Cheap to clone; clones share connections.
 #[derive(Clone)]
@@ -22,6 +25,8 @@ pub struct HttpClient {
     client: Client,
     headers: HeaderMap,
     bytes_max: usize,
+    /// What it was given to prove who is asking: never to be quoted.
+    secrets: Vec<Secret>,
 }
 
 impl std::fmt::Debug for HttpClient {
@@ -34,12 +39,18 @@ impl HttpClient {
     /// Builds the client; files of the settings are relative to `base_dir`.
     pub fn new(settings: &HttpSettings, base_dir: &Path, resolve: Resolver<'_>) -> Result<HttpClient, String> {
         install_crypto();
-        let proxy = settings.proxy.as_ref().map(|proxy| proxy.resolve(resolve)).transpose()?;
+        let proxy = settings
+            .proxy
+            .as_ref()
+            .map(|proxy| proxy.resolve(resolve))
+            .transpose()
+            .map_err(|cause| format!("proxy: {cause}"))?;
         let builder = || -> Result<ClientBuilder, String> {
             let mut builder = Client::builder()
                 .user_agent(concat!("vigie/", env!("CARGO_PKG_VERSION")))
                 .redirect(redirect::Policy::none())
                 .referer(false)
+                .connect_timeout(CONNECT_WAIT)
                 .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
                 .no_proxy();
             if let Some(proxy) = &proxy {
@@ -59,8 +70,9 @@ impl HttpClient {
                 .or_else(|_| builder().map_err(|_| ()).and_then(|b| b.tls_certs_only([]).build().map_err(|_| ())))
                 .map_err(|()| "the HTTP client can't be set up; check the system's certificates".to_owned())?,
         };
-        let headers = default_headers(settings, resolve)?;
-        Ok(HttpClient { client, headers, bytes_max: settings.bytes_max.unwrap_or(BYTES_MAX_DEFAULT) })
+        let (headers, mut secrets) = default_headers(settings, resolve)?;
+        secrets.extend(proxy);
+        Ok(HttpClient { client, headers, bytes_max: settings.bytes_max.unwrap_or(BYTES_MAX_DEFAULT), secrets })
     }
 
     /// Sends a request and reads the whole answer, whatever its status.
@@ -84,16 +96,7 @@ impl HttpClient {
     async fn exchange(&self, mut request: Request) -> Result<Response, NetError> {
         for _ in 0..=REDIRECTS_MAX {
             let origin = origin_of(&request.url);
-            let mut headers = self.headers.clone();
-            headers.extend(request.headers.clone());
-            let sent = self
-                .client
-                .request(request.method.clone(), request.url.clone())
-                .headers(headers)
-                .body(request.body.clone())
-                .send()
-                .await
-                .map_err(|error| NetError::from_reqwest(error, &origin))?;
+            let sent = self.start(&request).await.map_err(|error| NetError::from_reqwest(error, &origin))?;
             match redirect_target(&request, sent.status().as_u16(), sent.headers())? {
                 Some(next) => request = next,
                 None => return self.read(sent, origin).await,
@@ -102,6 +105,18 @@ impl HttpClient {
         let origin = origin_of(&request.url);
         let message = format!("{origin} redirects in a circle; write the final address in url");
         Err(NetError::new(ErrorClass::Config, message))
+    }
+
+    /// Sends one request, once, up to the head of its answer.
+    pub(super) async fn start(&self, request: &Request) -> Result<reqwest::Response, reqwest::Error> {
+        let mut headers = self.headers.clone();
+        headers.extend(request.headers.clone());
+        let request = self.client.request(request.method.clone(), request.url.clone()).body(request.body.clone());
+        request.headers(headers).send().await
+    }
+
+    pub(super) fn secrets(&self) -> &[Secret] {
+        &self.secrets
     }
 
     /// Reads the body piece by piece: what is counted is what came out of decompression.
@@ -120,11 +135,6 @@ impl HttpClient {
         }
         Ok(Response { status, headers, body, origin })
     }
-}
-
-/// Scheme, host and port: the part of an address that is never secret.
-pub(super) fn origin_of(url: &Url) -> String {
-    url.origin().ascii_serialization()
 }
 
 /// The request to follow a redirect with; none when the answer is no redirect.
@@ -149,76 +159,37 @@ fn redirect_target(request: &Request, status: u16, headers: &HeaderMap) -> Resul
     Ok(Some(Request { url: target, ..request.clone() }))
 }
 
-fn default_headers(settings: &HttpSettings, resolve: Resolver<'_>) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
+/// The headers of every request, and the secrets in them.
+fn default_headers(settings: &HttpSettings, resolve: Resolver<'_>) -> Result<(HeaderMap, Vec<Secret>), String> {
+    let (mut headers, mut secrets) = (HeaderMap::new(), Vec::new());
     for (name, value) in &settings.headers {
         let value = value.resolve(resolve).map_err(|cause| format!("header `{name}`: {cause}"))?;
-        let (name, value) = header(name, value.expose())?;
-        headers.insert(name, value);
+        let (name, parsed) = header(name, value.expose())?;
+        headers.insert(name, parsed);
+        secrets.push(value);
     }
     if let Some(auth) = &settings.auth {
-        headers.insert(AUTHORIZATION, authorization(auth, resolve)?);
+        let (value, secret) = authorization(auth, resolve)?;
+        headers.insert(AUTHORIZATION, value);
+        secrets.push(secret);
     }
-    Ok(headers)
+    Ok((headers, secrets))
 }
 
-fn authorization(auth: &AuthConfig, resolve: Resolver<'_>) -> Result<HeaderValue, String> {
+fn authorization(auth: &AuthConfig, resolve: Resolver<'_>) -> Result<(HeaderValue, Secret), String> {
     use base64::Engine as _;
-    let text = match auth {
+    let (text, secret) = match auth {
         AuthConfig::Basic(basic) => {
             let password = resolve(&basic.password)?;
             let pair = format!("{}:{}", basic.user, password.expose());
-            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+            (format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)), password)
         }
-        AuthConfig::Bearer(token) => format!("Bearer {}", resolve(token)?.expose().trim()),
+        AuthConfig::Bearer(token) => {
+            let token = resolve(token)?;
+            (format!("Bearer {}", token.expose().trim()), token)
+        }
     };
-    header("authorization", &text).map(|(_, value)| value)
-}
-
-fn with_tls(
-    mut builder: ClientBuilder,
-    tls: &TlsConfig,
-    base_dir: &Path,
-    resolve: Resolver<'_>,
-) -> Result<ClientBuilder, String> {
-    if let Some(path) = &tls.ca {
-        let pem = read_pem(base_dir, path, "tls.ca")?;
-        let authorities = Certificate::from_pem_bundle(&pem).ok().filter(|found| !found.is_empty());
-        let authorities = authorities
-            .ok_or_else(|| format!("tls.ca: {} holds no certificate; it must be a PEM file", path.display()))?;
-        builder = builder.tls_certs_only(authorities);
-    }
-    match (&tls.cert, &tls.key) {
-        (Some(path), key) => {
-            let mut pem = read_pem(base_dir, path, "tls.cert")?;
-            if let Some(key) = key {
-                pem.push(b'\n');
-                pem.extend_from_slice(resolve(key)?.expose().as_bytes());
-            }
-            let identity = Identity::from_pem(&pem).map_err(|_| {
-                format!("tls.cert: {} with its key is no usable identity; both must be PEM", path.display())
-            })?;
-            builder = builder.identity(identity);
-        }
-        (None, Some(_)) => return Err("tls.key stands without tls.cert; name the certificate's file too".to_owned()),
-        (None, None) => {}
-    }
-    Ok(builder)
-}
-
-fn read_pem(base_dir: &Path, path: &Path, field: &str) -> Result<Vec<u8>, String> {
-    let path = base_dir.join(path);
-    std::fs::read(&path)
-        .map_err(|error| format!("{field}: can't read {}: {error}; check path and rights", path.display()))
-}
-
-/// Names the one TLS implementation; a second call changes nothing.
-fn install_crypto() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // An error only says that somebody installed one before.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
+    header("authorization", &text).map(|(_, value)| (value, secret))
 }
 
 #[cfg(test)]

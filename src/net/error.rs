@@ -3,8 +3,13 @@
 use std::error::Error;
 use std::time::Duration;
 
+use super::fault::{TlsFault, TlsKeys};
+
 /// Longest wait that a server may ask for; more is cut to it.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// How every integration that speaks HTTP names its settings.
+const TLS_KEYS: TlsKeys = TlsKeys { host: "url", ca: "tls.ca", cert: Some("tls.cert") };
 
 /// What kind of failure, which decides whether trying again can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,20 +79,18 @@ impl NetError {
     pub(super) fn from_reqwest(error: reqwest::Error, origin: &str) -> NetError {
         // The library's own text repeats the whole address.
         let error = error.without_url();
-        let cause = root_cause(&error);
-        if error.is_timeout() {
-            let message = format!("{origin} did not answer in time; check that it is up, or raise the deadline");
-            return NetError::new(ErrorClass::Deadline, message);
-        }
-        if is_certificate(&error) {
-            let message = format!(
-                "{origin} shows a certificate that is not trusted ({cause}); renew it, or name its authority in tls.ca"
-            );
+        if let Some(fault) = TlsFault::find(&error) {
+            let message = format!("{origin}: {}; {}", fault.cause(), fault.remedy(&TLS_KEYS));
             return NetError::new(ErrorClass::Config, message);
         }
+        let cause = root_cause(&error).to_lowercase();
         if error.is_connect() {
             let message = format!("can't connect to {origin}: {cause}; check the address and that the service runs");
             return NetError::new(ErrorClass::Transient, message);
+        }
+        if error.is_timeout() {
+            let message = format!("{origin} did not answer in time; check that it is up, or raise the deadline");
+            return NetError::new(ErrorClass::Deadline, message);
         }
         if error.is_builder() {
             let message = format!("the request to {origin} can't be made: {cause}; check url and headers");
@@ -98,21 +101,11 @@ impl NetError {
     }
 }
 
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut deepest: &dyn Error = error;
+/// The innermost words of an error, without a final period.
+pub fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut deepest = error;
     while let Some(source) = deepest.source() {
         deepest = source;
     }
-    deepest.to_string().to_lowercase().trim_end_matches('.').to_owned()
-}
-
-fn is_certificate(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&dyn Error> = Some(error);
-    while let Some(found) = cause {
-        if found.to_string().contains("certificate") {
-            return true;
-        }
-        cause = found.source();
-    }
-    false
+    deepest.to_string().trim_end_matches('.').to_owned()
 }

@@ -28,6 +28,10 @@ impl Request {
         Request::new(Method::GET, url, Vec::new())
     }
 
+    pub(super) fn head(url: Url) -> Request {
+        Request::new(Method::HEAD, url, Vec::new())
+    }
+
     pub fn post(url: Url, body: Vec<u8>) -> Request {
         Request::new(Method::POST, url, body)
     }
@@ -186,6 +190,8 @@ mod tests {
         check(&[("retry-after", "99999999999999999999999999")], Some(3600));
         check(&[("retry-after", "soon")], None);
         check(&[("retry-after", "")], None);
+        check(&[("retry-after", " 7 ")], Some(7));
+        check(&[("retry-after", "-3")], None);
         let date = ("date", "Sun, 06 Nov 1994 08:49:00 GMT");
         check(&[date, ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")], Some(37));
         check(&[date, ("retry-after", "Sun, 06 Nov 1994 08:48:37 GMT")], Some(0));
@@ -216,6 +222,9 @@ mod tests {
         assert_eq!(request.body, b"query=a+%2B+b%7Bx%3D%22%C3%A9%26%22%7D");
         let error = request.header("x-key", "line\nbreak").unwrap_err();
         assert!(error.message.contains("`x-key`") && !error.message.contains("break"), "{error}");
+        for name in ["", "x key", "x-team\r\nhost"] {
+            assert!(header(name, "a").unwrap_err().contains("no header name"), "{name:?}");
+        }
     }
 
     #[test]

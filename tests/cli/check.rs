@@ -80,3 +80,41 @@ fn a_drill_needs_no_daemon() {
     let ran = vigie(dir.path(), &["send", "nobody-known", "--config", "vigie.yaml"]);
     assert!(ran.code == 1 && ran.err.contains("no receiver 'nobody-known'"), "{ran:?}");
 }
+
+/// A configuration in two folders: the receivers in one, the mail server and its files in the other.
+fn mail_apart() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let receivers = SMALL
+        .replace("mail: {from: vigie@example.test}\n", "")
+        .replace("{maildir: {path: boites, to: [claire]}}", "{email: {to: [claire]}}");
+    let mail = "mail:\n  from: vigie@example.test\n  smtp:\n    {host: localhost, port: 465, ca: tls/ca.pem, user: v, \
+                password: {file: secret}}\n";
+    for (folder, name, text) in [("kpis", "vigie.yaml", receivers.as_str()), ("mail", "mail.yaml", mail)] {
+        std::fs::create_dir(dir.path().join(folder)).expect("made");
+        std::fs::write(dir.path().join(folder).join(name), text).expect("written");
+    }
+    std::fs::create_dir(dir.path().join("mail/tls")).expect("made");
+    let secret = dir.path().join("mail/secret");
+    std::fs::write(&secret, "hunter22").expect("written");
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("made private");
+    dir
+}
+
+#[test]
+fn an_authority_for_mail_is_a_pem_file_beside_the_file_that_names_it() {
+    let dir = mail_apart();
+    let check = |code: i32, words: &[&str]| {
+        // From elsewhere, so that nothing can be relative to where it is started.
+        let (kpis, mail) = (dir.path().join("kpis"), dir.path().join("mail"));
+        let ran = vigie(std::path::Path::new("/"), &["check", kpis.to_str().unwrap(), mail.to_str().unwrap()]);
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(words.iter().all(|word| ran.err.contains(word)), "{ran:?}");
+    };
+    let ca = dir.path().join("mail/tls/ca.pem");
+    check(78, &["receiver 'direction'", "mail.smtp.ca", "mail/tls/ca.pem", "check path and rights"]);
+    std::fs::write(&ca, "not PEM at all").unwrap();
+    check(78, &["receiver 'direction'", "mail.smtp.ca", "mail/tls/ca.pem", "holds no certificate"]);
+    let authority = rcgen::generate_simple_self_signed(["authority.example.test".to_owned()]).unwrap();
+    std::fs::write(&ca, authority.cert.pem()).unwrap();
+    check(0, &[]);
+}

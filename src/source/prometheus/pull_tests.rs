@@ -216,3 +216,35 @@ async fn probing_tells_the_version() {
     let told = source(&server, "").probe().await.unwrap();
     assert_eq!(told, format!("prometheus 3.14.0 at {}", server.uri()));
 }
+
+#[tokio::test]
+async fn https_is_trusted_once_its_authority_is_named() {
+    use crate::net::fixture::{Authority, HttpsServer};
+
+    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new("Vigie test authority"));
+    authority.write(&folder.path().join("ca.pem"));
+    let answer =
+        r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1777672800,"7"]]}]}}"#;
+    let shown = authority.issue(&["localhost"]);
+    let server = HttpsServer::start(shown.acceptor_for(&authority), answer).await;
+    let mine = authority.issue(&["vigie.example.test"]);
+    std::fs::write(folder.path().join("vigie.pem"), mine.cert).unwrap();
+    let source = |tls: &str| {
+        let json = format!(r#"{{"prometheus":{{"url":"https://localhost:{}"{tls}}}}}"#, server.port);
+        let config: SourceConfig = serde_json::from_str(&json).unwrap();
+        let resolve = |_: &_| Ok(crate::secret::Secret::new(mine.key.clone()));
+        config.build(&BuildContext { base_dir: folder.path(), resolve: &resolve }).unwrap()
+    };
+    let request = fixture::request(kpi(), "2026-05-01", "2026-05-01");
+    let trusting = source(r#","tls":{"ca":"ca.pem","cert":"vigie.pem","key":{"file":"vigie.key"}}"#);
+    let pull = trusting.pull(&request).await.unwrap();
+    assert_eq!(pull.readings[0].value, ReadingValue::Number(7.0));
+    let place = format!("https://localhost:{}", server.port);
+    for (tls, parts) in [("", ["not trusted", "tls.ca"]), (r#","tls":{"ca":"ca.pem"}"#, ["wants a client", "tls.cert"])]
+    {
+        let error = source(tls).pull(&request).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Config);
+        assert!(parts.iter().all(|part| error.message.contains(part)) && error.message.contains(&place), "{error}");
+    }
+    assert_eq!(server.requests().len(), 1);
+}
