@@ -11,10 +11,12 @@ use super::error::{ErrorClass, NetError};
 use super::message::{Request, Response, header};
 use super::settings::{AuthConfig, HttpSettings};
 use super::tls::{install_crypto, with_tls};
-use crate::secret::{Resolver, Secret};
+use crate::secret::{Resolver, Secret, scrub};
 
 const BYTES_MAX_DEFAULT: usize = 64 * 1024 * 1024;
 const REDIRECTS_MAX: usize = 5;
+/// An error's body is kept no further.
+const QUOTED_BYTES_MAX: usize = 64 * 1024;
 const IDLE_CONNECTIONS_MAX: usize = 4;
 /// For the connection alone, encryption included: a host that is gone is told from one that is slow.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
@@ -133,7 +135,16 @@ impl HttpClient {
             }
             body.extend_from_slice(&piece);
         }
+        if !(200..300).contains(&status) {
+            body = self.quotable(&body);
+        }
         Ok(Response { status, headers, body, origin })
+    }
+
+    /// The beginning of an answer that will be quoted: a server may echo what it was sent.
+    fn quotable(&self, body: &[u8]) -> Vec<u8> {
+        let text = String::from_utf8_lossy(&body[..body.len().min(QUOTED_BYTES_MAX)]);
+        scrub(&text, &self.secrets).into_bytes()
     }
 }
 
@@ -169,27 +180,29 @@ fn default_headers(settings: &HttpSettings, resolve: Resolver<'_>) -> Result<(He
         secrets.push(value);
     }
     if let Some(auth) = &settings.auth {
-        let (value, secret) = authorization(auth, resolve)?;
+        let (value, proofs) = authorization(auth, resolve)?;
         headers.insert(AUTHORIZATION, value);
-        secrets.push(secret);
+        secrets.extend(proofs);
     }
     Ok((headers, secrets))
 }
 
-fn authorization(auth: &AuthConfig, resolve: Resolver<'_>) -> Result<(HeaderValue, Secret), String> {
+/// The header, and everything in it that proves who is asking.
+fn authorization(auth: &AuthConfig, resolve: Resolver<'_>) -> Result<(HeaderValue, Vec<Secret>), String> {
     use base64::Engine as _;
-    let (text, secret) = match auth {
+    let (text, secrets) = match auth {
         AuthConfig::Basic(basic) => {
             let password = resolve(&basic.password)?;
             let pair = format!("{}:{}", basic.user, password.expose());
-            (format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)), password)
+            let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+            (format!("Basic {encoded}"), vec![Secret::new(encoded), password])
         }
         AuthConfig::Bearer(token) => {
             let token = resolve(token)?;
-            (format!("Bearer {}", token.expose().trim()), token)
+            (format!("Bearer {}", token.expose().trim()), vec![Secret::new(token.expose().trim().to_owned())])
         }
     };
-    header("authorization", &text).map(|(_, value)| (value, secret))
+    header("authorization", &text).map(|(_, value)| (value, secrets))
 }
 
 #[cfg(test)]

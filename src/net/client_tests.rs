@@ -171,3 +171,19 @@ fn settings_that_can_not_work_say_why() {
     let headers = BTreeMap::from([("bad name".to_owned(), Text::from("x"))]);
     check(&HttpSettings { headers, ..HttpSettings::default() }, "`bad name` is no header name");
 }
+
+#[tokio::test]
+async fn an_error_that_echoes_the_credentials_is_quoted_without_them() {
+    let basic = AuthConfig::Basic(BasicAuth { user: "me".into(), password: SecretRef::Env("P".into()) });
+    for auth in [basic, AuthConfig::Bearer(SecretRef::Env("T".into()))] {
+        let server = MockServer::start().await;
+        let said = "no: Authorization Basic bWU6czNjcmV0, Bearer s3cret, password s3cret";
+        Mock::given(method("GET")).respond_with(ResponseTemplate::new(400).set_body_string(said)).mount(&server).await;
+        let client = client(&HttpSettings { auth: Some(auth.clone()), ..HttpSettings::default() });
+        let response = client.send(Request::get(url(&server.uri()))).await.unwrap();
+        let message = response.error().unwrap().message;
+        assert!(message.contains("no: Authorization") && !message.contains("s3cret"), "{message}");
+        assert!(matches!(auth, AuthConfig::Bearer(_)) || !message.contains("bWU6"), "{message}");
+        assert!(!response.text().contains("s3cret"));
+    }
+}
