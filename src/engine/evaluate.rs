@@ -9,6 +9,7 @@ use super::event::{PullReport, SlotEvent, Tally};
 use super::facts;
 use super::outage;
 use super::setup::{Binding, Setup, definition_of};
+use super::shape;
 use super::state::State;
 use crate::alert::{self, Moment, Policy, Signal};
 use crate::assess::Assessment;
@@ -16,11 +17,11 @@ use crate::model::alert::{About, Alert, AlertFacts, AlertKey, Aspect, Change, En
 use crate::model::assessment::Unmeasurable;
 use crate::model::commit::{EvaluateCommit, KpiClock, OpenSlot};
 use crate::model::grain::{BucketIndex, day_of};
-use crate::model::ids::{KpiId, Labels, SeriesKey};
+use crate::model::ids::{KpiId, Labels, RuleId, SeriesKey};
 use crate::model::kpi::Kpi;
 use crate::model::objective::Objective;
 use crate::model::period::Period;
-use crate::model::rule::Patience;
+use crate::model::rule::{Patience, RuleDef};
 use crate::model::series::SeriesData;
 use crate::model::verdict::{Finding, Severity, Verdict};
 use crate::rule::CompiledRule;
@@ -40,7 +41,12 @@ pub(super) fn slot(
     let Some(kpi) = setup.catalog.kpi(&event.kpi).cloned() else { return tally };
     let last_slot = state.clocks.get(&kpi.id).and_then(|clock| clock.last_slot);
     let mut revised = HashMap::new();
+    let mut outdated = shape::is_outdated(state, &kpi);
     if let Some(pull) = &event.pull {
+        if outdated && pull.trouble.is_none() {
+            shape::retire(state, &kpi, pull.at.unwrap_or(now), commit);
+            outdated = false;
+        }
         revised = take_in(state, &kpi, pull, commit);
         outage::pull(state, &kpi, pull, (now, event.slot), commit);
     }
@@ -49,7 +55,8 @@ pub(super) fn slot(
     }
     let round = Round { setup, kpi: kpi.clone(), now, slot: event.slot };
     for binding in setup.bindings(&kpi.id) {
-        if event.only.as_ref().is_some_and(|only| !only.contains(&binding.rule.def.id)) {
+        // Numbers of another shape can't be judged: the rules wait for the history that failed to come.
+        if outdated || event.only.as_ref().is_some_and(|only| !only.contains(&binding.rule.def.id)) {
             continue;
         }
         tally += round.run_rule(state, binding, commit);
@@ -83,6 +90,8 @@ fn advance_clock(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, event: &SlotE
     let clock = state.clocks.entry(kpi.id.clone()).or_insert_with(|| KpiClock {
         kpi: kpi.id.clone(),
         definition: String::new(),
+        shape: String::new(),
+        roll_ups: Vec::new(),
         rules: Vec::new(),
         last_slot: None,
         open: None,
@@ -94,7 +103,18 @@ fn advance_clock(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, event: &SlotE
     let new = clock.definition != definition_of(kpi) || clock.pulled_to.is_none();
     let failed = event.pull.as_ref().is_some_and(|pull| pull.trouble.is_some());
     clock.definition = if new && failed { String::new() } else { definition_of(kpi) };
-    clock.rules = setup.bindings(&kpi.id).iter().map(|binding| binding.rule.def.id.clone()).collect();
+    let came = event.pull.is_some() && !failed;
+    if came || clock.shape.is_empty() {
+        clock.shape = shape::shape_of(kpi);
+    }
+    let roll_ups = setup.roll_ups(&kpi.id);
+    if came || roll_ups.is_covered_by(&clock.roll_ups) {
+        clock.roll_ups = roll_ups.names();
+    }
+    // A rule that was left out has not run: it is still to be stepped through what went before.
+    let ran = |rule: &RuleId| event.only.as_ref().is_none_or(|only| only.contains(rule)) || clock.rules.contains(rule);
+    let rules = setup.bindings(&kpi.id).iter().map(|binding| &binding.rule.def.id);
+    clock.rules = rules.filter(|rule| ran(rule)).cloned().collect();
     clock.last_slot = clock.last_slot.max(Some(event.slot));
     if let Some(pull) = &event.pull {
         clock.pulled_to = clock.pulled_to.max(pull.pulled_to);
@@ -427,7 +447,8 @@ pub(super) fn close_removed(state: &mut State, setup: &Setup, now: Timestamp, co
     let catalog = &setup.catalog;
     let is_gone = |key: &AlertKey| match &key.subject {
         Subject::Rule { rule, series, objective } => {
-            !catalog.rules.get(rule).is_some_and(|rule| rule.on.contains(&series.kpi))
+            let judged = |rule: &Arc<RuleDef>| rule.on.contains(&series.kpi) && rule.series.covers(&series.labels);
+            !catalog.rules.get(rule).is_some_and(judged)
                 || catalog.kpi(&series.kpi).is_none()
                 || objective.as_ref().is_some_and(|id| catalog.objective(id).is_none())
         }

@@ -11,6 +11,7 @@ mod history;
 mod outage;
 mod replay;
 mod setup;
+mod shape;
 mod state;
 mod step;
 #[cfg(test)]

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::catalog::Catalog;
+use crate::model::commit::KpiClock;
 use crate::model::ids::{KpiId, Labels};
 use crate::model::kpi::Kpi;
 use crate::model::objective::Objective;
+use crate::model::roll_ups::RollUps;
 use crate::model::rule::SeriesChoice;
 use crate::rule::{CompiledRule, RuleSet};
 
@@ -17,6 +19,7 @@ pub struct Setup {
     pub catalog: Arc<Catalog>,
     pub rules: Arc<RuleSet>,
     bindings: HashMap<KpiId, Vec<Binding>>,
+    roll_ups: HashMap<KpiId, Arc<RollUps>>,
 }
 
 /// One rule on one KPI.
@@ -41,7 +44,18 @@ impl Setup {
                 bindings.entry(kpi.clone()).or_default().push(Binding { rule: rule.clone(), objectives });
             }
         }
-        Setup { catalog, rules, bindings }
+        let roll_ups = catalog.roll_ups().into_iter().map(|(kpi, asked)| (kpi, Arc::new(asked))).collect();
+        Setup { catalog, rules, bindings, roll_ups }
+    }
+
+    /// The series between total and finest that rules and objectives ask of a KPI.
+    pub fn roll_ups(&self, kpi: &KpiId) -> Arc<RollUps> {
+        self.roll_ups.get(kpi).cloned().unwrap_or_default()
+    }
+
+    /// True when what is stored of a KPI is not what it now asks for, so that its history must be pulled anew.
+    pub fn asks_anew(&self, kpi: &Kpi, clock: &KpiClock) -> bool {
+        clock.definition != definition_of(kpi) || !self.roll_ups(&kpi.id).is_covered_by(&clock.roll_ups)
     }
 
     pub(super) fn bindings(&self, kpi: &KpiId) -> &[Binding] {
@@ -63,20 +77,14 @@ impl Binding {
         match &self.rule.def.series {
             SeriesChoice::Total => vec![Labels::total()],
             SeriesChoice::Where(labels) => vec![labels.clone()],
-            SeriesChoice::Each(dimensions) => history
-                .labels(kpi)
-                .filter(|labels| {
-                    !labels.is_total() && dimensions.iter().all(|dimension| labels.get(dimension).is_some())
-                })
-                .cloned()
-                .collect(),
+            each @ SeriesChoice::Each(_) => history.labels(kpi).filter(|labels| each.covers(labels)).cloned().collect(),
         }
     }
 }
 
 /// Digest of what decides which numbers a KPI has: a change means that its history is pulled anew.
 pub fn definition_of(kpi: &Kpi) -> String {
-    let text = format!(
+    digest(&format!(
         "{:?}|{:?}|{:?}|{:?}|{:?}|{:?}|{:?}",
         kpi.source,
         kpi.query,
@@ -85,7 +93,10 @@ pub fn definition_of(kpi: &Kpi) -> String {
         kpi.zone.iana_name(),
         kpi.dimensions,
         kpi.empty
-    );
+    ))
+}
+
+pub(super) fn digest(text: &str) -> String {
     let digest = text
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
