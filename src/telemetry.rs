@@ -117,6 +117,7 @@ pub struct Metrics {
     notifications: IntCounterVec,
     notifications_failed: IntCounterVec,
     outbox_queued: IntGaugeVec,
+    state_space: IntGauge,
     reload_successful: IntGauge,
     config_info: GaugeVec,
 }
@@ -167,6 +168,13 @@ impl Metrics {
                 &["channel", "reason"],
             ),
             outbox_queued: gauges("vigie_outbox_queued", "Deliveries that wait to be sent.", &["receiver"]),
+            state_space: registered(
+                &registry,
+                IntGauge::new(
+                    "vigie_state_space_ok",
+                    "0 while the disk of the state is full: history pauses, later sending stops.",
+                ),
+            ),
             reload_successful: registered(
                 &registry,
                 IntGauge::new(
@@ -177,6 +185,7 @@ impl Metrics {
             config_info: infos("vigie_config_info", "Checksum of the configuration in force; always 1.", &["checksum"]),
             registry,
         };
+        metrics.set_state_space(true);
         metrics.configured(names);
         metrics
     }
@@ -260,6 +269,11 @@ impl Metrics {
         }
     }
 
+    /// Whether the disk has what the service needs.
+    pub fn set_state_space(&self, enough: bool) {
+        self.state_space.set(i64::from(enough));
+    }
+
     /// All figures in the text format 0.0.4.
     pub fn render(&self) -> String {
         let mut out = Vec::new();
@@ -314,6 +328,7 @@ mod tests {
                 "vigie_notifications_failed_total{channel=\"email\",reason=\"permanent\"} 0",
                 "vigie_outbox_queued{receiver=\"ops\"} 0",
                 "vigie_config_last_reload_successful 1",
+                "vigie_state_space_ok 1",
                 "vigie_config_info{checksum=\"c0\"} 1",
                 concat!("vigie_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
                 "vigie_last_evaluation_timestamp_seconds 0",

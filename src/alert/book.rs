@@ -29,6 +29,24 @@ impl Book {
         }
     }
 
+    /// Replaces one alert by what `change` makes of it, with one look-up.
+    pub fn alter<R>(&mut self, key: &AlertKey, change: impl FnOnce(Option<Alert>) -> (Option<Alert>, R)) -> R {
+        let Some(alerts) = self.subjects.get_mut(&key.subject) else {
+            let (after, result) = change(None);
+            if let Some(alert) = after {
+                self.put(alert);
+            }
+            return result;
+        };
+        let position = alerts.iter().position(|alert| alert.key == *key);
+        let (after, result) = change(position.map(|position| alerts.swap_remove(position)));
+        alerts.extend(after);
+        if alerts.is_empty() {
+            self.subjects.remove(&key.subject);
+        }
+        result
+    }
+
     pub fn take(&mut self, key: &AlertKey) -> Option<Alert> {
         let alerts = self.subjects.get_mut(&key.subject)?;
         let position = alerts.iter().position(|alert| alert.key == *key)?;

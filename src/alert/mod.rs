@@ -6,4 +6,4 @@ mod step;
 mod tests;
 
 pub use book::Book;
-pub use step::{Moment, Policy, Signal, Stepped, step};
+pub use step::{Moment, Policy, Signal, Stepped, Written, step};

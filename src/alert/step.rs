@@ -3,11 +3,9 @@
 //! `for` and recovery count new buckets; the same bucket seen twice counts once. Going up is
 //! immediate; going down or out waits for `keep_firing_for`.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
-use crate::model::alert::{About, Alert, AlertFacts, AlertKey, Change, Counters, EndReason, Freeze, Phase};
+use crate::model::alert::{About, Alert, AlertKey, Change, Counters, EndReason, Freeze, Phase};
 use crate::model::grain::BucketIndex;
 use crate::model::rule::Patience;
 use crate::model::verdict::Severity;
@@ -52,76 +50,116 @@ pub enum Signal {
     End(EndReason),
 }
 
-/// The alert after the step (none: nothing to remember) and what changed, oldest first.
+/// The alert after the step and what changed, oldest first. An inactive alert need not be remembered.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stepped {
     pub alert: Option<Alert>,
     pub changes: Vec<(Phase, Phase, Change)>,
-    /// True when the alert differs from before and must be written.
-    pub dirty: bool,
+    pub written: Written,
 }
 
-/// Takes one step.
+/// What of a step must be written down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Written {
+    #[default]
+    Nothing,
+    /// It goes on as before: its newest bucket and value, nothing else.
+    Pulse,
+    Whole,
+}
+
+/// Takes one step. `value` is the figure that the verdict watched. What the alert says of itself
+/// (`facts`) is left to the caller, who knows from the changes whether anybody will read it.
 pub fn step(
     alert: Option<Alert>,
     key: &AlertKey,
-    (signal, facts): (Signal, Option<Arc<AlertFacts>>),
+    (signal, value): (Signal, Option<f64>),
     policy: Policy,
     moment: Moment,
 ) -> Stepped {
-    let mut walk = Walk { changes: Vec::new(), policy, moment, began: false };
-    let before = alert.clone();
+    let mut walk = Walk { changes: Vec::new(), value, policy, moment, began: false, refrozen: false };
+    let before = alert.as_ref().map(Marks::of);
     let after = match signal {
         Signal::Freeze(freeze) => walk.freeze(alert, freeze),
-        Signal::End(reason) => walk.end(alert, reason, facts),
-        Signal::Breach(severity) => walk.breach(alert, key, severity, facts),
-        Signal::Between { floor } => walk.between(alert, floor, facts),
-        Signal::Calm => walk.calm(alert, facts),
+        Signal::End(reason) => walk.end(alert, reason),
+        Signal::Breach(severity) => walk.breach(alert, key, severity),
+        Signal::Between { floor } => walk.between(alert, floor),
+        Signal::Calm => walk.calm(alert),
     };
-    let dirty = before != after;
-    Stepped { alert: after, changes: walk.changes, dirty }
+    let written = walk.written(before, after.as_ref().map(Marks::of));
+    Stepped { alert: after, changes: walk.changes, written }
+}
+
+/// Everything of an alert that a step can move without naming a change.
+#[derive(Clone, Copy, PartialEq)]
+struct Marks {
+    phase: Phase,
+    severity: Severity,
+    since: Timestamp,
+    counters: Counters,
+    value: Option<f64>,
+}
+
+impl Marks {
+    fn of(alert: &Alert) -> Marks {
+        let &Alert { phase, severity, since, counters, value, .. } = alert;
+        Marks { phase, severity, since, counters, value }
+    }
+
+    /// Without what a pulse writes.
+    fn steady(self) -> Marks {
+        Marks { counters: Counters { last_bucket: None, ..self.counters }, value: None, ..self }
+    }
 }
 
 struct Walk {
     changes: Vec<(Phase, Phase, Change)>,
+    value: Option<f64>,
     policy: Policy,
     moment: Moment,
     /// This very step began the breach.
     began: bool,
+    /// It was frozen already, for another reason.
+    refrozen: bool,
 }
 
 impl Walk {
+    fn written(&self, before: Option<Marks>, after: Option<Marks>) -> Written {
+        if !self.changes.is_empty() || self.refrozen {
+            return Written::Whole;
+        }
+        match (before, after) {
+            (before, after) if before == after => Written::Nothing,
+            (Some(before), Some(after)) if before.steady() == after.steady() && after.phase == Phase::Firing => {
+                Written::Pulse
+            }
+            _ => Written::Whole,
+        }
+    }
+
     fn freeze(&mut self, alert: Option<Alert>, freeze: Freeze) -> Option<Alert> {
         let mut alert = alert?;
         if alert.phase == Phase::Resolved {
             return Some(alert);
         }
-        if alert.frozen.is_none() {
-            self.changes.push((alert.phase, alert.phase, Change::Frozen(freeze.clone())));
+        match &alert.frozen {
+            None => self.changes.push((alert.phase, alert.phase, Change::Frozen(freeze.clone()))),
+            Some(known) => self.refrozen = *known != freeze,
         }
         alert.frozen = Some(freeze);
         Some(alert)
     }
 
-    fn end(&mut self, alert: Option<Alert>, reason: EndReason, facts: Option<Arc<AlertFacts>>) -> Option<Alert> {
+    fn end(&mut self, alert: Option<Alert>, reason: EndReason) -> Option<Alert> {
         let alert = alert?;
         match alert.phase {
-            Phase::Inactive | Phase::Pending => {
-                self.changes.push((alert.phase, Phase::Inactive, Change::Withdrawn));
-                None
-            }
-            Phase::Firing => Some(self.resolve(alert, reason, facts)),
-            Phase::Resolved => Some(alert),
+            Phase::Pending => Some(self.withdraw(alert)),
+            Phase::Firing => Some(self.resolve(alert, reason)),
+            Phase::Inactive | Phase::Resolved => Some(alert),
         }
     }
 
-    fn breach(
-        &mut self,
-        alert: Option<Alert>,
-        key: &AlertKey,
-        severity: Severity,
-        facts: Option<Arc<AlertFacts>>,
-    ) -> Option<Alert> {
+    fn breach(&mut self, alert: Option<Alert>, key: &AlertKey, severity: Severity) -> Option<Alert> {
         let mut alert = match alert {
             Some(alert) if matches!(alert.phase, Phase::Pending | Phase::Firing) => alert,
             other if !self.moment.counts => return other,
@@ -129,7 +167,7 @@ impl Walk {
         };
         self.thaw(&mut alert);
         let new = self.count(&mut alert);
-        alert.facts = facts.or(alert.facts);
+        alert.value = self.value.or(alert.value);
         alert.counters.calm = 0;
         alert.counters.calm_since = None;
         if alert.phase == Phase::Pending {
@@ -142,13 +180,13 @@ impl Walk {
         Some(alert)
     }
 
-    fn between(&mut self, alert: Option<Alert>, floor: Severity, facts: Option<Arc<AlertFacts>>) -> Option<Alert> {
+    fn between(&mut self, alert: Option<Alert>, floor: Severity) -> Option<Alert> {
         let mut alert = alert?;
         match alert.phase {
             Phase::Firing => {
                 self.thaw(&mut alert);
                 let new = self.count(&mut alert);
-                alert.facts = facts.or(alert.facts);
+                alert.value = self.value.or(alert.value);
                 alert.counters.calm = 0;
                 alert.counters.calm_since = None;
                 if self.moment.counts {
@@ -157,27 +195,27 @@ impl Walk {
                 }
                 Some(alert)
             }
-            Phase::Inactive | Phase::Pending => self.withdraw(alert),
-            Phase::Resolved => Some(alert),
+            Phase::Pending if self.moment.counts => Some(self.withdraw(alert)),
+            Phase::Inactive | Phase::Pending | Phase::Resolved => Some(alert),
         }
     }
 
-    fn calm(&mut self, alert: Option<Alert>, facts: Option<Arc<AlertFacts>>) -> Option<Alert> {
+    fn calm(&mut self, alert: Option<Alert>) -> Option<Alert> {
         let mut alert = alert?;
         match alert.phase {
-            Phase::Inactive | Phase::Pending => self.withdraw(alert),
-            Phase::Resolved => Some(alert),
+            Phase::Pending if self.moment.counts => Some(self.withdraw(alert)),
+            Phase::Inactive | Phase::Pending | Phase::Resolved => Some(alert),
             Phase::Firing => {
                 self.thaw(&mut alert);
                 if !self.moment.counts {
                     return Some(alert);
                 }
                 let new = self.count(&mut alert);
-                alert.facts = facts.clone().or(alert.facts);
+                alert.value = self.value.or(alert.value);
                 alert.counters.calm += u32::from(new);
                 let since = *alert.counters.calm_since.get_or_insert(self.moment.now);
                 if self.is_over(self.policy.keep_firing_for, alert.counters.calm, since) {
-                    alert = self.resolve(alert, EndReason::Recovered, facts);
+                    alert = self.resolve(alert, EndReason::Recovered);
                 }
                 Some(alert)
             }
@@ -202,17 +240,18 @@ impl Walk {
             snoozed_until: None,
             slot: self.moment.slot,
             revision: 0,
+            correction: None,
+            value: None,
             facts: None,
         }
     }
 
-    /// An ended alert that people may still have to hear of comes back; one that only waited goes.
-    fn withdraw(&mut self, alert: Alert) -> Option<Alert> {
-        if !self.moment.counts {
-            return Some(alert);
-        }
+    /// One that only waited: nobody was told, so nobody has to hear of its end.
+    fn withdraw(&mut self, mut alert: Alert) -> Alert {
         self.changes.push((alert.phase, Phase::Inactive, Change::Withdrawn));
-        None
+        alert.phase = Phase::Inactive;
+        alert.frozen = None;
+        alert
     }
 
     fn fire_when_due(&mut self, alert: &mut Alert) {
@@ -257,14 +296,13 @@ impl Walk {
         self.changes.push((Phase::Firing, Phase::Firing, change));
     }
 
-    fn resolve(&mut self, mut alert: Alert, reason: EndReason, facts: Option<Arc<AlertFacts>>) -> Alert {
+    fn resolve(&mut self, mut alert: Alert, reason: EndReason) -> Alert {
         self.changes.push((Phase::Firing, Phase::Resolved, Change::Resolved(reason.clone())));
         alert.phase = Phase::Resolved;
         alert.resolved_at = Some(self.moment.now);
         alert.end = Some(reason);
         alert.frozen = None;
         alert.slot = self.moment.slot;
-        alert.facts = facts.or(alert.facts);
         alert
     }
 

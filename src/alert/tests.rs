@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::{Moment, Policy, Signal, step};
+use super::{Moment, Policy, Signal, Written, step};
 use crate::model::alert::{About, Alert, AlertKey, Aspect, Change, EndReason, Freeze, Phase, Subject};
 use crate::model::rule::Patience;
 use crate::model::verdict::Severity::{self, Critical, Info, Warning};
@@ -178,6 +178,33 @@ proptest! {
             }
             alert = stepped.alert;
             prop_assert_eq!(firing, alert.as_ref().is_some_and(|a| a.phase == Phase::Firing));
+        }
+    }
+
+    /// What is written whole, and pulses in between, make the same alert as the one in memory.
+    #[test]
+    fn pulses_are_enough_for_what_goes_on(
+        steps in proptest::collection::vec((signals(), 0_i64..3, any::<bool>(), 0_u32..4), 1..200),
+        for_ in 1_u32..4,
+        keep in 1_u32..4,
+    ) {
+        let (mut kept, mut stored): (Option<Alert>, Option<Alert>) = (None, None);
+        let mut bucket = 0;
+        for (signal, advance, counts, value) in steps {
+            bucket += advance;
+            let value = (value > 0).then(|| f64::from(value));
+            let stepped = step(kept, &key(), (signal, value), patience(for_, keep), moment(bucket, counts));
+            match stepped.written {
+                Written::Nothing => {}
+                Written::Pulse => {
+                    let (stored, newest) = (stored.as_mut().expect("written"), stepped.alert.as_ref().expect("there"));
+                    stored.counters.last_bucket = newest.counters.last_bucket;
+                    stored.value = newest.value;
+                }
+                Written::Whole => stored.clone_from(&stepped.alert),
+            }
+            prop_assert_eq!(&stored, &stepped.alert);
+            kept = stepped.alert;
         }
     }
 

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::build::Built;
 use super::engine_thread::EngineThread;
 use super::jobs::{self, Job, JobKind, PullOutcome};
+use super::space::Space;
 use crate::engine::{
     Answer, Effects, Event, History, PullReport, SlotEvent, State, Tally, first_slots, known_by, missed_slots, step,
 };
@@ -24,8 +24,6 @@ use crate::validate::{Context, Known, KnownAt, Span, validate};
 
 /// A slot is stepped as missed, by its own time, when its turn comes later than this.
 const ON_TIME: SignedDuration = SignedDuration::from_secs(30);
-/// While the disk is full a commit is tried again this often.
-const COMMIT_AGAIN: Duration = Duration::from_millis(500);
 
 /// The state can't be written any more; the process must end and recover at its next start.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +41,7 @@ pub struct Cycle {
     pulling: BTreeSet<KpiId>,
     /// When each KPI has something to do next; none: it must be looked at.
     due: HashMap<KpiId, Option<Timestamp>>,
+    pub(super) space: Space,
     #[cfg(feature = "seeded-bugs")]
     pub(super) bug: Option<super::deliver::DeliveryBug>,
 }
@@ -84,6 +83,7 @@ impl Cycle {
             sending: BTreeMap::new(),
             pulling: BTreeSet::new(),
             due,
+            space: Space::default(),
             #[cfg(feature = "seeded-bugs")]
             bug: None,
         };
@@ -106,6 +106,9 @@ impl Cycle {
     pub async fn due_pulls(&mut self, now: Timestamp) -> Outcome<Vec<(Job, Option<Arc<Source>>)>> {
         let built = self.built.clone();
         let mut jobs = Vec::new();
+        if self.is_paused() {
+            return Ok(jobs);
+        }
         for kpi in built.setup.catalog.kpis.values() {
             let waits = self.due.get(&kpi.id).copied().flatten().is_some_and(|at| at > now);
             if waits || self.pulling.contains(&kpi.id) {
@@ -133,8 +136,13 @@ impl Cycle {
         let kpi = outcome.job.kpi.clone();
         let now = outcome.at;
         let mut tally = Tally::default();
-        for (event, at) in events_of(outcome) {
-            tally += self.event(Event::Slot(event), at).await?.tally;
+        // While history pauses what came is left: it is asked for again, as of slots that were missed.
+        let events = if self.is_paused() { Vec::new() } else { events_of(outcome) };
+        for (event, at) in events {
+            match self.event(Event::Slot(event), at).await? {
+                Some(effects) => tally += effects.tally,
+                None => break,
+            }
         }
         let id = kpi.id.clone();
         self.engine.with(move |state, _| state.catching_up.remove(&id)).await;
@@ -151,6 +159,9 @@ impl Cycle {
 
     /// The notify half, when something changed or a timer is due.
     pub async fn wake(&mut self, now: Timestamp) -> Outcome<()> {
+        if self.is_held() {
+            return Ok(());
+        }
         let idle = self
             .engine
             .with(move |state, _| {
@@ -169,13 +180,22 @@ impl Cycle {
 
     /// Carries out a person's action.
     pub async fn act(&mut self, action: Action, now: Timestamp) -> Outcome<Result<Answer, String>> {
-        let effects = self.event(Event::Act(action), now).await?;
+        let effects = if self.is_held() { None } else { self.event(Event::Act(action), now).await? };
+        let Some(effects) = effects else {
+            let path = self.store.path().display();
+            return Ok(Err(format!(
+                "the disk of {path} is full, so nothing can be kept; free some space, then ask again"
+            )));
+        };
         self.wake(now).await?;
         Ok(effects.answer.unwrap_or_else(|| Err("the action had no effect".to_owned())))
     }
 
     /// When there is something to do next, deliveries aside.
-    pub async fn next_wake(&self) -> Option<Timestamp> {
+    pub async fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.is_paused() {
+            return self.looks_for_space_at(now);
+        }
         let told = self.engine.with(|state, _| state.next_wake()).await;
         let pulls = self
             .due
@@ -183,7 +203,7 @@ impl Cycle {
             .filter(|(kpi, _)| !self.pulling.contains(*kpi))
             .map(|(_, at)| at.unwrap_or(Timestamp::MIN))
             .min();
-        [told, pulls].into_iter().flatten().min()
+        [told, pulls, self.looks_for_space_at(now)].into_iter().flatten().min()
     }
 
     /// Attempts that have begun and not ended.
@@ -191,27 +211,28 @@ impl Cycle {
         self.sending.len()
     }
 
-    /// One step, committed. A full disk holds the engine here until there is space: nothing is decided
-    /// on what could not be written.
-    pub(super) async fn event(&mut self, event: Event, now: Timestamp) -> Outcome<Effects> {
+    /// One step, committed; none when the disk is too full for it: the step is kept, and no other may be taken
+    /// before it is written.
+    pub(super) async fn event(&mut self, event: Event, now: Timestamp) -> Outcome<Option<Effects>> {
+        debug_assert!(!self.is_held(), "a step is taken on what is not written");
         #[cfg_attr(not(feature = "seeded-bugs"), expect(unused_mut, reason = "seeded bugs alter the effects"))]
         let mut effects = self.engine.with(move |state, setup| step(state, setup, event, now)).await;
         #[cfg(feature = "seeded-bugs")]
         if self.bug == Some(super::deliver::DeliveryBug::EndDropped) {
             effects.notify.deliveries.retain(|delivery| !delivery.message.resolved);
         }
-        let epoch = self.store.epoch();
-        while let Err(error) = self.commit(&effects, epoch).await {
-            if error.is_fatal() || !matches!(error, StoreError::Full { .. }) {
-                return Err(error.into());
+        match self.write(&effects).await {
+            Ok(()) => Ok(Some(effects)),
+            Err(error @ StoreError::Full { .. }) => {
+                self.hold_step(effects, &error);
+                Ok(None)
             }
-            tracing::error!(%error, "the state can't be written; deciding and sending wait until there is space");
-            tokio::time::sleep(COMMIT_AGAIN).await;
+            Err(error) => Err(error.into()),
         }
-        Ok(effects)
     }
 
-    async fn commit(&self, effects: &Effects, epoch: i64) -> Result<(), StoreError> {
+    pub(super) async fn write(&self, effects: &Effects) -> Result<(), StoreError> {
+        let epoch = self.store.epoch();
         if !effects.evaluate.is_empty() {
             self.store.commit_evaluate(&effects.evaluate, epoch).await?;
         }

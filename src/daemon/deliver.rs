@@ -13,7 +13,7 @@ use crate::engine::{DeliveryReport, Event};
 use crate::model::alert::Subject;
 use crate::model::ids::ReceiverId;
 use crate::model::notification::{AttemptOutcome, Delivery};
-use crate::store::NextStep;
+use crate::store::{NextStep, StoreError};
 
 /// Sends of one receiver under way at once.
 const PER_RECEIVER_MAX: usize = 4;
@@ -96,7 +96,7 @@ impl Cycle {
     /// Attempts that are due, their start committed. They count as under way until [`Cycle::sent`].
     pub async fn due_sends(&mut self, now: Timestamp) -> Result<Vec<Send>, CycleError> {
         let mut sends = Vec::new();
-        if self.sending.len() >= SENDS_MAX {
+        if self.sending.len() >= SENDS_MAX || self.sending_is_stopped() {
             return Ok(sends);
         }
         for delivery in self.store.due(now, 256).await? {
@@ -111,7 +111,14 @@ impl Cycle {
                 tracing::warn!(delivery = delivery.id, receiver = %receiver, "delivery cancelled: {why}");
                 continue;
             };
-            let attempt = self.store.begin_attempt(delivery.id, now).await?;
+            let attempt = match self.store.begin_attempt(delivery.id, now).await {
+                Ok(attempt) => attempt,
+                Err(error @ StoreError::Full { .. }) => {
+                    self.stop_sending(&error);
+                    return Ok(sends);
+                }
+                Err(error) => return Err(error.into()),
+            };
             #[cfg(feature = "seeded-bugs")]
             if self.bug == Some(DeliveryBug::SentBeforeSend) {
                 let sent = AttemptOutcome::Sent { detail: "seeded bug".to_owned() };
@@ -132,7 +139,14 @@ impl Cycle {
             NextStep::Sent | NextStep::RetryAt(_) => None,
         };
         log(delivery, &done.outcome, &next);
-        self.store.finish_attempt(done.send.attempt, &done.outcome, done.at, next).await?;
+        match self.store.finish_attempt(done.send.attempt, &done.outcome, done.at, next).await {
+            Ok(()) => {}
+            Err(error @ StoreError::Full { .. }) => {
+                self.hold_outcome(done, &error);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
         self.sending.remove(&delivery.id);
         let receiver = delivery.new.receiver.clone();
         let was_dead = Subject::Receiver(receiver.clone());
@@ -140,6 +154,10 @@ impl Cycle {
         let went_through = matches!(done.outcome, AttemptOutcome::Sent { .. });
         if dead.is_some() || (known && went_through) {
             let report = DeliveryReport { receiver, about: delivery.new.message.about, dead };
+            if self.is_held() {
+                self.hold_report(report);
+                return Ok(());
+            }
             self.event(Event::DeliveryEnded(report), done.at).await?;
             self.wake(done.at).await?;
         }

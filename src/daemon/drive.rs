@@ -87,6 +87,8 @@ impl Driver {
     }
 
     async fn start_what_is_due(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        self.cycle.tend_space(now).await?;
+        self.metrics.set_state_space(self.cycle.has_space());
         for (job, source) in self.cycle.due_pulls(now).await? {
             self.start_pull(job, source);
         }
@@ -167,7 +169,7 @@ impl Driver {
     }
 
     async fn sleep_for(&mut self, now: Timestamp) -> anyhow::Result<Duration> {
-        let wake = self.cycle.next_wake().await;
+        let wake = self.cycle.next_wake(now).await;
         let delivery = self.cycle.next_delivery().await?;
         let next = [wake, delivery].into_iter().flatten().min();
         let until = next.map_or(SLEEP_MAX, |at| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO));

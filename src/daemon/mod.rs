@@ -15,6 +15,7 @@ mod jobs;
 mod requests;
 mod run;
 mod script;
+mod space;
 
 pub use build::{Built, build};
 pub use control::{Control, Incoming, Reply, Request, SendOutcome as DrillOutcome, Value, request};

@@ -13,6 +13,7 @@ use super::control::Control;
 use super::cycle::Cycle;
 use super::drive::Driver;
 use super::engine_thread::EngineThread;
+use super::space::Readiness;
 use crate::clock::{Clock, monotonic};
 use crate::config::{Environment, LoadOptions, Loaded, LogFormat, Secrets, load, render};
 use crate::store::{OpenOptions, Store};
@@ -52,7 +53,7 @@ pub async fn run(options: RunOptions) -> anyhow::Result<u8> {
     }
     let serving = tokio::spawn(control.serve(to_cycle));
     let (stop, stopped) = oneshot::channel::<()>();
-    let health = Arc::new(EngineHealth(cycle.engine().clone()));
+    let health = Arc::new(EngineHealth { engine: cycle.engine().clone(), readiness: cycle.readiness() });
     let web = listener.map(|listener| {
         let stopped = async move { drop(stopped.await) };
         tokio::spawn(web::serve(listener, metrics.clone(), health, stopped))
@@ -78,17 +79,20 @@ pub async fn run(options: RunOptions) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// Alive while the engine's thread answers; ready from then on too.
-struct EngineHealth(EngineThread);
+/// Alive while the engine's thread answers; ready unless something keeps the service from its work.
+struct EngineHealth {
+    engine: EngineThread,
+    readiness: Readiness,
+}
 
 impl Health for EngineHealth {
     async fn alive(&self) {
-        self.0.with(|_, _| ()).await;
+        self.engine.with(|_, _| ()).await;
     }
 
     async fn ready(&self) -> Result<(), String> {
-        self.0.with(|_, _| ()).await;
-        Ok(())
+        self.engine.with(|_, _| ()).await;
+        self.readiness.trouble().map_or(Ok(()), Err)
     }
 }
 

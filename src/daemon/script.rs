@@ -29,7 +29,7 @@ impl Script {
         for _ in 0..ROUNDS_MAX {
             let now = self.clock.now();
             self.settle(now).await?;
-            let next = self.cycle.next_wake().await;
+            let next = self.cycle.next_wake(now).await;
             let sends = self.cycle.next_delivery().await?;
             let next = [next, sends].into_iter().flatten().min();
             match next.filter(|at| *at <= until) {
@@ -50,6 +50,7 @@ impl Script {
     /// Everything due at this very instant.
     async fn settle(&mut self, now: Timestamp) -> Result<(), CycleError> {
         for _ in 0..ROUNDS_MAX {
+            self.cycle.tend_space(now).await?;
             let jobs = self.cycle.due_pulls(now).await?;
             let idle = jobs.is_empty();
             for (job, source) in jobs {

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::evaluate::write;
 use super::event::{Answer, Effects};
+use super::moves::write;
 use super::setup::Setup;
 use super::state::State;
 use crate::model::action::{Action, ActionKind};

@@ -1,5 +1,6 @@
 //! The evaluate half: observations in, rules run, alerts stepped; one commit per KPI and slot.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -7,13 +8,16 @@ use jiff::Timestamp;
 
 use super::event::{PullReport, SlotEvent, Tally};
 use super::facts;
+use super::moves::{Figures, end_pulses, move_alert, write};
 use super::outage;
 use super::setup::{Binding, Setup, definition_of};
 use super::shape;
 use super::state::State;
-use crate::alert::{self, Moment, Policy, Signal};
+use crate::alert::{Moment, Policy, Signal};
 use crate::assess::Assessment;
-use crate::model::alert::{About, Alert, AlertFacts, AlertKey, Aspect, Change, EndReason, Freeze, Phase, Subject};
+use crate::model::alert::{
+    About, Alert, AlertFacts, AlertKey, Aspect, Change, Correction, EndReason, Freeze, Phase, Subject,
+};
 use crate::model::assessment::Unmeasurable;
 use crate::model::commit::{EvaluateCommit, KpiClock, OpenSlot};
 use crate::model::grain::{BucketIndex, day_of};
@@ -21,11 +25,13 @@ use crate::model::ids::{KpiId, Labels, RuleId, SeriesKey};
 use crate::model::kpi::Kpi;
 use crate::model::objective::Objective;
 use crate::model::period::Period;
-use crate::model::rule::{Patience, RuleDef};
+use crate::model::rule::Patience;
 use crate::model::series::SeriesData;
-use crate::model::verdict::{Finding, Severity, Verdict};
-use crate::rule::CompiledRule;
+use crate::model::verdict::{Details, Finding, Severity, Verdict};
+use crate::rule::{CompiledRule, Run};
 
+/// Alerts that only go on are given new figures up to this many per slot; the rest when they are told.
+const RENEWALS_PER_SLOT_MAX: u32 = 500;
 /// Failures in a row after which a rule is not tried on the slot's remaining series.
 const FAILURES_MAX: u32 = 3;
 
@@ -53,13 +59,14 @@ pub(super) fn slot(
     if let (Some(before), false) = (last_slot, revised.is_empty()) {
         correct(state, setup, &kpi, &revised, (before, now), commit);
     }
-    let round = Round { setup, kpi: kpi.clone(), now, slot: event.slot };
+    let round = Round::new(setup, &kpi, (now, event.slot));
     for binding in setup.bindings(&kpi.id) {
         // Numbers of another shape can't be judged: the rules wait for the history that failed to come.
         if outdated || event.only.as_ref().is_some_and(|only| !only.contains(&binding.rule.def.id)) {
             continue;
         }
         tally += round.run_rule(state, binding, commit);
+        end_pulses(state, &kpi.id, &binding.rule.def.id, commit);
     }
     advance_clock(state, setup, &kpi, &event, commit);
     tally
@@ -140,7 +147,7 @@ fn correct(
     (before, now): (Timestamp, Timestamp),
     commit: &mut EvaluateCommit,
 ) {
-    let round = Round { setup, kpi: kpi.clone(), now: before, slot: before };
+    let round = Round::new(setup, kpi, (before, before));
     for binding in setup.bindings(&kpi.id) {
         for labels in binding.series(&kpi.id, &state.history) {
             if !revised.contains_key(&labels) {
@@ -153,15 +160,34 @@ fn correct(
     }
 }
 
+/// The figures of a firing alert as of its KPI's newest slot; none where they can't be had now.
+pub(super) fn figures_now(state: &State, setup: &Setup, alert: &Alert) -> Option<AlertFacts> {
+    let Subject::Rule { rule, series, objective } = &alert.key.subject else { return None };
+    let kpi = setup.catalog.kpi(&series.kpi)?;
+    let at = state.clocks.get(&kpi.id)?.last_slot?;
+    let binding = setup.bindings(&kpi.id).iter().find(|binding| binding.rule.def.id == *rule)?;
+    let objective = objective.as_ref().and_then(|id| setup.catalog.objective(id)).cloned();
+    let round = Round::new(setup, kpi, (at, at));
+    let assessment = round.assess(state, binding, &series.labels, objective);
+    let run = setup.rules.run(&binding.rule, &assessment, round.others(state, &binding.rule));
+    let Verdict::Judged(finding) = run.verdict else { return None };
+    Some(facts::of_finding(&assessment, finding, binding.rule.details(&run)))
+}
+
 /// What stays the same over one slot of one KPI.
 struct Round<'a> {
     setup: &'a Setup,
     kpi: Arc<Kpi>,
     now: Timestamp,
     slot: Timestamp,
+    renewals: Cell<u32>,
 }
 
-impl Round<'_> {
+impl<'a> Round<'a> {
+    fn new(setup: &'a Setup, kpi: &Arc<Kpi>, (now, slot): (Timestamp, Timestamp)) -> Round<'a> {
+        Round { setup, kpi: kpi.clone(), now, slot, renewals: Cell::new(RENEWALS_PER_SLOT_MAX) }
+    }
+
     fn run_rule(&self, state: &mut State, binding: &Binding, commit: &mut EvaluateCommit) -> Tally {
         let mut tally = Tally::default();
         let mut failures = 0;
@@ -170,20 +196,19 @@ impl Round<'_> {
             for objective in binding.objectives_of(&labels) {
                 let target = Target { rule: &binding.rule, labels: &labels, objective: objective.as_ref() };
                 let assessment = self.assess(state, binding, &labels, objective.clone());
-                let (verdict, read_data) = if failures < FAILURES_MAX {
+                let run = if failures < FAILURES_MAX {
                     let others = self.others(state, &binding.rule);
-                    let run = self.setup.rules.run(&binding.rule, &assessment, others);
-                    (run.verdict, run.read_data)
+                    Judgement::Ran(self.setup.rules.run(&binding.rule, &assessment, others))
                 } else {
-                    (Verdict::Failed { cause: cause.clone() }, false)
+                    Judgement::Spared(Verdict::Failed { cause: cause.clone() })
                 };
                 tally.verdicts += 1;
-                if let Verdict::Failed { cause: why } = &verdict {
+                if let Verdict::Failed { cause: why } = run.verdict() {
                     tally.failures += 1;
                     failures += 1;
                     cause.clone_from(why);
                 }
-                self.apply(state, &target, &assessment, (verdict, read_data), commit);
+                self.apply(state, &target, &assessment, &run, commit);
             }
         }
         tally
@@ -220,17 +245,19 @@ impl Round<'_> {
         state: &mut State,
         target: &Target<'_>,
         assessment: &Arc<Assessment>,
-        (verdict, read_data): (Verdict, bool),
+        judgement: &Judgement,
         commit: &mut EvaluateCommit,
     ) {
+        let verdict = judgement.verdict();
         let subject = target.subject(&self.kpi.id);
         let known = state.book.of(&subject);
         // The quiet case, which is nearly every evaluation: nothing known, nothing wrong.
-        if known.is_empty() && matches!(&verdict, Verdict::Judged(finding) if finding.level.is_none()) {
+        if known.is_empty() && matches!(verdict, Verdict::Judged(finding) if finding.level.is_none()) {
             return;
         }
         let expected = self.kpi.grain.last_ended(self.now, &self.kpi.zone);
-        let judged = if read_data { assessment.current().ok().map(|point| point.index) } else { Some(expected) };
+        let judged =
+            if judgement.read_data() { assessment.current().ok().map(|point| point.index) } else { Some(expected) };
         let period = assessment.period().ok();
         self.end_old_periods(state, &subject, assessment, period, commit);
         let about = target.rule.sidecar.about;
@@ -242,38 +269,51 @@ impl Round<'_> {
         };
         let no_data = AlertKey { subject: subject.clone(), period: None, aspect: Aspect::NoData };
         let failed = AlertKey { subject, period: None, aspect: Aspect::Failed };
-        let gist = |cause: Option<String>| Some(facts::of_trouble(assessment, cause));
         let missing_policy =
             Policy { for_: Patience::Buckets(target.rule.def.no_data.after), keep_firing_for: Patience::NONE };
-        let (mut missing, mut failing) = ((Signal::Calm, None), (Signal::Calm, None));
+        let (mut missing, mut failing) = (Signal::Calm, Signal::Calm);
+        let mut cause = None;
         match verdict {
             Verdict::Judged(finding) => {
-                let signal = signal_of(&finding);
-                let mut facts = facts::of_finding(assessment, finding);
-                // What was corrected just now is still to be told, beside the newer bucket's figures.
-                if let Some((old, new)) = corrected_now(state, &breach, commit) {
-                    (facts.corrected_from, facts.corrected_to) = (old, new);
-                }
-                let facts = Some(Arc::new(facts));
-                move_alert(state, &breach, (signal, facts), (target.policy(), moment(judged, about)), commit);
+                let make = || Some(judgement.facts(target.rule, assessment, *finding));
+                let signal = (signal_of(finding), finding.value);
+                move_alert(
+                    state,
+                    &breach,
+                    signal,
+                    self.figures(&make),
+                    (target.policy(), moment(judged, about)),
+                    commit,
+                );
             }
             Verdict::Hold { reason } => {
-                self.freeze(state, &breach.subject, &Freeze::Hold { reason: reason.key }, commit);
+                self.freeze(state, &breach.subject, &Freeze::Hold { reason: reason.key.clone() }, commit);
             }
             Verdict::NoData { missing: why, .. } => {
                 if matches!(why, Unmeasurable::Late { .. } | Unmeasurable::NoData | Unmeasurable::Incomplete { .. }) {
-                    missing = (Signal::Breach(target.rule.def.no_data.severity), gist(None));
+                    missing = Signal::Breach(target.rule.def.no_data.severity);
                 }
-                self.freeze(state, &breach.subject, &Freeze::NoData { missing: why }, commit);
+                self.freeze(state, &breach.subject, &Freeze::NoData { missing: why.clone() }, commit);
             }
-            Verdict::Failed { cause } => {
-                self.freeze(state, &breach.subject, &Freeze::Failed { cause: cause.clone() }, commit);
-                failing = (Signal::Breach(Severity::Warning), gist(Some(cause)));
+            Verdict::Failed { cause: why } => {
+                self.freeze(state, &breach.subject, &Freeze::Failed { cause: why.clone() }, commit);
+                failing = Signal::Breach(Severity::Warning);
+                cause = Some(why);
             }
         }
         let expected_moment = moment(Some(expected), About::Data);
-        move_alert(state, &no_data, missing, (missing_policy, expected_moment), commit);
-        move_alert(state, &failed, failing, (Policy::AT_ONCE, expected_moment), commit);
+        // An end keeps the figures of the trouble that it ends.
+        let no_data_holds = missing != Signal::Calm;
+        let no_cause = || no_data_holds.then(|| facts::of_trouble(assessment, None));
+        let with_cause = || Some(facts::of_trouble(assessment, Some(cause?.clone())));
+        let missing_steps = (missing_policy, expected_moment);
+        move_alert(state, &no_data, (missing, None), self.figures(&no_cause), missing_steps, commit);
+        let failed_steps = (Policy::AT_ONCE, expected_moment);
+        move_alert(state, &failed, (failing, None), self.figures(&with_cause), failed_steps, commit);
+    }
+
+    fn figures<'b>(&'b self, make: &'b dyn Fn() -> Option<AlertFacts>) -> Option<Figures<'b>> {
+        Some(Figures { make, renewals: &self.renewals })
     }
 
     /// Objectives: alerts of periods that are over end with the period's outcome.
@@ -302,7 +342,7 @@ impl Round<'_> {
             let outcome = assessment.outcome_of(period);
             let moment = Moment { now: self.now, slot: self.slot, bucket: None, counts: true, about: About::Objective };
             let signal = Signal::End(EndReason::PeriodEnded(outcome));
-            move_alert(state, &key, (signal, None), (Policy::AT_ONCE, moment), commit);
+            move_alert(state, &key, (signal, None), None, (Policy::AT_ONCE, moment), commit);
         }
     }
 
@@ -317,7 +357,7 @@ impl Round<'_> {
         let moment = Moment { now: self.now, slot: self.slot, bucket: None, counts: true, about: About::Objective };
         for key in keys {
             let signal = (Signal::Freeze(freeze.clone()), None);
-            move_alert(state, &key, signal, (Policy::AT_ONCE, moment), commit);
+            move_alert(state, &key, signal, None, (Policy::AT_ONCE, moment), commit);
         }
     }
 
@@ -345,19 +385,47 @@ impl Round<'_> {
         if finding.level.or(floor) == Some(alert.severity) {
             return;
         }
-        let old = alert.facts.as_ref().and_then(|facts| facts.value);
-        let new = finding.value;
+        let (old, new) = (alert.value, finding.value);
         if old == new {
             return;
         }
-        let mut facts = facts::of_finding(&assessment, finding);
-        (facts.corrected_from, facts.corrected_to) = (old, new);
-        alert.facts = Some(Arc::new(facts));
+        let details = binding.rule.details(&run);
+        alert.facts = Some(Arc::new(facts::of_finding(&assessment, finding, details)));
+        alert.correction = Some(Correction { old, new });
+        alert.value = new;
         alert.revision += 1;
         alert.slot = self.slot;
         let change = (Phase::Firing, Phase::Firing, Change::Corrected { old, new });
         commit.transitions.push(state.transition(&alert, change, now));
         write(state, alert, commit);
+    }
+}
+
+/// A verdict, by a run or without one.
+enum Judgement {
+    Ran(Run),
+    /// The rule has failed too often in this slot to be tried again.
+    Spared(Verdict),
+}
+
+impl Judgement {
+    fn verdict(&self) -> &Verdict {
+        match self {
+            Judgement::Ran(run) => &run.verdict,
+            Judgement::Spared(verdict) => verdict,
+        }
+    }
+
+    fn read_data(&self) -> bool {
+        matches!(self, Judgement::Ran(run) if run.read_data)
+    }
+
+    fn facts(&self, rule: &CompiledRule, assessment: &Assessment, finding: Finding) -> AlertFacts {
+        let details = match self {
+            Judgement::Ran(run) => rule.details(run),
+            Judgement::Spared(_) => Details::default(),
+        };
+        facts::of_finding(assessment, finding, details)
     }
 }
 
@@ -385,81 +453,10 @@ impl Target<'_> {
     }
 }
 
-/// Old and new value of an alert that this very commit corrected.
-fn corrected_now(state: &State, key: &AlertKey, commit: &EvaluateCommit) -> Option<(Option<f64>, Option<f64>)> {
-    // Cheap for nearly all: only a corrected alert has the commit searched.
-    state.book.get(key)?.facts.as_ref()?.corrected_from?;
-    commit.transitions.iter().rev().find_map(|transition| match transition.change {
-        Change::Corrected { old, new } if transition.key == *key => Some((old, new)),
-        _ => None,
-    })
-}
-
 fn signal_of(finding: &Finding) -> Signal {
     match (finding.level, finding.recovered) {
         (Some(level), _) => Signal::Breach(level),
         (None, true) => Signal::Calm,
         (None, false) => Signal::Between { floor: finding.floor.unwrap_or(Severity::Info) },
-    }
-}
-
-/// Steps one alert and writes what came of it.
-pub(super) fn move_alert(
-    state: &mut State,
-    key: &AlertKey,
-    signal: (Signal, Option<Arc<AlertFacts>>),
-    (policy, moment): (Policy, Moment),
-    commit: &mut EvaluateCommit,
-) {
-    let before = state.book.get(key).cloned();
-    if before.is_none() && !matches!(signal.0, Signal::Breach(_)) {
-        return;
-    }
-    let stepped = alert::step(before.clone(), key, signal, policy, moment);
-    if !stepped.dirty {
-        return;
-    }
-    let Some(shown) = stepped.alert.clone().or(before) else { return };
-    for change in stepped.changes {
-        commit.transitions.push(state.transition(&shown, change, moment.now));
-    }
-    match stepped.alert {
-        Some(alert) => write(state, alert, commit),
-        None => {
-            state.book.take(key);
-            commit.alerts.retain(|known| known.key != *key);
-            commit.gone.push(key.clone());
-        }
-    }
-}
-
-pub(super) fn write(state: &mut State, alert: Alert, commit: &mut EvaluateCommit) {
-    match commit.alerts.iter_mut().rev().take(8).find(|known| known.key == alert.key) {
-        Some(known) => known.clone_from(&alert),
-        None => commit.alerts.push(alert.clone()),
-    }
-    commit.gone.retain(|key| *key != alert.key);
-    state.book.put(alert);
-}
-
-/// Closes alerts whose rule, KPI, objective or source the configuration no longer has.
-pub(super) fn close_removed(state: &mut State, setup: &Setup, now: Timestamp, commit: &mut EvaluateCommit) {
-    let catalog = &setup.catalog;
-    let is_gone = |key: &AlertKey| match &key.subject {
-        Subject::Rule { rule, series, objective } => {
-            let judged = |rule: &Arc<RuleDef>| rule.on.contains(&series.kpi) && rule.series.covers(&series.labels);
-            !catalog.rules.get(rule).is_some_and(judged)
-                || catalog.kpi(&series.kpi).is_none()
-                || objective.as_ref().is_some_and(|id| catalog.objective(id).is_none())
-        }
-        Subject::Data(kpi) => catalog.kpi(kpi).is_none(),
-        Subject::Source(source) => !catalog.kpis.values().any(|kpi| kpi.source == *source),
-        Subject::Receiver(receiver) => !catalog.receivers.contains_key(receiver),
-        Subject::Service => false,
-    };
-    let gone: Vec<AlertKey> = state.book.sorted().into_keys().filter(|key| is_gone(key)).cloned().collect();
-    for key in gone {
-        let moment = Moment { now, slot: now, bucket: None, counts: true, about: About::Objective };
-        move_alert(state, &key, (Signal::End(EndReason::Removed), None), (Policy::AT_ONCE, moment), commit);
     }
 }

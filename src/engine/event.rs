@@ -18,6 +18,10 @@ pub enum Event {
     Wake,
     Act(Action),
     DeliveryEnded(DeliveryReport),
+    /// The service itself has trouble that people must hear of, or none any more.
+    Service {
+        trouble: Option<String>,
+    },
     /// A configuration took effect; alerts of what is gone are closed.
     Reconfigured,
 }

@@ -1,18 +1,16 @@
 //! The figures that an alert carries into its messages, taken from the assessment that was judged.
 
-use std::sync::Arc;
-
 use crate::assess::Assessment;
 use crate::model::alert::AlertFacts;
-use crate::model::verdict::Finding;
+use crate::model::verdict::{Details, Finding};
 
 /// Figures of a verdict that was reached.
-pub(super) fn of_finding(assessment: &Assessment, finding: Finding) -> AlertFacts {
+pub(super) fn of_finding(assessment: &Assessment, finding: Finding, details: Details) -> AlertFacts {
     AlertFacts {
         value: finding.value,
-        said: finding.said,
-        conditions: finding.conditions,
-        suggestions: finding.suggestions,
+        said: details.said,
+        conditions: details.conditions,
+        suggestions: details.suggestions,
         objective: assessment.facts(),
         comparisons: assessment.comparisons(),
         ..bare(assessment)
@@ -20,8 +18,8 @@ pub(super) fn of_finding(assessment: &Assessment, finding: Finding) -> AlertFact
 }
 
 /// Figures of a verdict that could not be reached.
-pub(super) fn of_trouble(assessment: &Assessment, cause: Option<String>) -> Arc<AlertFacts> {
-    Arc::new(AlertFacts { cause, ..bare(assessment) })
+pub(super) fn of_trouble(assessment: &Assessment, cause: Option<String>) -> AlertFacts {
+    AlertFacts { cause, ..bare(assessment) }
 }
 
 fn bare(assessment: &Assessment) -> AlertFacts {
@@ -43,7 +41,5 @@ fn bare(assessment: &Assessment) -> AlertFacts {
         comparisons: Vec::new(),
         data: Some(assessment.data_facts()),
         cause: None,
-        corrected_from: None,
-        corrected_to: None,
     }
 }

@@ -8,6 +8,7 @@ mod evaluate;
 mod event;
 mod facts;
 mod history;
+mod moves;
 mod outage;
 mod replay;
 mod setup;

@@ -1,11 +1,12 @@
 //! Alerts about the way of the data itself: sources that don't answer, messages that can't be delivered.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::evaluate::move_alert;
 use super::event::{DeliveryReport, PullReport};
+use super::moves::{Figures, move_alert};
 use super::state::State;
 use crate::alert::{Moment, Policy, Signal};
 use crate::model::alert::{About, AlertFacts, AlertKey, Aspect, Subject};
@@ -54,10 +55,10 @@ pub(super) fn pull(
     let policy = Policy { for_: Patience::Buckets(FAILED_PULLS), keep_firing_for: Patience::NONE };
     let title = kpi.source.to_string();
     let source_key = key(Subject::Source(kpi.source.clone()), Aspect::Outage);
-    move_alert(state, &source_key, signal(source_down.map(|t| &t.message), title, now), (policy, moment), commit);
+    trouble(state, &source_key, (source_down.map(|t| &t.message), &title), (policy, moment), commit);
     let query_key = key(Subject::Data(kpi.id.clone()), Aspect::Outage);
-    let signal = signal(query_wrong.map(|t| &t.message), kpi.title.clone(), now);
-    move_alert(state, &query_key, signal, (Policy::AT_ONCE, moment), commit);
+    let query_wrong = query_wrong.map(|t| &t.message);
+    trouble(state, &query_key, (query_wrong, &kpi.title), (Policy::AT_ONCE, moment), commit);
 }
 
 /// A delivery ended: one that is dead is told to ops, once per receiver, until one goes through again.
@@ -67,17 +68,38 @@ pub(super) fn delivery(state: &mut State, report: &DeliveryReport, now: Timestam
     }
     let moment = Moment { now, slot: now, bucket: None, counts: true, about: About::System };
     let key = key(Subject::Receiver(report.receiver.clone()), Aspect::System);
-    let signal = signal(report.dead.as_ref(), report.receiver.to_string(), now);
-    move_alert(state, &key, signal, (Policy::AT_ONCE, moment), commit);
+    let title = report.receiver.to_string();
+    trouble(state, &key, (report.dead.as_ref(), &title), (Policy::AT_ONCE, moment), commit);
+}
+
+/// The service's own trouble begins, goes on or ends.
+pub(super) fn service(state: &mut State, message: Option<&String>, now: Timestamp, commit: &mut EvaluateCommit) {
+    let moment = Moment { now, slot: now, bucket: None, counts: true, about: About::System };
+    let key = key(Subject::Service, Aspect::System);
+    trouble(state, &key, (message, "Vigie"), (Policy::AT_ONCE, moment), commit);
 }
 
 fn key(subject: Subject, aspect: Aspect) -> AlertKey {
     AlertKey { subject, period: None, aspect }
 }
 
-fn signal(trouble: Option<&String>, title: String, now: Timestamp) -> (Signal, Option<Arc<AlertFacts>>) {
-    let Some(message) = trouble else { return (Signal::Calm, None) };
-    let facts = AlertFacts {
+/// Moves an alert that is not a rule's: it goes on while there is a message.
+fn trouble(
+    state: &mut State,
+    key: &AlertKey,
+    (message, title): (Option<&String>, &str),
+    (policy, moment): (Policy, Moment),
+    commit: &mut EvaluateCommit,
+) {
+    let signal = if message.is_some() { Signal::Breach(Severity::Warning) } else { Signal::Calm };
+    let make = || facts(message?.clone(), title.to_owned(), moment.now);
+    // There are few of these, and the newest cause is the one to know.
+    let figures = Figures { make: &make, renewals: &Cell::new(1) };
+    move_alert(state, key, (signal, None), Some(figures), (policy, moment), commit);
+}
+
+fn facts(cause: String, title: String, now: Timestamp) -> Option<AlertFacts> {
+    Some(AlertFacts {
         at: now,
         title,
         category: None,
@@ -91,9 +113,6 @@ fn signal(trouble: Option<&String>, title: String, now: Timestamp) -> (Signal, O
         objective: None,
         comparisons: Vec::new(),
         data: None,
-        cause: Some(message.clone()),
-        corrected_from: None,
-        corrected_to: None,
-    };
-    (Signal::Breach(Severity::Warning), Some(Arc::new(facts)))
+        cause: Some(cause),
+    })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::model::catalog::Catalog;
 use crate::model::commit::KpiClock;
+use crate::model::digest::Digest;
 use crate::model::ids::{KpiId, Labels};
 use crate::model::kpi::Kpi;
 use crate::model::objective::Objective;
@@ -84,7 +85,7 @@ impl Binding {
 
 /// Digest of what decides which numbers a KPI has: a change means that its history is pulled anew.
 pub fn definition_of(kpi: &Kpi) -> String {
-    digest(&format!(
+    let digest = Digest::of(format_args!(
         "{:?}|{:?}|{:?}|{:?}|{:?}|{:?}|{:?}",
         kpi.source,
         kpi.query,
@@ -93,12 +94,6 @@ pub fn definition_of(kpi: &Kpi) -> String {
         kpi.zone.iana_name(),
         kpi.dimensions,
         kpi.empty
-    ))
-}
-
-pub(super) fn digest(text: &str) -> String {
-    let digest = text
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    ));
     format!("{digest:016x}")
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::evaluate::write;
-use super::setup::{Setup, digest};
+use super::moves::write;
+use super::setup::Setup;
 use super::state::State;
 use crate::model::alert::{Alert, Counters, Phase};
 use crate::model::commit::{EvaluateCommit, Retired};
+use crate::model::digest::Digest;
 use crate::model::ids::{KpiId, Labels};
 use crate::model::kpi::Kpi;
 use crate::model::series::SeriesData;
@@ -19,7 +20,8 @@ use crate::model::series::SeriesData;
 pub(super) fn shape_of(kpi: &Kpi) -> String {
     let zone = kpi.grain.is_civil().then(|| kpi.zone.iana_name()).flatten();
     let dimensions: BTreeSet<&String> = kpi.dimensions.iter().collect();
-    digest(&format!("{:?}|{zone:?}|{:?}|{dimensions:?}", kpi.grain, kpi.kind))
+    let digest = Digest::of(format_args!("{:?}|{zone:?}|{:?}|{dimensions:?}", kpi.grain, kpi.kind));
+    format!("{digest:016x}")
 }
 
 /// True when the stored series are of another shape than the KPI now has: they must not be read as its own.

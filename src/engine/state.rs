@@ -1,6 +1,6 @@
 //! Everything that changes while the engine runs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use super::history::History;
 use crate::alert::Book;
 use crate::model::alert::{Alert, AlertKey, Change, Phase, Transition};
 use crate::model::commit::{KpiClock, SourceState, StoredState};
-use crate::model::ids::{KpiId, SourceId};
+use crate::model::ids::{KpiId, RuleId, SourceId};
 use crate::model::notification::Silence;
 use crate::notify::Groups;
 
@@ -27,6 +27,8 @@ pub struct State {
     pub changed: BTreeSet<AlertKey>,
     /// KPIs that are catching up: nothing is told of them until they have.
     pub catching_up: BTreeSet<KpiId>,
+    /// Rules and KPIs for which the store holds pulses.
+    pub(super) pulsed: HashSet<(KpiId, RuleId)>,
 }
 
 impl State {
@@ -46,6 +48,7 @@ impl State {
             notifications: stored.notifications,
             changed,
             catching_up: BTreeSet::new(),
+            pulsed: stored.pulses.into_iter().map(|pulse| (pulse.kpi, pulse.rule)).collect(),
         }
     }
 
@@ -73,7 +76,7 @@ impl State {
             to,
             change,
             severity: alert.severity,
-            value: alert.facts.as_ref().and_then(|facts| facts.value),
+            value: alert.value,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The one function: an event and an instant in, writes out.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::event::{Effects, Event};
 use super::setup::Setup;
 use super::state::State;
-use super::{act, evaluate, outage};
-use crate::model::alert::{Alert, AlertKey, Aspect, Phase, Subject};
+use super::{act, evaluate, moves, outage};
+use crate::model::alert::{Alert, AlertFacts, AlertKey, Aspect, Phase, Subject};
 use crate::model::commit::NotifyCommit;
 use crate::notify::{self, Desk};
 
@@ -19,7 +21,8 @@ pub fn step(state: &mut State, setup: &Setup, event: Event, now: Timestamp) -> E
         Event::Wake => wake(state, setup, now, &mut effects),
         Event::Act(action) => act::act(state, setup, action, now, &mut effects),
         Event::DeliveryEnded(report) => outage::delivery(state, &report, now, &mut effects.evaluate),
-        Event::Reconfigured => evaluate::close_removed(state, setup, now, &mut effects.evaluate),
+        Event::Service { trouble } => outage::service(state, trouble.as_ref(), now, &mut effects.evaluate),
+        Event::Reconfigured => moves::close_removed(state, setup, now, &mut effects.evaluate),
     }
     effects
 }
@@ -33,6 +36,7 @@ fn wake(state: &mut State, setup: &Setup, now: Timestamp, effects: &mut Effects)
         state.groups.remove(&orphan);
         commit.groups_gone.push(orphan);
     }
+    renew_reminded(state, setup, now);
     let book = &state.book;
     let inhibited = |alert: &Alert| is_inhibited(book, setup, alert);
     let desk = Desk {
@@ -50,6 +54,22 @@ fn wake(state: &mut State, setup: &Setup, now: Timestamp, effects: &mut Effects)
     // Last: a late wake looks at timers as of their own instants, when these silences still held.
     end_silences(state, now, effects);
     forget(state, &effects.notify);
+}
+
+/// Reminders tell of alerts that have long not changed: with the figures of the newest slot. In memory only;
+/// the message keeps what it tells.
+fn renew_reminded(state: &mut State, setup: &Setup, now: Timestamp) {
+    for key in state.groups.reminded(now) {
+        let newest = |facts: &AlertFacts| state.clocks.get(key.kpi()?)?.last_slot.filter(|slot| facts.at < *slot);
+        let Some(alert) = state.book.get(&key).filter(|alert| alert.phase == Phase::Firing) else { continue };
+        if !alert.facts.as_deref().is_some_and(|facts| newest(facts).is_some()) {
+            continue;
+        }
+        if let Some(facts) = evaluate::figures_now(state, setup, alert) {
+            let renewed = Alert { facts: Some(Arc::new(facts)), ..alert.clone() };
+            state.book.put(renewed);
+        }
+    }
 }
 
 /// Missing data of a KPI is not told while its source, or its own query, is known to be down.

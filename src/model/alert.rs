@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::assessment::{ComparisonFact, DataFacts, ObjectiveFacts, Unmeasurable};
+use super::digest::Digest;
 use super::grain::BucketIndex;
 use super::ids::{AlertId, KpiId, ObjectiveId, ReceiverId, RuleId, SeriesKey, SourceId};
 use super::text::Said;
@@ -96,17 +97,17 @@ impl Aspect {
 impl AlertKey {
     /// The identity as one line; unique, stable over versions: the store's key.
     pub fn canonical(&self) -> String {
-        let period = self.period.map(|day| format!("@{day}")).unwrap_or_default();
-        format!("{}{period}#{}", self.subject, self.aspect.as_str())
+        self.to_string()
     }
 
-    /// The short name people type: `a` and ten hexadecimal digits of the identity's FNV-1a digest.
+    /// The short name people type: `a` and ten hexadecimal digits of the identity's digest.
     pub fn id(&self) -> AlertId {
-        let digest = self
-            .canonical()
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
-        AlertId::from(format!("a{:010x}", digest >> 24))
+        AlertId::from(format!("a{:010x}", self.digest() >> 24))
+    }
+
+    /// Digest of the identity, for look-ups among many.
+    pub fn digest(&self) -> u64 {
+        Digest::of(self)
     }
 
     pub fn kpi(&self) -> Option<&KpiId> {
@@ -136,6 +137,17 @@ impl AlertKey {
             Subject::Rule { objective, .. } => objective.as_ref(),
             Subject::Data(_) | Subject::Source(_) | Subject::Receiver(_) | Subject::Service => None,
         }
+    }
+}
+
+/// The identity as one line.
+impl fmt::Display for AlertKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.subject)?;
+        if let Some(day) = self.period {
+            write!(f, "@{day}")?;
+        }
+        write!(f, "#{}", self.aspect.as_str())
     }
 }
 
@@ -204,8 +216,22 @@ pub struct Alert {
     pub slot: Timestamp,
     /// Rises when a correction is due to those who were told.
     pub revision: u32,
+    /// What the newest correction said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correction: Option<Correction>,
+    /// The figure that the rule watched, at its newest verdict. The figures of `facts` may be older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Figures of the last verdict that changed something, or a newer one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Arc<AlertFacts>>,
+}
+
+/// A revised figure under a verdict that had been told.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Correction {
+    pub old: Option<f64>,
+    pub new: Option<f64>,
 }
 
 /// Counted in new final buckets; the same bucket counts once.
@@ -258,7 +284,7 @@ pub struct Acknowledgement {
     pub note: Option<String>,
 }
 
-/// The newest verdict's figures, raw, for messages.
+/// A verdict's figures, raw, for messages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AlertFacts {
     pub at: Timestamp,
@@ -277,12 +303,6 @@ pub struct AlertFacts {
     pub data: Option<DataFacts>,
     /// For data and system alerts: what is wrong, in words free of secrets.
     pub cause: Option<String>,
-    /// The correction's old value, when one is due.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub corrected_from: Option<f64>,
-    /// The correction's new value; `value` may be of a newer bucket already.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub corrected_to: Option<f64>,
 }
 
 /// A change in an alert's life.

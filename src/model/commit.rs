@@ -1,9 +1,11 @@
 //! The two halves of a step, each written to the store in one transaction.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::alert::{Alert, AlertKey, Transition};
+use super::alert::{Alert, AlertKey, Phase, Transition};
 use super::grain::BucketIndex;
 use super::ids::{KpiId, RuleId, SilenceId, SourceId};
 use super::notification::{Group, GroupKey, NewDelivery, Notification, Silence};
@@ -20,6 +22,8 @@ pub struct EvaluateCommit {
     pub rejections: Vec<(KpiId, Rejection)>,
     /// Alerts that changed, whole.
     pub alerts: Vec<Alert>,
+    /// Alerts that only go on; each replaces what stood for its rule and KPI.
+    pub pulses: Vec<RulePulse>,
     /// Alerts that left the book: ended, and everybody concerned was told.
     pub gone: Vec<AlertKey>,
     pub transitions: Vec<Transition>,
@@ -60,6 +64,33 @@ impl EvaluateCommit {
 impl NotifyCommit {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// What one rule's slot on one KPI did to the alerts that go on firing: all of it that must survive a
+/// restart, in a fraction of the alerts' own size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RulePulse {
+    pub kpi: KpiId,
+    pub rule: RuleId,
+    pub alerts: Vec<Pulse>,
+}
+
+/// An alert (by its identity's digest), its newest bucket, and the figure that was watched.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pulse(pub u64, pub Option<BucketIndex>, pub Option<f64>);
+
+impl RulePulse {
+    /// Brings alerts that were written when they last changed to where their newest slot left them.
+    pub fn apply(pulses: &[RulePulse], alerts: &mut [Alert]) {
+        let pulses: HashMap<u64, &Pulse> =
+            pulses.iter().flat_map(|rule| &rule.alerts).map(|pulse| (pulse.0, pulse)).collect();
+        for alert in alerts.iter_mut().filter(|alert| alert.phase == Phase::Firing) {
+            if let Some(Pulse(_, bucket, value)) = pulses.get(&alert.key.digest()) {
+                alert.counters.last_bucket = alert.counters.last_bucket.max(*bucket);
+                alert.value = *value;
+            }
+        }
     }
 }
 
@@ -112,7 +143,10 @@ pub struct SourceState {
 /// What the engine takes up after a restart (series are loaded when first read).
 #[derive(Clone, Debug, Default)]
 pub struct StoredState {
+    /// Where their newest slot left them.
     pub alerts: Vec<Alert>,
+    /// What of them is stored apart.
+    pub pulses: Vec<RulePulse>,
     pub groups: Vec<Group>,
     pub silences: Vec<Silence>,
     pub clocks: Vec<KpiClock>,

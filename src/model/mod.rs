@@ -8,6 +8,7 @@ pub mod assessment;
 pub mod calendar;
 pub mod catalog;
 pub mod commit;
+pub mod digest;
 pub mod grain;
 pub mod ids;
 pub mod kpi;

@@ -65,7 +65,8 @@ impl SeriesData {
         (from.max(first)..=to.min(last)).filter_map(|index| self.get(index))
     }
 
-    /// A series from its points, oldest first, in no more memory than they need.
+    /// A series from its points, oldest first, with room for some more: growing right after a load would move every
+    /// series and leave holes of their size behind.
     pub fn of(points: &[Point]) -> SeriesData {
         let Some(last) = points.last().map(|point| point.index) else { return SeriesData::default() };
         let kept = points.partition_point(|point| last.saturating_sub(point.index) >= BUCKETS_MAX as i64);
@@ -73,7 +74,7 @@ impl SeriesData {
         let first = points[0].index;
         let buckets = (last - first + 1) as usize;
         let parts = if points.iter().any(|point| point.parts.is_some()) { buckets } else { 0 };
-        let (values, marks, parts) = (vec![f64::NAN; buckets], vec![0; buckets], vec![NO_PARTS; parts]);
+        let (values, marks, parts) = (roomy(f64::NAN, buckets), roomy(0, buckets), roomy(NO_PARTS, parts));
         let mut data = SeriesData { first, values, marks, parts };
         for point in points {
             let offset = (point.index - first) as usize;
@@ -129,8 +130,7 @@ impl SeriesData {
         }
         if offset >= self.values.len() {
             if offset == self.values.len() && self.values.capacity() == self.values.len() {
-                // Series grow by a bucket a slot: an eighth to spare keeps memory near the data.
-                let spare = (self.values.len() / 8).max(8);
+                let spare = spare(self.values.len());
                 self.values.reserve_exact(spare);
                 self.marks.reserve_exact(spare);
             }
@@ -139,6 +139,17 @@ impl SeriesData {
         }
         Some(offset)
     }
+}
+
+/// Series grow by a bucket a slot: a sixteenth to spare keeps memory near the data.
+fn spare(buckets: usize) -> usize {
+    (buckets / 16).max(8)
+}
+
+fn roomy<T: Clone>(value: T, count: usize) -> Vec<T> {
+    let mut all = Vec::with_capacity(if count == 0 { 0 } else { count + spare(count) });
+    all.resize(count, value);
+    all
 }
 
 const NO_PARTS: Parts = Parts { numerator: f64::NAN, denominator: f64::NAN, n: None };

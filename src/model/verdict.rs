@@ -43,7 +43,7 @@ pub enum Verdict {
 }
 
 /// The outcome of the comparison. Exactly one of three: breach, calm, or between the two limits.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// The level that holds now; none when no condition is met.
     pub level: Option<Severity>,
@@ -51,8 +51,13 @@ pub struct Finding {
     pub recovered: bool,
     /// Level to keep an already firing alert at while it has not recovered.
     pub floor: Option<Severity>,
-    /// The figure that the first condition watched.
+    /// The figure of the first condition that is met, else of the first one.
     pub value: Option<f64>,
+}
+
+/// What a verdict rests on, and its words; made when somebody wants to know.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Details {
     pub conditions: Vec<ConditionRecord>,
     pub said: Option<Said>,
     pub suggestions: Vec<Suggestion>,

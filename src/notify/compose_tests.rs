@@ -6,7 +6,7 @@ use jiff::civil::date;
 
 use super::super::compose;
 use super::{alert, at, catalog, route};
-use crate::model::alert::{Alert, AlertFacts, Aspect, EndReason, Freeze, Phase, Subject};
+use crate::model::alert::{Alert, AlertFacts, Aspect, Correction, EndReason, Freeze, Phase, Subject};
 use crate::model::assessment::{ComparisonBasis, ComparisonFact, DataFacts, ObjectiveFacts, Status, Unmeasurable};
 use crate::model::catalog::Catalog;
 use crate::model::ids::SeriesKey;
@@ -43,8 +43,6 @@ fn facts() -> AlertFacts {
             source: "shop".to_owned(),
         }),
         cause: None,
-        corrected_from: None,
-        corrected_to: None,
     }
 }
 
@@ -156,17 +154,8 @@ fn a_correction_says_the_old_value() {
     let mut alert = firing();
     let before = alert.facts.as_deref().cloned().expect("facts");
     let unit = Unit::None;
-    alert.facts = Some(
-        AlertFacts {
-            unit,
-            objective: None,
-            value: Some(8.0),
-            corrected_from: Some(12.0),
-            corrected_to: Some(3.0),
-            ..before
-        }
-        .into(),
-    );
+    alert.correction = Some(Correction { old: Some(12.0), new: Some(3.0) });
+    alert.facts = Some(AlertFacts { unit, objective: None, value: Some(8.0), ..before }.into());
     snapshot("correction", &alert, NotifyReason::Correction);
 }
 

@@ -15,6 +15,7 @@ use super::route::destination;
 use crate::model::alert::{Alert, AlertKey, Phase};
 use crate::model::catalog::Catalog;
 use crate::model::commit::NotifyCommit;
+use crate::model::digest::Digest;
 use crate::model::notification::{
     Group, GroupKey, NewDelivery, Notification, NotificationItem, NotifyReason, Route, Silence, ThreadRef, Told,
 };
@@ -86,9 +87,7 @@ pub fn flush(groups: &mut Groups, desk: &Desk<'_>, numbered: &mut u64, commit: &
 }
 
 fn open(key: &GroupKey, now: Timestamp) -> Group {
-    let digest = format!("{}|{}|{:?}", key.route, key.receiver, key.by)
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let digest = Digest::of(format_args!("{}|{}|{:?}", key.route, key.receiver, key.by));
     Group {
         key: key.clone(),
         thread: format!("v{digest:016x}.{:x}", now.as_millisecond()),

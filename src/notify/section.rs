@@ -5,7 +5,7 @@ use crate::locale::{
     Sign, Text, aspect as aspect_words, comparison, date, datetime, days_late, end_reason, freeze, percent, period,
     quantity, said, severity as severity_words, status as status_words, target as target_words, text,
 };
-use crate::model::alert::{Alert, AlertFacts, Aspect, Phase, Subject};
+use crate::model::alert::{Alert, AlertFacts, Aspect, Correction, Phase, Subject};
 use crate::model::assessment::{ObjectiveFacts, Status};
 use crate::model::catalog::Catalog;
 use crate::model::ids::PersonId;
@@ -113,6 +113,7 @@ impl Writer<'_> {
             Aspect::Failed => Some(self.word(Text::RuleFailed)),
             Aspect::Outage if matches!(self.alert.key.subject, Subject::Data(_)) => Some(self.word(Text::NoData)),
             Aspect::Outage => Some(self.word(Text::SourceOutage)),
+            Aspect::System if self.alert.key.subject == Subject::Service => Some(self.word(Text::ServiceTrouble)),
             Aspect::System => Some(self.word(Text::DeliveryDead)),
         };
         what.map_or_else(|| severity.to_owned(), |what| format!("{severity} · {what}"))
@@ -192,7 +193,7 @@ impl Writer<'_> {
         let mut sentences = Vec::new();
         let Some(facts) = self.facts else { return sentences };
         if reason == NotifyReason::Correction
-            && let (Some(old), Some(new)) = (facts.corrected_from, facts.corrected_to)
+            && let Some(Correction { old: Some(old), new: Some(new) }) = self.alert.correction
         {
             sentences.push(format!(
                 "{}{}{} {} {}.",

@@ -86,6 +86,8 @@ fn alert(name: &str, now: Timestamp) -> Alert {
         snoozed_until: None,
         slot: now,
         revision: 0,
+        correction: None,
+        value: None,
         facts: None,
     }
 }

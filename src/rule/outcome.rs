@@ -138,6 +138,19 @@ impl Outcome {
         }
     }
 
+    /// The first condition that is met, else the first one.
+    pub(super) fn watched(&self) -> Option<&Condition> {
+        self.find(&|condition| condition.judge().level.is_some()).or_else(|| self.find(&|_| true))
+    }
+
+    fn find(&self, wanted: &dyn Fn(&Condition) -> bool) -> Option<&Condition> {
+        match &self.node {
+            Node::Condition(condition) => Some(condition).filter(|condition| wanted(condition)),
+            Node::All(parts) | Node::Any(parts) => parts.iter().find_map(|part| part.find(wanted)),
+            Node::Fixed(_) | Node::Hold(_) => None,
+        }
+    }
+
     /// Every condition, in the order of the script, named by `name`.
     pub(super) fn records(&self, name: &dyn Fn(Position) -> String, into: &mut Vec<ConditionRecord>) {
         match &self.node {

@@ -1,6 +1,7 @@
 //! One run of one rule: an assessment in, a verdict out; nothing a script does gets further.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,14 +17,22 @@ use crate::model::assessment::Unmeasurable;
 use crate::model::ids::PersonId;
 use crate::model::rule::ParamValue;
 use crate::model::text::{Figure, Localized, Said};
-use crate::model::verdict::{ConditionRecord, Finding, Reason, Suggestion, Verdict};
+use crate::model::verdict::{ConditionRecord, Details, Finding, Reason, Suggestion, Verdict};
 
 /// A verdict, and what it rests on.
-#[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     pub verdict: Verdict,
     /// False when the script read only how fresh the data is, and judged no bucket.
     pub read_data: bool,
+    surroundings: Shared,
+    /// What the script returned, when it returned a verdict.
+    outcome: Option<Outcome>,
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.verdict)
+    }
 }
 
 impl RuleSet {
@@ -39,35 +48,31 @@ impl RuleSet {
         let run: Shared = Arc::new(Surroundings {
             assessment: assessment.clone(),
             params: rule.params.clone(),
+            others,
             read_data: AtomicBool::new(false),
         });
-        let called = catch_unwind(AssertUnwindSafe(|| self.call(rule, &run, others)));
-        let verdict = match called {
-            Ok(Ok(outcome)) => rule.conclude(&run, &outcome),
-            Ok(Err(error)) => rule.fail(&error),
-            Err(_) => Verdict::Failed { cause: format!("{}: the script made its engine panic", rule.path) },
+        let called = catch_unwind(AssertUnwindSafe(|| self.call(rule, &run)));
+        let (verdict, outcome) = match called {
+            Ok(Ok(outcome)) => (rule.conclude(&run, &outcome), Some(outcome)),
+            Ok(Err(error)) => (rule.fail(&error), None),
+            Err(_) => (Verdict::Failed { cause: format!("{}: the script made its engine panic", rule.path) }, None),
         };
-        Run { verdict, read_data: run.read_data.load(Ordering::Relaxed) }
+        Run { verdict, read_data: run.read_data.load(Ordering::Relaxed), surroundings: run, outcome }
     }
 
-    fn call(
-        &self,
-        rule: &CompiledRule,
-        run: &Shared,
-        others: BTreeMap<String, Arc<Assessment>>,
-    ) -> Result<Outcome, Box<EvalAltResult>> {
+    fn call(&self, rule: &CompiledRule, run: &Shared) -> Result<Outcome, Box<EvalAltResult>> {
         let mut scope = Scope::new();
         let options = CallFnOptions::new().eval_ast(false).with_tag(run.clone());
         let kpi = KpiView { run: run.clone(), other: None };
-        let p = ParamsView { run: run.clone(), others: Arc::new(others) };
+        let p = ParamsView(run.clone());
         let returned: Dynamic = if rule.needs_objective {
             let objective = ObjectiveView(run.clone());
             self.engine.call_fn_with_options(options, &mut scope, &rule.ast, "evaluate", (kpi, objective, p))?
         } else {
             self.engine.call_fn_with_options(options, &mut scope, &rule.ast, "evaluate", (kpi, p))?
         };
-        let kind = returned.type_name().to_owned();
-        returned.try_cast::<Outcome>().ok_or_else(|| {
+        returned.try_cast_result::<Outcome>().map_err(|other| {
+            let kind = other.type_name();
             let message = format!("evaluate() must return a verdict such as ok() or above(...), not {kind}");
             EvalAltResult::ErrorRuntime(message.into(), Position::NONE).into()
         })
@@ -82,21 +87,26 @@ impl CompiledRule {
             return Verdict::Hold { reason: Reason { key: reason.to_string(), said } };
         }
         let judged = outcome.judge();
-        let mut conditions = Vec::new();
-        let name = |position: Position| self.watched.get(&position).cloned().unwrap_or_else(|| "value".to_owned());
-        outcome.records(&name, &mut conditions);
-        let first = conditions.iter().find(|condition| condition.met).or(conditions.first()).cloned();
-        let quiet = judged.level.is_none() && judged.recovered;
-        let (said, suggestions) = if quiet { (None, Vec::new()) } else { self.words(run, outcome, first.as_ref()) };
         Verdict::Judged(Finding {
             level: judged.level,
             recovered: judged.recovered,
             floor: Some(judged.floor),
-            value: first.map(|condition| condition.value),
-            conditions,
-            said,
-            suggestions,
+            value: outcome.watched().map(|condition| condition.value),
         })
+    }
+
+    /// The conditions, text and suggestions of a run; none for one that reached no verdict.
+    pub fn details(&self, run: &Run) -> Details {
+        let Some(outcome) = &run.outcome else { return Details::default() };
+        let mut conditions = Vec::new();
+        let name = |position: Position| self.watched.get(&position).cloned().unwrap_or_else(|| "value".to_owned());
+        outcome.records(&name, &mut conditions);
+        let first = conditions.iter().find(|condition| condition.met).or(conditions.first());
+        let judged = outcome.judge();
+        let quiet = judged.level.is_none() && judged.recovered;
+        let (said, suggestions) =
+            if quiet { (None, Vec::new()) } else { self.words(&run.surroundings, outcome, first) };
+        Details { conditions, said, suggestions }
     }
 
     fn words(

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{RuleSet, Run, SHIPPED, ScriptFiles, on_large_stack, reference, shipped};
+use super::{CompiledRule, RuleSet, Run, SHIPPED, ScriptFiles, on_large_stack, reference, shipped};
 use crate::assess::Assessment;
 use crate::model::calendar::Calendar;
 use crate::model::catalog::Catalog;
@@ -116,11 +116,21 @@ fn files(script: &str, sidecar: Option<&str>) -> ScriptFiles {
 }
 
 fn run(script: &str, sidecar: Option<&str>, with: &[(&str, ParamValue)], values: &[Option<f64>]) -> Run {
+    compiled_run(script, sidecar, with, values).1
+}
+
+fn compiled_run(
+    script: &str,
+    sidecar: Option<&str>,
+    with: &[(&str, ParamValue)],
+    values: &[Option<f64>],
+) -> (Arc<CompiledRule>, Run) {
     on_large_stack(|| {
         let (rules, problems) = RuleSet::compile(&catalog(with), &|_| Ok(files(script, sidecar)));
         assert_eq!(problems, []);
         let rule = rules.get(&"r".into()).expect("compiled").clone();
-        rules.run(&rule, &assessment(values), BTreeMap::new())
+        let run = rules.run(&rule, &assessment(values), BTreeMap::new());
+        (rule, run)
     })
 }
 
@@ -183,9 +193,16 @@ fn hysteresis_leaves_a_gap() {
 
 #[test]
 fn a_condition_knows_what_it_watched() {
-    let Verdict::Judged(finding) = verdict("below(kpi.change(1), -0.2)") else { panic!() };
-    assert_eq!(finding.conditions[0].what, "kpi.change(1)");
+    let script = "fn evaluate(kpi, p) { all_of([above(kpi.value, 50), below(kpi.change(1), -0.2)]) }";
+    let (rule, run) = compiled_run(script, None, &[], &[Some(100.0), Some(100.0), Some(40.0)]);
+    let Verdict::Judged(finding) = run.verdict else { panic!() };
+    // The first condition that is met, not the first one.
     assert!((finding.value.expect("a value") - -0.6).abs() < 1e-9);
+    let conditions = rule.details(&run).conditions;
+    assert_eq!(
+        conditions.iter().map(|c| (c.what.as_str(), c.met)).collect::<Vec<_>>(),
+        [("kpi.value", false), ("kpi.change(1)", true)]
+    );
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(super) type Fallible<T> = Result<T, Box<EvalAltResult>>;
 pub(super) struct Surroundings {
     pub assessment: Arc<Assessment>,
     pub params: Arc<Params>,
+    /// The totals of KPIs that parameters name, by id.
+    pub others: BTreeMap<String, Arc<Assessment>>,
     /// Whether the verdict rests on a bucket's value, or only on how fresh the data is.
     pub read_data: AtomicBool,
 }
@@ -49,10 +51,7 @@ pub(super) enum Param {
 }
 
 #[derive(Clone)]
-pub(super) struct ParamsView {
-    pub run: Shared,
-    pub others: Arc<BTreeMap<String, Arc<Assessment>>>,
-}
+pub(super) struct ParamsView(pub Shared);
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Day(pub Date);
@@ -148,14 +147,14 @@ fn read_objective(objective: &mut ObjectiveView, name: &str) -> Fallible<Dynamic
 }
 
 fn read_param(p: &mut ParamsView, name: &str) -> Fallible<Dynamic> {
-    match p.run.params.get(name) {
+    match p.0.params.get(name) {
         Some(Param::Value(value)) => Ok(param_dynamic(value)),
         Some(Param::Unset) => Ok(Dynamic::UNIT),
-        Some(Param::Kpi(id)) => match p.others.get(id) {
-            Some(other) => Ok(Dynamic::from(KpiView { run: p.run.clone(), other: Some(other.clone()) })),
+        Some(Param::Kpi(id)) => match p.0.others.get(id) {
+            Some(other) => Ok(Dynamic::from(KpiView { run: p.0.clone(), other: Some(other.clone()) })),
             None => Err(runtime(&format!("parameter '{name}' names the KPI '{id}', which does not exist"))),
         },
-        None => Err(unknown("parameter", name, "p", p.run.params.keys().map(String::as_str))),
+        None => Err(unknown("parameter", name, "p", p.0.params.keys().map(String::as_str))),
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use crate::model::alert::{Alert, AlertKey, Change, Transition};
-use crate::model::commit::EvaluateCommit;
+use crate::model::commit::{EvaluateCommit, RulePulse};
 
 use super::error::{Failure, StoreError};
 use super::observations;
@@ -35,6 +35,7 @@ fn torn(commit: &EvaluateCommit) -> (EvaluateCommit, EvaluateCommit) {
     let alerts = EvaluateCommit {
         alerts: std::mem::take(&mut data.alerts),
         gone: std::mem::take(&mut data.gone),
+        pulses: std::mem::take(&mut data.pulses),
         transitions: std::mem::take(&mut data.transitions),
         ..EvaluateCommit::default()
     };
@@ -55,6 +56,7 @@ impl Write for Evaluate<'_> {
         observations::put(conn, &commit.observations).await?;
         put_rejections(conn, commit).await?;
         put_alerts(conn, &commit.alerts).await?;
+        put_pulses(conn, &commit.pulses).await?;
         drop_alerts(conn, &commit.gone).await?;
         put_transitions(conn, &commit.transitions).await?;
         put_silences(conn, commit).await?;
@@ -92,6 +94,19 @@ async fn put_alerts(conn: &mut SqliteConnection, alerts: &[Alert]) -> Result<(),
                ON CONFLICT (alert) DO UPDATE SET phase = excluded.phase, severity = excluded.severity, \
                    episode = excluded.episode, since = excluded.since, slot = excluded.slot, body = excluded.body";
     batch(conn, sql, &rows).await
+}
+
+async fn put_pulses(conn: &mut SqliteConnection, pulses: &[RulePulse]) -> Result<(), Failure> {
+    for rule in pulses {
+        let sql = if rule.alerts.is_empty() {
+            "DELETE FROM pulse WHERE kpi = ?1 AND rule = ?2"
+        } else {
+            "INSERT OR REPLACE INTO pulse (kpi, rule, body) VALUES (?1, ?2, ?3)"
+        };
+        let body = serde_json::to_string(&rule.alerts)?;
+        sqlx::query(sql).bind(rule.kpi.as_str()).bind(rule.rule.as_str()).bind(body).execute(&mut *conn).await?;
+    }
+    Ok(())
 }
 
 /// Takes ended alerts out of the book.

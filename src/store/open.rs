@@ -118,7 +118,12 @@ impl Store {
         blocking(&self.inner.path, move || reserve.hold()).await
     }
 
-    /// False once the reserve was freed (or never fitted): history should pause, what is queued still goes out.
+    /// True once the reserve was freed (or never fitted): history should pause, what is queued still goes out.
+    pub fn reserve_lost(&self) -> bool {
+        self.inner.reserve.lost()
+    }
+
+    /// False once the reserve was freed (or never fitted), or where none was asked for.
     pub fn reserve_held(&self) -> bool {
         self.inner.reserve.held()
     }

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteExecutor};
 
 use crate::model::alert::{Alert, Transition};
-use crate::model::commit::{KpiClock, SourceState, StoredState};
+use crate::model::commit::{KpiClock, RulePulse, SourceState, StoredState};
 use crate::model::ids::{KpiId, ReceiverId};
 use crate::model::notification::{Delivery, DeliveryState, Silence};
 use crate::model::observation::Rejection;
@@ -79,7 +80,8 @@ impl Store {
     pub async fn load(&self) -> Result<StoredState, StoreError> {
         let load = async {
             let mut tx = self.inner.readers.begin().await?;
-            let alerts = alerts_in(&mut *tx).await?;
+            let pulses = pulses_in(&mut *tx).await?;
+            let alerts = alerts_in(&mut *tx, &pulses).await?;
             let groups = bodies(&mut *tx, "SELECT id, body FROM alert_group ORDER BY id").await?;
             let silences = bodies(&mut *tx, SILENCES).await?;
             let clocks = bodies(&mut *tx, CLOCKS).await?;
@@ -93,14 +95,29 @@ impl Store {
             let sql = "SELECT value FROM meta WHERE name = 'config_checksum'";
             let config_checksum = sqlx::query_scalar(sql).fetch_optional(&mut *tx).await?;
             let (last_seq, notifications) = (last_seq as u64, notifications as u64);
-            Ok(StoredState { alerts, groups, silences, clocks, sources, last_seq, notifications, config_checksum })
+            Ok(StoredState {
+                alerts,
+                pulses,
+                groups,
+                silences,
+                clocks,
+                sources,
+                last_seq,
+                notifications,
+                config_checksum,
+            })
         };
         self.explained(load.await)
     }
 
     /// Live alerts, by identity.
     pub async fn alerts(&self) -> Result<Vec<Alert>, StoreError> {
-        self.explained(alerts_in(&self.inner.readers).await)
+        let load = async {
+            let mut tx = self.inner.readers.begin().await?;
+            let pulses = pulses_in(&mut *tx).await?;
+            alerts_in(&mut *tx, &pulses).await
+        };
+        self.explained(load.await)
     }
 
     pub async fn clocks(&self) -> Result<Vec<KpiClock>, StoreError> {
@@ -217,9 +234,21 @@ fn decode<T: DeserializeOwned>(name: &str, body: &str) -> Result<T, Failure> {
     serde_json::from_str(body).map_err(|error| Failure::Decode(format!("{name}: {error}")))
 }
 
-async fn alerts_in(from: impl SqliteExecutor<'_>) -> Result<Vec<Alert>, Failure> {
+async fn alerts_in(from: impl SqliteExecutor<'_>, pulses: &[RulePulse]) -> Result<Vec<Alert>, Failure> {
     let rows = sqlx::query("SELECT alert, body FROM alert ORDER BY alert").fetch_all(from).await?;
-    rows.iter().map(|row| decode_alert(row.try_get(0)?, row.try_get(1)?)).collect()
+    let decoded = rows.iter().map(|row| decode_alert(row.try_get(0)?, row.try_get(1)?));
+    let mut alerts = decoded.collect::<Result<Vec<_>, Failure>>()?;
+    RulePulse::apply(pulses, &mut alerts);
+    Ok(alerts)
+}
+
+async fn pulses_in(from: impl SqliteExecutor<'_>) -> Result<Vec<RulePulse>, Failure> {
+    let rows = sqlx::query("SELECT kpi, rule, body FROM pulse ORDER BY kpi, rule").fetch_all(from).await?;
+    let pulse = |row: &SqliteRow| {
+        let (kpi, rule, body): (&str, &str, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        Ok(RulePulse { kpi: kpi.into(), rule: rule.into(), alerts: decode(rule, body)? })
+    };
+    rows.iter().map(pulse).collect()
 }
 
 /// An alert without its figures is worth more than a service that does not start: a figure that JSON can't carry

@@ -3,8 +3,8 @@
 use super::fixtures::{
     Place, alert, at, clock, delivery, group, key, kpi, labelled, notification, observation, total, transition,
 };
-use crate::model::alert::Phase;
-use crate::model::commit::{EvaluateCommit, KpiClock, NotifyCommit, Retired, SourceState};
+use crate::model::alert::{Alert, Phase};
+use crate::model::commit::{EvaluateCommit, KpiClock, NotifyCommit, Pulse, Retired, RulePulse, SourceState};
 use crate::model::ids::{KpiId, Labels, SeriesKey, SilenceId};
 use crate::model::notification::{Matcher, NotifyReason, Silence};
 use crate::model::observation::{Observation, Parts, Rejection};
@@ -19,6 +19,11 @@ fn silence(id: &str) -> Silence {
     Silence { id: id.into(), matcher, from: at(1), until: at(2), by: "claire".into(), why: "inventaire".into() }
 }
 
+fn pulse(alerts: &[(Alert, i64, f64)]) -> RulePulse {
+    let pulses = alerts.iter().map(|(alert, bucket, value)| Pulse(alert.key.digest(), Some(*bucket), Some(*value)));
+    RulePulse { kpi: kpi(), rule: "r".into(), alerts: pulses.collect() }
+}
+
 fn full_evaluate() -> EvaluateCommit {
     let rejection = Rejection { origin: "row 3".into(), raw: "abc".into(), cause: "not a number".into() };
     EvaluateCommit {
@@ -26,6 +31,7 @@ fn full_evaluate() -> EvaluateCommit {
         observations: vec![total(1, 10.0), observation(labelled("web"), 1, 4.5)],
         rejections: vec![(kpi(), rejection)],
         alerts: vec![alert("r", Phase::Firing), alert("s", Phase::Pending)],
+        pulses: vec![pulse(&[(alert("r", Phase::Firing), 7, 2.5), (alert("s", Phase::Pending), 8, 3.5)])],
         gone: vec![],
         transitions: vec![transition(1, "r"), transition(2, "s")],
         silences: vec![silence("s1"), silence("s2")],
@@ -67,7 +73,12 @@ async fn what_is_committed_is_read_back() {
     store.commit_evaluate(&evaluate, store.epoch()).await.unwrap();
     store.commit_notify(&notify, store.epoch()).await.unwrap();
     let state = store.load().await.unwrap();
-    assert_eq!(state.alerts, evaluate.alerts);
+    // The one that fires has gone on; a pulse of one that does not is nothing to it.
+    let mut alerts = evaluate.alerts.clone();
+    (alerts[0].counters.last_bucket, alerts[0].value) = (Some(7), Some(2.5));
+    assert_eq!(state.alerts, alerts);
+    assert_eq!(store.alerts().await.unwrap(), alerts);
+    assert_eq!(state.pulses, evaluate.pulses);
     assert_eq!(state.silences, evaluate.silences);
     assert_eq!(state.clocks, evaluate.clocks);
     assert_eq!(state.sources, evaluate.sources);
@@ -98,6 +109,20 @@ async fn repeating_a_commit_changes_nothing() {
     store.commit_notify(&full_notify(), store.epoch()).await.unwrap();
     assert_eq!(everything(&store).await, before);
     assert_eq!(store.versions_of(&kpi(), &Labels::total(), 1).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_pulse_replaces_the_one_before() {
+    let place = Place::new();
+    let store = place.open().await;
+    store.commit_evaluate(&full_evaluate(), store.epoch()).await.unwrap();
+    let pulses = |alerts| EvaluateCommit { pulses: vec![pulse(alerts)], ..EvaluateCommit::default() };
+    let newer = [(alert("r", Phase::Firing), 9, 4.0)];
+    store.commit_evaluate(&pulses(&newer), store.epoch()).await.unwrap();
+    assert_eq!(store.load().await.unwrap().pulses, [pulse(&newer)]);
+    store.commit_evaluate(&pulses(&[]), store.epoch()).await.unwrap();
+    let state = store.load().await.unwrap();
+    assert_eq!((state.pulses, state.alerts[0].value), (vec![], None));
 }
 
 #[tokio::test]

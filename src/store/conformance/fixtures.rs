@@ -96,6 +96,8 @@ pub(super) fn alert(rule: &str, phase: Phase) -> Alert {
         snoozed_until: None,
         slot: at(200),
         revision: 0,
+        correction: None,
+        value: None,
         facts: None,
     }
 }

@@ -1,0 +1,163 @@
+//! A full disk: history pauses, what is queued still goes out, and the service says so about itself.
+//!
+//! The store frees its reserve for the write that met the full disk. From then on nothing is pulled. A step that could
+//! not be written even so is kept: the engine is ahead of the disk, so nothing more is decided before it is written.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::cycle::{Cycle, CycleError};
+use super::deliver::SendOutcome;
+use crate::engine::{DeliveryReport, Effects, Event};
+use crate::model::ids::ReceiverId;
+use crate::store::StoreError;
+
+/// While there is too little space it is looked at again this often.
+pub(super) const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
+
+/// What waits for space.
+#[derive(Default)]
+pub(super) struct Space {
+    /// Told to the engine: the reserve is gone.
+    low: bool,
+    /// Decided, not on disk.
+    unwritten: Option<Box<Effects>>,
+    /// Attempts that ended and whose outcome is not on disk; their deliveries count as under way.
+    unrecorded: Vec<SendOutcome>,
+    /// Ends of deliveries that the engine has not heard of, the newest of each receiver.
+    unheard: BTreeMap<ReceiverId, DeliveryReport>,
+    /// The start of an attempt could not be written.
+    sending_stopped: bool,
+    readiness: Readiness,
+}
+
+/// Why the service can't do its work, for the health page; shared with it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Readiness(Arc<Mutex<Option<String>>>);
+
+impl Readiness {
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, trouble: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
+
+impl Cycle {
+    /// True while history pauses.
+    pub(super) fn is_paused(&self) -> bool {
+        self.space.low || self.is_held()
+    }
+
+    /// True while a step waits to be written, so that no other may be taken.
+    pub(super) fn is_held(&self) -> bool {
+        self.space.unwritten.is_some()
+    }
+
+    /// When space is looked at next; none while there is enough.
+    pub(super) fn looks_for_space_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let waits = self.is_paused() || self.space.sending_stopped || !self.space.unrecorded.is_empty();
+        waits.then(|| now.checked_add(LOOK_AGAIN).unwrap_or(now))
+    }
+
+    pub(super) fn sending_is_stopped(&self) -> bool {
+        self.space.sending_stopped
+    }
+
+    pub(super) fn readiness(&self) -> Readiness {
+        self.space.readiness.clone()
+    }
+
+    /// Whether the disk has what the service needs to go on with everything.
+    pub fn has_space(&self) -> bool {
+        self.looks_for_space_at(Timestamp::MIN).is_none()
+    }
+
+    pub(super) fn hold_step(&mut self, effects: Effects, error: &StoreError) {
+        tracing::error!(%error, "deciding waits until there is space; what is queued still goes out");
+        self.space.unwritten = Some(Box::new(effects));
+        self.say_ready();
+    }
+
+    pub(super) fn hold_outcome(&mut self, done: SendOutcome, error: &StoreError) {
+        tracing::error!(%error, delivery = done.send.delivery.id, "the outcome of an attempt waits for space");
+        self.space.unrecorded.push(done);
+        self.say_ready();
+    }
+
+    pub(super) fn hold_report(&mut self, report: DeliveryReport) {
+        self.space.unheard.insert(report.receiver.clone(), report);
+    }
+
+    pub(super) fn stop_sending(&mut self, error: &StoreError) {
+        if !self.space.sending_stopped {
+            tracing::error!(%error, "the reserve is spent: sending stops until there is space");
+        }
+        self.space.sending_stopped = true;
+        self.say_ready();
+    }
+
+    /// Writes what waits, takes the reserve again, and tells the engine when that changes something.
+    pub async fn tend_space(&mut self, now: Timestamp) -> Result<(), CycleError> {
+        let lost = self.store.reserve_lost();
+        if !lost && self.has_space() {
+            return Ok(());
+        }
+        if let Some(effects) = self.space.unwritten.take()
+            && let Err(error) = self.write(&effects).await
+        {
+            if !matches!(error, StoreError::Full { .. }) {
+                return Err(error.into());
+            }
+            self.space.unwritten = Some(effects);
+        }
+        // What ended is written before anything else begins; a full disk puts it back.
+        for done in std::mem::take(&mut self.space.unrecorded) {
+            self.sent(done).await?;
+        }
+        self.space.sending_stopped = !self.space.unrecorded.is_empty();
+        if !self.is_held() {
+            let low = lost && !self.store.restore_reserve().await?;
+            self.tell_space(low, now).await?;
+        }
+        while !self.is_held()
+            && let Some((_, report)) = self.space.unheard.pop_first()
+        {
+            self.event(Event::DeliveryEnded(report), now).await?;
+        }
+        self.say_ready();
+        self.wake(now).await
+    }
+
+    async fn tell_space(&mut self, low: bool, now: Timestamp) -> Result<(), CycleError> {
+        if low == self.space.low {
+            return Ok(());
+        }
+        self.space.low = low;
+        let path = self.store.path().display().to_string();
+        if low {
+            tracing::error!(path, "history pauses until there is space; what is queued still goes out");
+        } else {
+            tracing::info!(path, "there is space again; missed slots are caught up");
+        }
+        let trouble = low.then(|| {
+            format!("the disk of {path} is full: figures are neither pulled nor judged until there is space; free some")
+        });
+        self.event(Event::Service { trouble }, now).await.map(drop)
+    }
+
+    fn say_ready(&self) {
+        let space = &self.space;
+        let what = match () {
+            () if space.sending_stopped || !space.unrecorded.is_empty() => "nothing can be written, so nothing is sent",
+            () if space.unwritten.is_some() => "nothing can be decided; what is queued still goes out",
+            () if space.low => "history pauses; what is queued still goes out",
+            () => return space.readiness.set(None),
+        };
+        space.readiness.set(Some(format!("the disk of {} is full: {what}", self.store.path().display())));
+    }
+}

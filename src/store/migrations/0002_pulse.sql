@@ -1,0 +1,8 @@
+-- Alerts that go on firing, by the rule and KPI of their newest slot: `body` is a JSON list of the identity's digest, the
+-- newest bucket and the figure watched. Some 40 bytes an alert, where writing the alert anew would take kilobytes.
+CREATE TABLE pulse (
+    kpi  TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (kpi, rule)
+) STRICT, WITHOUT ROWID;
