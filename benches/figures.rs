@@ -200,6 +200,7 @@ async fn fill(world: &World, kpi: &KpiId, last: Date) -> Timestamp {
         roll_ups: Vec::new(),
         rules: vec![RuleId::from("judge")],
         last_slot: Some(yesterday),
+        waiting: Vec::new(),
         open: None,
         pulled_to: Some(newest),
         last_pull_at: Some(known_at),

@@ -85,6 +85,12 @@ fn prometheus_is_read_and_mail_is_delivered() {
     check(python("prometheus.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
 }
 
+#[test]
+fn a_full_disk_stops_history_and_no_message() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("disk_full.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
 fn crash(vigie: &Path, kills: &str, seed: &str, folder: &Path) -> Command {
     let mut command = python("crash.py");
     command.arg("--vigie").arg(vigie).args(["--kills", kills, "--seed", seed]).arg("--dir").arg(folder);

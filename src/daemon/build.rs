@@ -3,18 +3,24 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use crate::channel::{Channel, ChannelContext};
+use crate::clock::monotonic;
 use crate::config::{Config, Loaded, Problem, Secrets};
 use crate::engine::Setup;
 use crate::model::ids::{PersonId, ReceiverId, SourceId};
 use crate::model::notification::Person;
-use crate::rule::{RuleProblem, RuleSet, ScriptFiles, shipped};
+use crate::rule::{RuleProblem, RuleSet, ScriptFiles, Stopwatch, shipped};
 use crate::secret::SecretRef;
 use crate::source::{BuildContext, Source};
 
 /// Longest script or sidecar read from disk, in bytes.
 const SCRIPT_BYTES_MAX: u64 = 256 * 1024;
+
+/// Longest run of one script by the wall. The operation limits end nearly all runs long before.
+const RUN_NS_MAX: u64 = 1_000_000_000;
 
 /// What a configuration becomes.
 pub struct Built {
@@ -25,12 +31,39 @@ pub struct Built {
     pub recipient_channels: BTreeMap<ReceiverId, Vec<usize>>,
 }
 
+/// How long the present run of a script has taken. There is one engine thread, so one run at a time.
+struct RunTime {
+    base: Instant,
+    began_ns: AtomicU64,
+}
+
+impl RunTime {
+    fn new() -> RunTime {
+        RunTime { base: monotonic(), began_ns: AtomicU64::new(0) }
+    }
+
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.base.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Stopwatch for RunTime {
+    fn start(&self) {
+        self.began_ns.store(self.now_ns(), Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        self.now_ns().saturating_sub(self.began_ns.load(Ordering::Relaxed)) > RUN_NS_MAX
+    }
+}
+
 /// Builds everything that can fail; all problems at once, each at its place.
 pub fn build(config: &Config, loaded: &Loaded, secrets: &Secrets) -> Result<Built, Vec<Problem>> {
     let mut problems = Vec::new();
     let catalog = Arc::new(config.catalog.clone());
-    let (rules, wrong) = RuleSet::compile(&catalog, &|name| find_script(&config.rule_dirs, name));
+    let (mut rules, wrong) = RuleSet::compile(&catalog, &|name| find_script(&config.rule_dirs, name));
     problems.extend(wrong.into_iter().map(|problem| at_rule(loaded, problem)));
+    rules.watch(Arc::new(RunTime::new()));
     let sources = build_sources(config, loaded, secrets, &mut problems);
     let channels = build_channels(config, loaded, secrets, &mut problems);
     check_queries(config, loaded, &sources, &mut problems);

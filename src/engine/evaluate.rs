@@ -13,13 +13,14 @@ use super::outage;
 use super::setup::{Binding, Setup, definition_of};
 use super::shape;
 use super::state::State;
+use super::waiting::{run_again, run_ready};
 use crate::alert::{Moment, Policy, Signal};
 use crate::assess::Assessment;
 use crate::model::alert::{
     About, Alert, AlertFacts, AlertKey, Aspect, Change, Correction, EndReason, Freeze, Phase, Subject,
 };
 use crate::model::assessment::Unmeasurable;
-use crate::model::commit::{EvaluateCommit, KpiClock, OpenSlot};
+use crate::model::commit::{EvaluateCommit, KpiClock, OpenSlot, WaitingSlot};
 use crate::model::grain::{BucketIndex, day_of};
 use crate::model::ids::{KpiId, Labels, RuleId, SeriesKey};
 use crate::model::kpi::Kpi;
@@ -31,7 +32,7 @@ use crate::model::verdict::{Details, Finding, Severity, Verdict};
 use crate::rule::{CompiledRule, Run};
 
 /// Alerts that only go on are given new figures up to this many per slot; the rest when they are told.
-const RENEWALS_PER_SLOT_MAX: u32 = 500;
+pub(super) const RENEWALS_PER_SLOT_MAX: u32 = 200;
 /// Failures in a row after which a rule is not tried on the slot's remaining series.
 const FAILURES_MAX: u32 = 3;
 
@@ -60,16 +61,38 @@ pub(super) fn slot(
         correct(state, setup, &kpi, &revised, (before, now), commit);
     }
     let round = Round::new(setup, &kpi, (now, event.slot));
+    let mut waiting = Vec::new();
     for binding in setup.bindings(&kpi.id) {
         // Numbers of another shape can't be judged: the rules wait for the history that failed to come.
         if outdated || event.only.as_ref().is_some_and(|only| !only.contains(&binding.rule.def.id)) {
             continue;
         }
-        tally += round.run_rule(state, binding, commit);
-        end_pulses(state, &kpi.id, &binding.rule.def.id, commit);
+        // New rules are stepped through the past, where nothing is still to come.
+        if binding.rule.others.is_empty() || (event.only.is_some() && event.pull.is_none()) {
+            tally += round.run_binding(state, binding, commit);
+        } else {
+            waiting.push(WaitingSlot { rule: binding.rule.def.id.clone(), slot: event.slot });
+        }
     }
-    advance_clock(state, setup, &kpi, &event, commit);
+    advance_clock(state, setup, &kpi, (&event, waiting), commit);
+    if last_slot == Some(event.slot) && event.only.is_none() {
+        // What came late concerns the rules beside it too, which have run without.
+        run_again(state, setup, &kpi.id);
+    }
+    tally += run_ready(state, setup, &kpi.id, now, commit);
     tally
+}
+
+/// One rule on one KPI in a slot that it has waited in.
+pub(super) fn run_binding(
+    state: &mut State,
+    setup: &Setup,
+    kpi: &Arc<Kpi>,
+    binding: &Binding,
+    (now, slot): (Timestamp, Timestamp),
+    commit: &mut EvaluateCommit,
+) -> Tally {
+    Round::new(setup, kpi, (now, slot)).run_binding(state, binding, commit)
 }
 
 /// Writes new versions into memory and the commit; tells which known buckets changed.
@@ -93,7 +116,13 @@ fn take_in(
     revised
 }
 
-fn advance_clock(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, event: &SlotEvent, commit: &mut EvaluateCommit) {
+fn advance_clock(
+    state: &mut State,
+    setup: &Setup,
+    kpi: &Arc<Kpi>,
+    (event, waiting): (&SlotEvent, Vec<WaitingSlot>),
+    commit: &mut EvaluateCommit,
+) {
     let clock = state.clocks.entry(kpi.id.clone()).or_insert_with(|| KpiClock {
         kpi: kpi.id.clone(),
         definition: String::new(),
@@ -101,6 +130,7 @@ fn advance_clock(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, event: &SlotE
         roll_ups: Vec::new(),
         rules: Vec::new(),
         last_slot: None,
+        waiting: Vec::new(),
         open: None,
         pulled_to: None,
         last_pull_at: None,
@@ -122,6 +152,9 @@ fn advance_clock(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, event: &SlotE
     let ran = |rule: &RuleId| event.only.as_ref().is_none_or(|only| only.contains(rule)) || clock.rules.contains(rule);
     let rules = setup.bindings(&kpi.id).iter().map(|binding| &binding.rule.def.id);
     clock.rules = rules.filter(|rule| ran(rule)).cloned().collect();
+    // A slot that is tried again is one slot; rules that left the configuration wait no more.
+    clock.waiting.retain(|waited| clock.rules.contains(&waited.rule) && !waiting.contains(waited));
+    clock.waiting.extend(waiting);
     clock.last_slot = clock.last_slot.max(Some(event.slot));
     if let Some(pull) = &event.pull {
         clock.pulled_to = clock.pulled_to.max(pull.pulled_to);
@@ -186,6 +219,12 @@ struct Round<'a> {
 impl<'a> Round<'a> {
     fn new(setup: &'a Setup, kpi: &Arc<Kpi>, (now, slot): (Timestamp, Timestamp)) -> Round<'a> {
         Round { setup, kpi: kpi.clone(), now, slot, renewals: Cell::new(RENEWALS_PER_SLOT_MAX) }
+    }
+
+    fn run_binding(&self, state: &mut State, binding: &Binding, commit: &mut EvaluateCommit) -> Tally {
+        let tally = self.run_rule(state, binding, commit);
+        end_pulses(state, &self.kpi.id, &binding.rule.def.id, commit);
+        tally
     }
 
     fn run_rule(&self, state: &mut State, binding: &Binding, commit: &mut EvaluateCommit) -> Tally {

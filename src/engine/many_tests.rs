@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use super::{Bench, catalog, kpi, labelled, rule, slot};
+use crate::engine::evaluate::RENEWALS_PER_SLOT_MAX;
 use crate::engine::{Effects, Event, State};
 use crate::model::alert::{Alert, AlertKey, Phase};
 use crate::model::commit::{EvaluateCommit, RulePulse, StoredState};
@@ -12,7 +13,8 @@ use crate::model::ids::{KpiId, Labels, RuleId};
 use crate::model::notification::NotifyReason;
 use crate::model::rule::SeriesChoice;
 
-const SERIES: usize = 520;
+const WHOLE: usize = RENEWALS_PER_SLOT_MAX as usize;
+const SERIES: usize = WHOLE + 20;
 
 fn bench() -> Bench {
     let mut kpi = kpi();
@@ -74,7 +76,7 @@ fn what_goes_on_is_written_small_and_read_back_whole() {
     }
     let effects = day(&mut bench, 10.0, 10.0);
     let (whole, small) = (effects.evaluate.alerts.len(), effects.evaluate.pulses[0].alerts.len());
-    assert_eq!((whole, small), (500, SERIES - 500));
+    assert_eq!((whole, small), (WHOLE, SERIES - WHOLE));
     // Nobody is left firing: what was stored of it goes.
     assert_eq!(day(&mut bench, 1.0, 1.0).evaluate.pulses.iter().map(|rule| rule.alerts.len()).sum::<usize>(), 0);
 }

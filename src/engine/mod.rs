@@ -17,6 +17,7 @@ mod state;
 mod step;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use event::{Answer, DeliveryReport, Effects, Event, PullReport, PullTrouble, SlotEvent, Tally};
 pub use history::History;

@@ -21,6 +21,8 @@ pub struct Setup {
     pub rules: Arc<RuleSet>,
     bindings: HashMap<KpiId, Vec<Binding>>,
     roll_ups: HashMap<KpiId, Arc<RollUps>>,
+    /// For each KPI that rules read beside their own: the KPIs that those rules run on.
+    readers: HashMap<KpiId, Vec<KpiId>>,
 }
 
 /// One rule on one KPI.
@@ -46,7 +48,18 @@ impl Setup {
             }
         }
         let roll_ups = catalog.roll_ups().into_iter().map(|(kpi, asked)| (kpi, Arc::new(asked))).collect();
-        Setup { catalog, rules, bindings, roll_ups }
+        let mut readers: HashMap<KpiId, Vec<KpiId>> = HashMap::new();
+        for rule in catalog.rules.keys().filter_map(|id| rules.get(id)).filter(|rule| !rule.others.is_empty()) {
+            for read in rule.others.iter().chain(&rule.def.on) {
+                let owners = readers.entry(read.clone()).or_default();
+                owners.extend(rule.def.on.iter().filter(|kpi| *kpi == read || rule.others.contains(read)).cloned());
+            }
+        }
+        for owners in readers.values_mut() {
+            owners.sort_unstable();
+            owners.dedup();
+        }
+        Setup { catalog, rules, bindings, roll_ups, readers }
     }
 
     /// The series between total and finest that rules and objectives ask of a KPI.
@@ -57,6 +70,11 @@ impl Setup {
     /// True when what is stored of a KPI is not what it now asks for, so that its history must be pulled anew.
     pub fn asks_anew(&self, kpi: &Kpi, clock: &KpiClock) -> bool {
         clock.definition != definition_of(kpi) || !self.roll_ups(&kpi.id).is_covered_by(&clock.roll_ups)
+    }
+
+    /// KPIs whose rules may have waited for this one; itself, if such a rule runs on it.
+    pub(super) fn readers(&self, kpi: &KpiId) -> &[KpiId] {
+        self.readers.get(kpi).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn bindings(&self, kpi: &KpiId) -> &[Binding] {

@@ -32,6 +32,8 @@ use crate::rule::{RuleSet, ScriptFiles, on_large_stack};
 mod many;
 #[path = "shape_tests.rs"]
 mod of_shape;
+#[path = "waiting_tests.rs"]
+mod waiting;
 
 const ABOVE_FIVE: &str = "fn evaluate(kpi, p) { above(kpi.value, 5).critical_above(50) }";
 const BEHIND: &str = "fn evaluate(kpi, objective, p) { above(objective.shortfall_ratio, 0.1) }";

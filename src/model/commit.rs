@@ -111,6 +111,9 @@ pub struct KpiClock {
     pub rules: Vec<RuleId>,
     /// The newest slot that was stepped.
     pub last_slot: Option<Timestamp>,
+    /// Slots in which a rule waits for the other KPIs that it reads, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<WaitingSlot>,
     /// A slot whose pull failed and is tried again.
     pub open: Option<OpenSlot>,
     /// Newest bucket that a complete pull covered.
@@ -118,6 +121,13 @@ pub struct KpiClock {
     pub last_pull_at: Option<Timestamp>,
     /// What the last pull said, when it failed or was partial. Free of secrets.
     pub last_error: Option<String>,
+}
+
+/// A slot that one rule has not run in yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingSlot {
+    pub rule: RuleId,
+    pub slot: Timestamp,
 }
 
 /// A slot that has been evaluated without its data.

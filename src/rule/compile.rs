@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rhai::{AST, Engine, Position};
+use rhai::{AST, Dynamic, Engine, Position};
 
 use super::check::{self, Findings};
 use super::sandbox::{self, SCRIPT_BYTES_MAX, on_large_stack};
@@ -41,9 +41,22 @@ pub struct RuleProblem {
     pub message: String,
 }
 
+/// Time as the rim measures it: rules themselves know none.
+pub trait Stopwatch: Send + Sync {
+    /// A run begins.
+    fn start(&self);
+
+    /// The run takes longer than it may.
+    fn is_over(&self) -> bool;
+}
+
+/// Operations between two looks at the stopwatch: some tens of microseconds.
+const OPERATIONS_PER_LOOK: u64 = 512;
+
 /// All rules of a configuration, ready to run.
 pub struct RuleSet {
     pub(super) engine: Arc<Engine>,
+    pub(super) stopwatch: Option<Arc<dyn Stopwatch>>,
     rules: HashMap<RuleId, Arc<CompiledRule>>,
 }
 
@@ -82,8 +95,20 @@ impl RuleSet {
                     Err(found) => problems.extend(found),
                 }
             }
-            (RuleSet { engine, rules }, problems)
+            (RuleSet { engine, stopwatch: None, rules }, problems)
         })
+    }
+
+    /// Ends runs that take too long by the wall; the operation limits hold all the same. Must be called before the
+    /// set is shared.
+    pub fn watch(&mut self, stopwatch: Arc<dyn Stopwatch>) {
+        if let Some(engine) = Arc::get_mut(&mut self.engine) {
+            let watch = stopwatch.clone();
+            engine.on_progress(move |operations| {
+                (operations % OPERATIONS_PER_LOOK == 0 && watch.is_over()).then_some(Dynamic::UNIT)
+            });
+        }
+        self.stopwatch = Some(stopwatch);
     }
 
     pub fn get(&self, id: &RuleId) -> Option<&Arc<CompiledRule>> {

@@ -17,7 +17,7 @@ mod suggest;
 mod tests;
 mod views;
 
-pub use compile::{CompiledRule, RuleProblem, RuleSet, ScriptFiles};
+pub use compile::{CompiledRule, RuleProblem, RuleSet, ScriptFiles, Stopwatch};
 pub use reference::reference;
 pub use run::Run;
 pub use sandbox::on_large_stack;

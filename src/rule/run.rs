@@ -51,6 +51,9 @@ impl RuleSet {
             others,
             read_data: AtomicBool::new(false),
         });
+        if let Some(stopwatch) = &self.stopwatch {
+            stopwatch.start();
+        }
         let called = catch_unwind(AssertUnwindSafe(|| self.call(rule, &run)));
         let (verdict, outcome) = match called {
             Ok(Ok(outcome)) => (rule.conclude(&run, &outcome), Some(outcome)),

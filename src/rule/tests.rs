@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{CompiledRule, RuleSet, Run, SHIPPED, ScriptFiles, on_large_stack, reference, shipped};
+use super::{CompiledRule, RuleSet, Run, SHIPPED, ScriptFiles, Stopwatch, on_large_stack, reference, shipped};
 use crate::assess::Assessment;
 use crate::model::calendar::Calendar;
 use crate::model::catalog::Catalog;
@@ -392,4 +392,34 @@ fn the_manual_is_what_the_code_offers() {
         std::fs::write(&fresh, reference()).expect("writable");
         panic!("rules/README.md is out of date; take it from target/rules-README.md");
     }
+}
+
+/// Over from the third look on.
+struct Impatient(std::sync::atomic::AtomicU32);
+
+impl Stopwatch for Impatient {
+    fn start(&self) {
+        self.0.store(0, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= 2
+    }
+}
+
+#[test]
+fn a_run_that_takes_too_long_has_failed_and_is_tried_again() {
+    let script = "fn evaluate(kpi, p) { let i = 0; while i < kpi.value { i += 1; } ok() }";
+    let verdict = |rounds: f64| {
+        on_large_stack(|| {
+            let (mut rules, problems) = RuleSet::compile(&catalog(&[]), &|_| Ok(files(script, None)));
+            assert_eq!(problems, []);
+            rules.watch(Arc::new(Impatient(0.into())));
+            let rule = rules.get(&"r".into()).expect("compiled").clone();
+            rules.run(&rule, &assessment(&[Some(rounds)]), BTreeMap::new()).verdict
+        })
+    };
+    assert!(matches!(verdict(10.0), Verdict::Judged(_)));
+    let Verdict::Failed { cause } = verdict(5_000.0) else { panic!("it ran on") };
+    assert!(cause.contains("rules/test.rhai") && cause.contains("took too long"), "{cause}");
 }

@@ -167,10 +167,10 @@ class MailServer(Child):
 class Sink(Child):
     """The webhook sink of `sink.py`."""
 
-    def __init__(self, folder, seed=1, delay_ms=0, refuse=0.0):
+    def __init__(self, folder, seed=1, delay_ms=0, refuse=0.0, port=None):
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
+        self.port = port or free_port()
         self.receipts = folder / "sink.jsonl"
         command = [sys.executable, HERE / "sink.py", "--port", self.port, "--log", self.receipts]
         command += ["--seed", seed, "--delay-ms", delay_ms, "--refuse", refuse]

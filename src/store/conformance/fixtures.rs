@@ -125,6 +125,7 @@ pub(super) fn clock(last_slot: i64) -> KpiClock {
         shape: "day".into(),
         roll_ups: vec![],
         last_slot: Some(at(last_slot)),
+        waiting: vec![],
         open: None,
         pulled_to: Some(12),
         last_pull_at: None,

@@ -1,0 +1,86 @@
+//! Rules that read several KPIs run after the last of their pulls, so that all figures are of the same bucket.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::evaluate::run_binding;
+use super::event::Tally;
+use super::setup::Setup;
+use super::shape::is_outdated;
+use super::state::State;
+use crate::model::commit::{EvaluateCommit, WaitingSlot};
+use crate::model::ids::KpiId;
+use crate::model::kpi::Kpi;
+
+/// Slots of one KPI that may wait; the oldest beyond them runs with what is there.
+const WAITING_MAX: usize = 1_000;
+
+/// Runs every rule that has waited for this KPI alone, each as of the slot it waits in.
+pub(super) fn run_ready(
+    state: &mut State,
+    setup: &Setup,
+    arrived: &KpiId,
+    now: Timestamp,
+    commit: &mut EvaluateCommit,
+) -> Tally {
+    let mut tally = Tally::default();
+    for owner in setup.readers(arrived) {
+        // What is stored of an outdated one can't be judged: its rules wait on for the history that failed to come.
+        let current = |kpi: &&Arc<Kpi>| !is_outdated(state, kpi);
+        let Some(kpi) = setup.catalog.kpi(owner).filter(current) else { continue };
+        let Some(clock) = state.clocks.get(owner).filter(|clock| !clock.waiting.is_empty()) else { continue };
+        let too_many = clock.waiting.len().saturating_sub(WAITING_MAX);
+        let (ready, waiting): (Vec<_>, Vec<_>) = clock
+            .waiting
+            .iter()
+            .cloned()
+            .enumerate()
+            .partition(|(position, slot)| *position < too_many || is_ready(state, setup, kpi, slot));
+        if ready.is_empty() {
+            continue;
+        }
+        for (_, waited) in ready {
+            let Some(binding) = setup.bindings(owner).iter().find(|binding| binding.rule.def.id == waited.rule) else {
+                continue;
+            };
+            tally += run_binding(state, setup, kpi, binding, (now, waited.slot), commit);
+        }
+        if let Some(clock) = state.clocks.get_mut(owner) {
+            clock.waiting = waiting.into_iter().map(|(_, slot)| slot).collect();
+            commit.clocks.push(clock.clone());
+        }
+    }
+    tally
+}
+
+/// Has rules of other KPIs that read this one run again in their newest slot.
+pub(super) fn run_again(state: &mut State, setup: &Setup, late: &KpiId) {
+    for owner in setup.readers(late).iter().filter(|owner| *owner != late) {
+        let Some(clock) = state.clocks.get_mut(owner) else { continue };
+        let Some(slot) = clock.last_slot else { continue };
+        let reading = setup.bindings(owner).iter().filter(|binding| binding.rule.others.contains(late));
+        for rule in reading.map(|binding| binding.rule.def.id.clone()) {
+            let waited = WaitingSlot { rule, slot };
+            if !clock.waiting.contains(&waited) {
+                clock.waiting.push(waited);
+            }
+        }
+    }
+}
+
+/// True once every other KPI has stepped the slot that brings its newest bucket of the same time. One that comes
+/// only after the next slot of the rule's own KPI (a month beside days) is not waited for.
+fn is_ready(state: &State, setup: &Setup, kpi: &Kpi, waited: &WaitingSlot) -> bool {
+    let Some(rule) = setup.rules.get(&waited.rule) else { return true };
+    let next = kpi.schedule.next_after(waited.slot, &kpi.zone, &kpi.calendar);
+    let end = kpi.grain.bucket(kpi.grain.last_ended(waited.slot, &kpi.zone), &kpi.zone).end;
+    rule.others.iter().filter_map(|id| setup.catalog.kpi(id)).all(|other| {
+        let newest = other.grain.bucket(other.grain.last_ended(end, &other.zone), &other.zone);
+        let Some(needed) = other.schedule.next_at_or_after(newest.end, &other.zone, &other.calendar) else {
+            return true;
+        };
+        let stepped = state.clocks.get(&other.id).and_then(|clock| clock.last_slot);
+        next.is_some_and(|next| needed >= next) || stepped >= Some(needed)
+    })
+}
