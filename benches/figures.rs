@@ -196,6 +196,8 @@ async fn fill(world: &World, kpi: &KpiId, last: Date) -> Timestamp {
     let clock = KpiClock {
         kpi: kpi.clone(),
         definition: definition_of(definition),
+        shape: String::new(),
+        roll_ups: Vec::new(),
         rules: vec![RuleId::from("judge")],
         last_slot: Some(yesterday),
         waiting: Vec::new(),

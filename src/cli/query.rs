@@ -37,8 +37,9 @@ pub(super) async fn query(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now
     let (from, to) = span(&kpi, &args, now)?;
     let pull = pull(&kpi, source, (from, to), now).await?;
     let complete = pull.complete;
-    let context =
-        Context { kpi: &kpi, span: Span { from, to }, known_at: KnownAt::Own(now), now, known: &[], zero_from: None };
+    let (span, known_at) = (Span { from, to }, KnownAt::Own(now));
+    let roll_ups = config.catalog.roll_ups().remove(&kpi.id).unwrap_or_default();
+    let context = Context { kpi: &kpi, span, known_at, now, roll_ups: &roll_ups, known: &[], zero_from: None };
     let found = validate(&context, pull);
     if out.is_json() {
         records(out, &kpi, &found, complete)?;
@@ -93,7 +94,8 @@ async fn pull(
     now: Timestamp,
 ) -> anyhow::Result<Pull> {
     let kind = JobKind::Slot { slot: now };
-    let job = Job { kpi: kpi.clone(), kind, span: Some(span), known: Vec::new(), due_at: now };
+    let job =
+        Job { kpi: kpi.clone(), kind, span: Some(span), roll_ups: Arc::default(), known: Vec::new(), due_at: now };
     let outcome = job.pull(Some(Arc::new(source)), &Clock::Wall).await;
     Ok(outcome.result.context("a span was asked for")??)
 }

@@ -274,6 +274,70 @@ fn what_does_not_agree_is_refused() {
 }
 
 #[test]
+fn what_can_never_be_measured_is_told() {
+    let level = |text: &str| text.replacen("    unit: EUR\n", "    unit: EUR\n    kind: level\n", 1);
+    let two = |text: &str| level(text).replacen("dimensions: [channel]", "dimensions: [channel, region]", 1);
+    let keep = |text: &str| text.replacen("reach: 400000", "at_least: 4", 1);
+    let check = |text: &str, parts: &[&str]| {
+        let told = told(&[("vigie.yaml", text)]);
+        for part in parts {
+            assert!(told.contains(part), "{part:?} is not in\n{told}");
+        }
+        assert_eq!(parts.is_empty(), told.is_empty(), "{told}");
+    };
+    let total = "the level `revenue` has no total: its values don't add up over `channel`";
+    check(
+        &keep(&level(SMALL)),
+        &[
+            &format!("warning: vigie.yaml:18:10: {total}"),
+            "add `where:` with a value of `channel`, declare `kind: {level: {additive: true}}`",
+            &format!("warning: vigie.yaml:25:10: {total}"),
+            "add `each: channel`, declare",
+        ],
+    );
+    let with = |text: String, rule: &str, objective: &str| {
+        let text = text.replacen("on: [revenue]", &format!("on: [revenue]\n    {rule}"), 1);
+        keep(&text.replacen("period: month", &format!("period: month\n    {objective}"), 1))
+    };
+    check(&with(level(SMALL), "each: channel", "where: {channel: web}"), &[]);
+    let left_out = |field: &str, name: &str| {
+        format!("`{field}` leaves out `{name}`, over which the values of the level `revenue` don't add up")
+    };
+    check(
+        &with(two(SMALL), "each: channel", "where: {region: Sud}"),
+        &[
+            &format!("error: vigie.yaml:22:12: {}", left_out("where", "channel")),
+            &format!("error: vigie.yaml:27:11: {}", left_out("each", "region")),
+            "name all of `channel`, `region`, or declare",
+        ],
+    );
+    let additive = two(SMALL).replace("kind: level", "kind: {level: {additive: true}}");
+    check(&with(additive, "each: channel", "where: {region: Sud}"), &[]);
+    let twice = with(level(SMALL), "each: [channel, channel]", "where: {channel: web}");
+    check(&twice, &["the dimension `channel` stands twice"]);
+}
+
+#[test]
+fn roll_ups_are_bounded() {
+    let names: Vec<String> = ('a'..='f').map(String::from).collect();
+    let pairs = |first: usize| (first + 1..names.len()).map(move |second| (first, second));
+    let rules =
+        (0..names.len()).flat_map(pairs).chain((0..2).map(|at| (at, at))).fold(String::new(), |text, (a, b)| {
+            let each = if a == b { names[a].clone() } else { format!("{}, {}", names[a], names[b]) };
+            text + format!(
+                "  r{a}{b}: {{script: signal/threshold, on: [revenue], each: [{each}], with: {{above: 1}}}}\n"
+            )
+            .as_str()
+        });
+    let text = SMALL.replacen("dimensions: [channel]", &format!("dimensions: [{}]", names.join(", ")), 1);
+    let text = text.replacen("rules:\n", &format!("rules:\n{rules}"), 1);
+    let said = told(&[("vigie.yaml", &text)]);
+    assert!(said.contains("13:17: rules and objectives look at the KPI `revenue` by 17 sets of dimensions"), "{said}");
+    let fewer = text.replacen("  r11:", "  # r11:", 1);
+    assert_eq!(told(&[("vigie.yaml", &fewer)]), "");
+}
+
+#[test]
 fn what_is_planned_is_told_as_not_yet() {
     for (from, to) in [
         ("period: month", "period: month\n    trajectory: learned"),

@@ -11,8 +11,7 @@ use super::engine_thread::EngineThread;
 use super::jobs::{self, Job, JobKind, PullOutcome};
 use super::space::Space;
 use crate::engine::{
-    Answer, Effects, Event, PullReport, SlotEvent, State, Tally, definition_of, first_slots, known_by, missed_slots,
-    step,
+    Answer, Effects, Event, History, PullReport, SlotEvent, State, Tally, first_slots, known_by, missed_slots, step,
 };
 use crate::model::action::Action;
 use crate::model::ids::{KpiId, Labels, RuleId};
@@ -21,7 +20,7 @@ use crate::model::observation::Observation;
 use crate::model::series::SeriesData;
 use crate::source::Source;
 use crate::store::{Store, StoreError};
-use crate::validate::{Context, KnownAt, Span, validate};
+use crate::validate::{Context, Known, KnownAt, Span, validate};
 
 /// A slot is stepped as missed, by its own time, when its turn comes later than this.
 const ON_TIME: SignedDuration = SignedDuration::from_secs(30);
@@ -49,7 +48,7 @@ pub struct Cycle {
 
 /// What a KPI has to do.
 enum Plan {
-    Now { kind: JobKind, span: Option<(i64, i64)>, known: Vec<Labels> },
+    Now { kind: JobKind, span: Option<(i64, i64)>, known: Vec<Known> },
     Later(Option<Timestamp>),
 }
 
@@ -123,7 +122,8 @@ impl Cycle {
                 }
                 Plan::Now { kind, span, known } => {
                     self.pulling.insert(kpi.id.clone());
-                    let job = Job { kpi: kpi.clone(), kind, span, known, due_at: now };
+                    let roll_ups = built.setup.roll_ups(&kpi.id);
+                    let job = Job { kpi: kpi.clone(), kind, span, roll_ups, known, due_at: now };
                     jobs.push((job, built.sources.get(&kpi.source).cloned()));
                 }
             }
@@ -259,7 +259,7 @@ impl Cycle {
                 series.insert(labels, Arc::new(data));
             };
             self.store.load_data(&kpi, take).await?;
-            self.engine.with(move |state, _| state.history.load(kpi, series)).await;
+            self.engine.with(move |state, setup| state.take_up(setup, kpi, series)).await;
         }
         Ok(())
     }
@@ -271,7 +271,7 @@ fn plan(state: &mut State, setup: &crate::engine::Setup, kpi: &Arc<Kpi>, now: Ti
     let span = |slot: Timestamp| jobs::span(kpi, clock.as_ref(), &state.history, (slot, now));
     let whole =
         |slots: &[Timestamp]| jobs::span(kpi, None, &state.history, (slots.last().copied().unwrap_or(now), now));
-    let known = || state.history.labels(&kpi.id).cloned().collect::<Vec<_>>();
+    let known = || known_series(&state.history, &kpi.id);
     let next = |after: Timestamp| kpi.schedule.next_after(after, &kpi.zone, &kpi.calendar);
     let Some(clock) = &clock else {
         let slots = first_slots(&setup.catalog, kpi, now);
@@ -279,13 +279,18 @@ fn plan(state: &mut State, setup: &crate::engine::Setup, kpi: &Arc<Kpi>, now: Ti
     };
     let retry = clock.open.as_ref().and_then(|open| open.retry_at);
     let last = clock.last_slot.unwrap_or(now);
-    if clock.definition != definition_of(kpi) {
+    if setup.asks_anew(kpi, clock) {
         let due = [retry, next(last)].into_iter().flatten().min();
         if let Some(at) = due.filter(|at| *at > now && clock.open.is_some()) {
             return Plan::Later(Some(at));
         }
         let slots = first_slots(&setup.catalog, kpi, now);
-        return Plan::Now { span: whole(&slots), kind: JobKind::First { slots }, known: known() };
+        let span = whole(&slots);
+        let kind = match clock.pulled_to {
+            Some(_) => JobKind::Anew { slots: missed_slots(kpi, last, now), rules: clock.rules.clone() },
+            None => JobKind::First { slots },
+        };
+        return Plan::Now { span, kind, known: known() };
     }
     let rules: Vec<RuleId> = setup.catalog.rules_on(&kpi.id).map(|rule| rule.id.clone()).collect();
     let new: Vec<RuleId> = rules.into_iter().filter(|rule| !clock.rules.contains(rule)).collect();
@@ -312,11 +317,25 @@ fn plan(state: &mut State, setup: &crate::engine::Setup, kpi: &Arc<Kpi>, now: Ti
     }
 }
 
+fn known_series(history: &History, kpi: &KpiId) -> Vec<Known> {
+    let first =
+        |(labels, data): (&Labels, &Arc<SeriesData>)| Some(Known { labels: labels.clone(), first: data.span()?.0 });
+    history.of(kpi).filter_map(first).collect()
+}
+
 /// The evaluations that follow a pull, each with its instant.
 fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
     let PullOutcome { job, result, at } = outcome;
     let kpi = job.kpi.id.clone();
-    let event = |slot, pull, retry_at| SlotEvent { kpi: kpi.clone(), slot, pull, only: None, retry_at };
+    let only = match &job.kind {
+        JobKind::Anew { rules, .. } => Some(rules.clone()),
+        JobKind::First { .. }
+        | JobKind::CatchUp { .. }
+        | JobKind::Slot { .. }
+        | JobKind::Retry { .. }
+        | JobKind::NewRules { .. } => None,
+    };
+    let event = |slot, pull, retry_at| SlotEvent { kpi: kpi.clone(), slot, pull, only: only.clone(), retry_at };
     let report = match result {
         Some(Err(error)) => {
             let slot = last_slot_of(&job.kind, at);
@@ -341,7 +360,7 @@ fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
             }
             events
         }
-        JobKind::First { slots } | JobKind::CatchUp { slots } => {
+        JobKind::First { slots } | JobKind::Anew { slots, .. } | JobKind::CatchUp { slots } => {
             let slots = if slots.is_empty() { vec![at] } else { jobs::in_order(slots) };
             replay(&event, &job.kpi, slots, report, at)
         }
@@ -392,7 +411,7 @@ fn replay(
 fn validated(job: &Job, pull: crate::model::observation::Pull, at: Timestamp) -> PullReport {
     let Some((from, to)) = job.span else { return PullReport { at: Some(at), ..PullReport::default() } };
     // Before the first thing that a source ever said there is nothing, not zero.
-    let zero_from = matches!(job.kind, JobKind::First { .. })
+    let zero_from = matches!(job.kind, JobKind::First { .. } | JobKind::Anew { .. })
         .then(|| {
             let bucket =
                 |reading: &crate::model::observation::Reading| reading.time.bucket(job.kpi.grain, &job.kpi.zone);
@@ -400,7 +419,8 @@ fn validated(job: &Job, pull: crate::model::observation::Pull, at: Timestamp) ->
         })
         .flatten();
     let known_at = if job.is_late() { KnownAt::Assumed } else { KnownAt::Own(at) };
-    let context = Context { kpi: &job.kpi, span: Span { from, to }, known_at, now: at, known: &job.known, zero_from };
+    let (kpi, roll_ups, known) = (&*job.kpi, &*job.roll_ups, &*job.known);
+    let context = Context { kpi, span: Span { from, to }, known_at, now: at, roll_ups, known, zero_from };
     let found = validate(&context, pull);
     if !found.rejections.is_empty() {
         tracing::warn!(kpi = %job.kpi.id, rejected = found.rejections.len(), "readings were refused; `vigie status` shows them");
@@ -418,8 +438,9 @@ fn validated(job: &Job, pull: crate::model::observation::Pull, at: Timestamp) ->
 fn last_slot_of(kind: &JobKind, now: Timestamp) -> Timestamp {
     match kind {
         JobKind::Slot { slot } | JobKind::Retry { slot } => *slot,
-        JobKind::First { slots } | JobKind::CatchUp { slots } | JobKind::NewRules { slots, .. } => {
-            slots.last().copied().unwrap_or(now)
-        }
+        JobKind::First { slots }
+        | JobKind::Anew { slots, .. }
+        | JobKind::CatchUp { slots }
+        | JobKind::NewRules { slots, .. } => slots.last().copied().unwrap_or(now),
     }
 }

@@ -13,9 +13,11 @@ use crate::model::grain::BucketIndex;
 use crate::model::ids::{KpiId, Labels, RuleId};
 use crate::model::kpi::Kpi;
 use crate::model::observation::Pull;
+use crate::model::roll_ups::RollUps;
 use crate::model::series::SeriesData;
 use crate::net::ErrorClass;
 use crate::source::{PullRequest, Source, SourceError};
+use crate::validate::Known;
 
 /// Total time for one pull, retries included.
 const PULL_DEADLINE: Duration = Duration::from_secs(60);
@@ -40,15 +42,23 @@ pub struct Job {
     pub kind: JobKind,
     /// First and last bucket to ask for; none: nothing has ended since.
     pub span: Option<(BucketIndex, BucketIndex)>,
-    pub known: Vec<Labels>,
+    /// The roll-ups that the configuration asks of it.
+    pub roll_ups: Arc<RollUps>,
+    pub known: Vec<Known>,
     pub due_at: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobKind {
-    /// The KPI is new, or asks for something else than before: its history is pulled.
+    /// The KPI is new: its history is pulled.
     First {
         slots: Vec<Timestamp>,
+    },
+    /// The KPI asks for something else than before: its history is pulled anew. Slots that were stepped are not
+    /// stepped again, so that its alerts go on from where they are; only rules that have run take part.
+    Anew {
+        slots: Vec<Timestamp>,
+        rules: Vec<RuleId>,
     },
     /// Slots were missed while nothing ran.
     CatchUp {
@@ -118,13 +128,17 @@ impl Job {
     pub fn missed(&self) -> u64 {
         match &self.kind {
             JobKind::CatchUp { slots } => slots.len() as u64,
-            JobKind::First { .. } | JobKind::Slot { .. } | JobKind::Retry { .. } | JobKind::NewRules { .. } => 0,
+            JobKind::First { .. }
+            | JobKind::Anew { .. }
+            | JobKind::Slot { .. }
+            | JobKind::Retry { .. }
+            | JobKind::NewRules { .. } => 0,
         }
     }
 
     /// True for pulls whose readings were not received by the slot of their own.
     pub fn is_late(&self) -> bool {
-        matches!(self.kind, JobKind::First { .. } | JobKind::CatchUp { .. })
+        matches!(self.kind, JobKind::First { .. } | JobKind::Anew { .. } | JobKind::CatchUp { .. })
     }
 }
 

@@ -11,6 +11,7 @@ use super::facts;
 use super::moves::{Figures, end_pulses, move_alert, write};
 use super::outage;
 use super::setup::{Binding, Setup, definition_of};
+use super::shape;
 use super::state::State;
 use super::waiting::{run_again, run_ready};
 use crate::alert::{Moment, Policy, Signal};
@@ -21,7 +22,7 @@ use crate::model::alert::{
 use crate::model::assessment::Unmeasurable;
 use crate::model::commit::{EvaluateCommit, KpiClock, OpenSlot, WaitingSlot};
 use crate::model::grain::{BucketIndex, day_of};
-use crate::model::ids::{KpiId, Labels, SeriesKey};
+use crate::model::ids::{KpiId, Labels, RuleId, SeriesKey};
 use crate::model::kpi::Kpi;
 use crate::model::objective::Objective;
 use crate::model::period::Period;
@@ -47,7 +48,12 @@ pub(super) fn slot(
     let Some(kpi) = setup.catalog.kpi(&event.kpi).cloned() else { return tally };
     let last_slot = state.clocks.get(&kpi.id).and_then(|clock| clock.last_slot);
     let mut revised = HashMap::new();
+    let mut outdated = shape::is_outdated(state, &kpi);
     if let Some(pull) = &event.pull {
+        if outdated && pull.trouble.is_none() {
+            shape::retire(state, &kpi, pull.at.unwrap_or(now), commit);
+            outdated = false;
+        }
         revised = take_in(state, &kpi, pull, commit);
         outage::pull(state, &kpi, pull, (now, event.slot), commit);
     }
@@ -57,10 +63,12 @@ pub(super) fn slot(
     let round = Round::new(setup, &kpi, (now, event.slot));
     let mut waiting = Vec::new();
     for binding in setup.bindings(&kpi.id) {
-        if event.only.as_ref().is_some_and(|only| !only.contains(&binding.rule.def.id)) {
+        // Numbers of another shape can't be judged: the rules wait for the history that failed to come.
+        if outdated || event.only.as_ref().is_some_and(|only| !only.contains(&binding.rule.def.id)) {
             continue;
         }
-        if binding.rule.others.is_empty() || event.only.is_some() {
+        // New rules are stepped through the past, where nothing is still to come.
+        if binding.rule.others.is_empty() || (event.only.is_some() && event.pull.is_none()) {
             tally += round.run_binding(state, binding, commit);
         } else {
             waiting.push(WaitingSlot { rule: binding.rule.def.id.clone(), slot: event.slot });
@@ -118,6 +126,8 @@ fn advance_clock(
     let clock = state.clocks.entry(kpi.id.clone()).or_insert_with(|| KpiClock {
         kpi: kpi.id.clone(),
         definition: String::new(),
+        shape: String::new(),
+        roll_ups: Vec::new(),
         rules: Vec::new(),
         last_slot: None,
         waiting: Vec::new(),
@@ -130,7 +140,18 @@ fn advance_clock(
     let new = clock.definition != definition_of(kpi) || clock.pulled_to.is_none();
     let failed = event.pull.as_ref().is_some_and(|pull| pull.trouble.is_some());
     clock.definition = if new && failed { String::new() } else { definition_of(kpi) };
-    clock.rules = setup.bindings(&kpi.id).iter().map(|binding| binding.rule.def.id.clone()).collect();
+    let came = event.pull.is_some() && !failed;
+    if came || clock.shape.is_empty() {
+        clock.shape = shape::shape_of(kpi);
+    }
+    let roll_ups = setup.roll_ups(&kpi.id);
+    if came || roll_ups.is_covered_by(&clock.roll_ups) {
+        clock.roll_ups = roll_ups.names();
+    }
+    // A rule that was left out has not run: it is still to be stepped through what went before.
+    let ran = |rule: &RuleId| event.only.as_ref().is_none_or(|only| only.contains(rule)) || clock.rules.contains(rule);
+    let rules = setup.bindings(&kpi.id).iter().map(|binding| &binding.rule.def.id);
+    clock.rules = rules.filter(|rule| ran(rule)).cloned().collect();
     // A slot that is tried again is one slot; rules that left the configuration wait no more.
     clock.waiting.retain(|waited| clock.rules.contains(&waited.rule) && !waiting.contains(waited));
     clock.waiting.extend(waiting);

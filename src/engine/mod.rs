@@ -12,6 +12,7 @@ mod moves;
 mod outage;
 mod replay;
 mod setup;
+mod shape;
 mod state;
 mod step;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::alert::{self, Moment, Policy, Signal, Written};
 use crate::model::alert::{About, Alert, AlertFacts, AlertKey, Change, EndReason, Phase, Subject};
 use crate::model::commit::{EvaluateCommit, Pulse, RulePulse};
 use crate::model::ids::{KpiId, RuleId};
+use crate::model::rule::RuleDef;
 
 /// The figures that an alert carries. They are made when its step changed something that people read; an alert
 /// that only goes on is given new ones while `renewals` lasts.
@@ -123,7 +124,8 @@ pub(super) fn close_removed(state: &mut State, setup: &Setup, now: Timestamp, co
     let catalog = &setup.catalog;
     let is_gone = |key: &AlertKey| match &key.subject {
         Subject::Rule { rule, series, objective } => {
-            !catalog.rules.get(rule).is_some_and(|rule| rule.on.contains(&series.kpi))
+            let judged = |rule: &Arc<RuleDef>| rule.on.contains(&series.kpi) && rule.series.covers(&series.labels);
+            !catalog.rules.get(rule).is_some_and(judged)
                 || catalog.kpi(&series.kpi).is_none()
                 || objective.as_ref().is_some_and(|id| catalog.objective(id).is_none())
         }

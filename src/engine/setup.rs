@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::catalog::Catalog;
+use crate::model::commit::KpiClock;
 use crate::model::digest::Digest;
 use crate::model::ids::{KpiId, Labels};
 use crate::model::kpi::Kpi;
 use crate::model::objective::Objective;
+use crate::model::roll_ups::RollUps;
 use crate::model::rule::SeriesChoice;
 use crate::rule::{CompiledRule, RuleSet};
 
@@ -18,6 +20,7 @@ pub struct Setup {
     pub catalog: Arc<Catalog>,
     pub rules: Arc<RuleSet>,
     bindings: HashMap<KpiId, Vec<Binding>>,
+    roll_ups: HashMap<KpiId, Arc<RollUps>>,
     /// For each KPI that rules read beside their own: the KPIs that those rules run on.
     readers: HashMap<KpiId, Vec<KpiId>>,
 }
@@ -44,6 +47,7 @@ impl Setup {
                 bindings.entry(kpi.clone()).or_default().push(Binding { rule: rule.clone(), objectives });
             }
         }
+        let roll_ups = catalog.roll_ups().into_iter().map(|(kpi, asked)| (kpi, Arc::new(asked))).collect();
         let mut readers: HashMap<KpiId, Vec<KpiId>> = HashMap::new();
         for rule in catalog.rules.keys().filter_map(|id| rules.get(id)).filter(|rule| !rule.others.is_empty()) {
             for read in rule.others.iter().chain(&rule.def.on) {
@@ -55,7 +59,17 @@ impl Setup {
             owners.sort_unstable();
             owners.dedup();
         }
-        Setup { catalog, rules, bindings, readers }
+        Setup { catalog, rules, bindings, roll_ups, readers }
+    }
+
+    /// The series between total and finest that rules and objectives ask of a KPI.
+    pub fn roll_ups(&self, kpi: &KpiId) -> Arc<RollUps> {
+        self.roll_ups.get(kpi).cloned().unwrap_or_default()
+    }
+
+    /// True when what is stored of a KPI is not what it now asks for, so that its history must be pulled anew.
+    pub fn asks_anew(&self, kpi: &Kpi, clock: &KpiClock) -> bool {
+        clock.definition != definition_of(kpi) || !self.roll_ups(&kpi.id).is_covered_by(&clock.roll_ups)
     }
 
     /// KPIs whose rules may have waited for this one; itself, if such a rule runs on it.
@@ -82,13 +96,7 @@ impl Binding {
         match &self.rule.def.series {
             SeriesChoice::Total => vec![Labels::total()],
             SeriesChoice::Where(labels) => vec![labels.clone()],
-            SeriesChoice::Each(dimensions) => history
-                .labels(kpi)
-                .filter(|labels| {
-                    !labels.is_total() && dimensions.iter().all(|dimension| labels.get(dimension).is_some())
-                })
-                .cloned()
-                .collect(),
+            each @ SeriesChoice::Each(_) => history.labels(kpi).filter(|labels| each.covers(labels)).cloned().collect(),
         }
     }
 }

@@ -30,6 +30,8 @@ use crate::rule::{RuleSet, ScriptFiles, on_large_stack};
 
 #[path = "many_tests.rs"]
 mod many;
+#[path = "shape_tests.rs"]
+mod of_shape;
 #[path = "waiting_tests.rs"]
 mod waiting;
 

@@ -1,10 +1,13 @@
 //! Rules that read several KPIs run after the last of their pulls, so that all figures are of the same bucket.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::evaluate::run_binding;
 use super::event::Tally;
 use super::setup::Setup;
+use super::shape::is_outdated;
 use super::state::State;
 use crate::model::commit::{EvaluateCommit, WaitingSlot};
 use crate::model::ids::KpiId;
@@ -23,7 +26,9 @@ pub(super) fn run_ready(
 ) -> Tally {
     let mut tally = Tally::default();
     for owner in setup.readers(arrived) {
-        let Some(kpi) = setup.catalog.kpi(owner) else { continue };
+        // What is stored of an outdated one can't be judged: its rules wait on for the history that failed to come.
+        let current = |kpi: &&Arc<Kpi>| !is_outdated(state, kpi);
+        let Some(kpi) = setup.catalog.kpi(owner).filter(current) else { continue };
         let Some(clock) = state.clocks.get(owner).filter(|clock| !clock.waiting.is_empty()) else { continue };
         let too_many = clock.waiting.len().saturating_sub(WAITING_MAX);
         let (ready, waiting): (Vec<_>, Vec<_>) = clock

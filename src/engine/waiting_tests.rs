@@ -102,6 +102,17 @@ fn a_restart_between_the_pulls_waits_on() {
 }
 
 #[test]
+fn a_kpi_whose_buckets_changed_waits_for_its_new_history() {
+    let (setup, mut state) = (setup("daily 08:00", Grain::Day), State::default());
+    assert_eq!(arrives(&mut state, &setup, "orders", (2, 0), 10.0).0, 0);
+    // As if orders had been weeks until now.
+    state.clocks.get_mut(&KpiId::from("orders")).expect("it has run").shape = "weeks".to_owned();
+    assert_eq!(arrives(&mut state, &setup, "stock", (2, 2), 9.0).0, 0, "weeks are not judged against days");
+    assert_eq!(arrives(&mut state, &setup, "orders", (3, 0), 10.0).0, 1, "yesterday's slot, with the new history");
+    assert_eq!(arrives(&mut state, &setup, "stock", (3, 2), 9.0).0, 1);
+}
+
+#[test]
 fn what_came_late_is_judged_again() {
     let (setup, mut state) = (setup("daily 06:00", Grain::Day), State::default());
     arrives(&mut state, &setup, "stock", (2, 0), 9.0);

@@ -14,6 +14,8 @@ use super::observation::{Observation, Rejection};
 /// First half: what came in, what it did to alerts, and that the slot is done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EvaluateCommit {
+    /// KPIs whose buckets have another shape from now on; their series so far are set aside before anything is put.
+    pub retired: Vec<Retired>,
     /// New versions; the one they replace is kept as an old version.
     pub observations: Vec<Observation>,
     /// Readings refused, newest kept per KPI up to a bound.
@@ -29,6 +31,16 @@ pub struct EvaluateCommit {
     pub silences_gone: Vec<SilenceId>,
     pub clocks: Vec<KpiClock>,
     pub sources: Vec<SourceState>,
+}
+
+/// The series that a KPI had so far, kept under another name: its numbers don't mix with those that follow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    pub kpi: KpiId,
+    /// Until when they were the KPI's; part of their name from then on.
+    pub until: Timestamp,
+    /// The shape that follows, as the clock of the same commit has it.
+    pub shape: String,
 }
 
 /// Second half: group timers, what receivers were told, and the outbox.
@@ -88,6 +100,12 @@ pub struct KpiClock {
     pub kpi: KpiId,
     /// Digest of the definition's parts that decide what was pulled; a change pulls the history anew.
     pub definition: String,
+    /// Digest of what shapes the buckets of the stored series; a change sets them aside. Empty: unknown.
+    #[serde(default)]
+    pub shape: String,
+    /// The roll-ups that the stored series hold; one that is asked for beyond these needs its history.
+    #[serde(default)]
+    pub roll_ups: Vec<String>,
     /// The rules that have run on it; one that is missing here is new and catches up first.
     #[serde(default)]
     pub rules: Vec<RuleId>,

@@ -1,7 +1,7 @@
 //! Identities that cross modules: one newtype each, cheap to clone, ordered, printable.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -83,6 +83,16 @@ impl Labels {
 
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// How many dimensions are named.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// These labels without the names that are not in the set.
+    pub fn only(&self, names: &BTreeSet<String>) -> Labels {
+        self.iter().filter(|(name, _)| names.contains(*name)).collect()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {

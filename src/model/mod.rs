@@ -16,6 +16,7 @@ pub mod notification;
 pub mod objective;
 pub mod observation;
 pub mod period;
+pub mod roll_ups;
 pub mod rule;
 pub mod schedule;
 pub mod series;

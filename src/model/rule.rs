@@ -33,10 +33,23 @@ pub struct RuleDef {
 pub enum SeriesChoice {
     #[default]
     Total,
-    /// Every value of these dimensions (`each: channel`).
+    /// Every value of these dimensions, rolled up over the others (`each: channel`).
     Each(Vec<String>),
-    /// The series with just these labels (`where: {channel: web}`).
+    /// The series with just these labels, rolled up over the other dimensions (`where: {channel: web}`).
     Where(Labels),
+}
+
+impl SeriesChoice {
+    /// True for the series chosen: exactly those dimensions, not more and not fewer.
+    pub fn covers(&self, labels: &Labels) -> bool {
+        match self {
+            SeriesChoice::Total => labels.is_total(),
+            SeriesChoice::Where(wanted) => labels == wanted,
+            SeriesChoice::Each(names) => {
+                labels.count() == names.len() && names.iter().all(|name| labels.get(name).is_some())
+            }
+        }
+    }
 }
 
 /// A parameter's value as configuration or sidecar gives it.

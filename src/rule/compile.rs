@@ -13,7 +13,7 @@ use super::suggest::did_you_mean;
 use super::views::{Param, Params};
 use crate::model::catalog::Catalog;
 use crate::model::ids::{KpiId, RuleId};
-use crate::model::rule::{ParamValue, RuleDef};
+use crate::model::rule::{ParamValue, RuleDef, SeriesChoice};
 use crate::model::text::Localized;
 
 /// A script and its sidecar as they were found.
@@ -136,11 +136,16 @@ fn compile_rule(
         problems.push(in_script(def, &files.path, check::Found { position: Position::new(1, 1), message }));
     }
     if arity == Some(3) {
-        for kpi in def.on.iter().filter(|kpi| catalog.objectives_on(kpi).next().is_none()) {
-            let message = format!(
-                "script '{}' reads an objective, and KPI '{kpi}' has none; add one or leave it out of `on`",
-                def.script
-            );
+        let covered = |kpi: &&KpiId| catalog.objectives_on(kpi).any(|objective| def.series.covers(&objective.labels));
+        for kpi in def.on.iter().filter(|kpi| !covered(kpi)) {
+            let remedy = if catalog.objectives_on(kpi).next().is_none() {
+                "has none; add one or leave it out of `on`"
+            } else if def.series == SeriesChoice::Total {
+                "has none on its total; give the rule the `where` or `each` of its objectives, or add one without `where`"
+            } else {
+                "has none on the series that the rule looks at; add one whose `where` names just these dimensions"
+            };
+            let message = format!("script '{}' reads an objective, and KPI '{kpi}' {remedy}", def.script);
             problems.push(in_config(def, "on", message));
         }
     }

@@ -64,6 +64,9 @@ fn evaluate(kpi, p) {
 
 - `fn evaluate(kpi, p)` runs once per series and slot. `fn evaluate(kpi, objective, p)` runs once per objective of the
   series, and not without one.
+- A rule looks at the KPI's total. `each: channel` runs it for every channel and `where: {channel: web}` for one; what the
+  KPI's other dimensions split is rolled up: flows and additive levels add, ratios pool. Levels that don't add up need all
+  their dimensions named.
 - Reading what can't be had (no data, late, incomplete, before the history) ends the script as *no data*; a comparison
   never sees it. `has(\"name\")` asks first.
 - A condition keeps both its sides: between its limit and its recovery limit nothing begins and nothing ends.

@@ -15,7 +15,9 @@ use crate::model::grain::Grain;
 use crate::model::ids::{KpiId, Labels, RuleId, SeriesKey};
 use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query};
 use crate::model::notification::{Matcher, Route};
+use crate::model::objective::{Measure, Objective, Target, Trajectory};
 use crate::model::observation::Observation;
+use crate::model::period::PeriodSpec;
 use crate::model::rule::{NoDataPolicy, ParamValue, RuleDef, SeriesChoice};
 use crate::model::schedule::Schedule;
 use crate::model::series::SeriesData;
@@ -248,6 +250,45 @@ fn problems_have_positions_and_suggestions() {
     check_problem("fn evaluate(kpi, p) { eval(\"1\") }", "'eval' is not available in rules");
     check_problem("import \"x\" as y; fn evaluate(kpi, p) { ok() }", "'import' is not available in rules");
     check_problem("fn evaluate(kpi, objective, p) { ok() }", "KPI 'revenue' has none");
+}
+
+#[test]
+fn a_rule_that_no_objective_is_for_is_refused() {
+    let check = |labels: Labels, series: SeriesChoice, expected: Option<&str>| {
+        let mut catalog = catalog(&[]);
+        let objective = Objective {
+            id: "o".into(),
+            kpi: "revenue".into(),
+            labels,
+            statement: String::new(),
+            target: Target::Reach(1.0),
+            measure: Measure::Sum,
+            period: PeriodSpec::Month,
+            trajectory: Trajectory::Linear,
+            baseline: None,
+            axis: None,
+            owner: None,
+            actions: Vec::new(),
+        };
+        catalog.objectives.insert(objective.id.clone(), Arc::new(objective));
+        let def = RuleDef { series, ..RuleDef::clone(&catalog.rules[&RuleId::from("r")]) };
+        catalog.rules.insert(def.id.clone(), Arc::new(def));
+        let load = |_: &str| Ok(files("fn evaluate(kpi, objective, p) { ok() }", None));
+        let (_, problems) = on_large_stack(|| RuleSet::compile(&catalog, &load));
+        let told: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        match expected {
+            None => assert_eq!(told, [""; 0]),
+            Some(part) => assert!(told.len() == 1 && told[0].contains(part), "{told:?}"),
+        }
+    };
+    let web = || Labels::from_iter([("channel", "web")]);
+    let each = || SeriesChoice::Each(vec!["channel".to_owned()]);
+    check(Labels::total(), SeriesChoice::Total, None);
+    check(web(), each(), None);
+    check(web(), SeriesChoice::Where(web()), None);
+    check(web(), SeriesChoice::Total, Some("KPI 'revenue' has none on its total"));
+    check(Labels::total(), each(), Some("has none on the series that the rule looks at"));
+    check(web(), SeriesChoice::Where(Labels::from_iter([("channel", "shop")])), Some("has none on the series"));
 }
 
 #[test]

@@ -52,6 +52,7 @@ impl Write for Evaluate<'_> {
         if already_committed(conn, &commit.transitions).await? {
             return Ok(());
         }
+        observations::retire(conn, &commit.retired).await?;
         observations::put(conn, &commit.observations).await?;
         put_rejections(conn, commit).await?;
         put_alerts(conn, &commit.alerts).await?;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use crate::model::commit::Retired;
 use crate::model::grain::BucketIndex;
 use crate::model::ids::{KpiId, Labels, SeriesKey};
 use crate::model::observation::{Observation, Parts};
@@ -15,6 +16,17 @@ use crate::model::series::{Point, SeriesData};
 use super::error::{Failure, StoreError};
 use super::open::Store;
 use super::write::batch;
+
+/// Sets the series that KPIs had so far aside, under a name that no KPI can have: ids hold no spaces. A commit that
+/// comes again finds its own clock written, and leaves the series that followed alone.
+pub(super) async fn retire(conn: &mut SqliteConnection, retired: &[Retired]) -> Result<(), Failure> {
+    let rows: Vec<_> =
+        retired.iter().map(|Retired { kpi, until, shape }| (kpi, format!("{kpi} until {until}"), shape)).collect();
+    let sql = "UPDATE series SET kpi = j.value ->> 1 FROM json_each(?1) AS j \
+               WHERE series.kpi = j.value ->> 0 \
+               AND (SELECT body ->> '$.shape' FROM kpi_clock WHERE kpi = j.value ->> 0) IS NOT j.value ->> 2";
+    batch(conn, sql, &rows).await
+}
 
 /// Writes new versions; the ones they replace are kept. What equals the newest version is not written again.
 pub(super) async fn put(conn: &mut SqliteConnection, observations: &[Observation]) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! Gathers the readings of one pull by series and bucket, and combines those that share one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -8,6 +8,7 @@ use crate::model::grain::BucketIndex;
 use crate::model::ids::Labels;
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Parts, ReadingValue};
+use crate::model::roll_ups::RollUps;
 use crate::model::unit::{Kind, LevelOverTime};
 
 /// Everything said about one bucket of one series.
@@ -129,7 +130,7 @@ impl Slot {
         })
     }
 
-    /// Adds a dimension value's slot to its total.
+    /// Adds a dimension value's slot to a series that it is part of.
     fn add(&mut self, other: &Slot) {
         self.spoiled |= other.spoiled;
         let Some(said) = other.combined() else { return };
@@ -145,31 +146,46 @@ impl Slot {
 /// The slots of one pull.
 pub(super) type Slots = BTreeMap<Labels, BTreeMap<BucketIndex, Slot>>;
 
-/// Derives the total from the dimension values where the source didn't give it.
-/// Returns the buckets whose total can't be derived, because the kind doesn't allow it.
-pub(super) fn derive_totals(kpi: &Kpi, slots: &mut Slots) -> Vec<BucketIndex> {
+/// What can't be derived because the kind doesn't allow it: buckets by the labels of the series that lacks them.
+pub(super) type Impossible = BTreeMap<Labels, BTreeSet<BucketIndex>>;
+
+/// Derives the total where the source didn't give it, and the roll-ups that are asked for.
+pub(super) fn roll_up(kpi: &Kpi, asked: &RollUps, slots: &mut Slots) -> Impossible {
+    let mut impossible = Impossible::new();
     if kpi.dimensions.is_empty() {
-        return Vec::new();
+        return impossible;
     }
     let given = slots.remove(&Labels::total()).unwrap_or_default();
-    let mut derived: BTreeMap<BucketIndex, Slot> = BTreeMap::new();
-    let mut impossible = Vec::new();
-    for (index, slot) in slots.values().flatten().filter(|(index, _)| !given.contains_key(index)) {
-        let adds_up = match kpi.kind {
-            Kind::Flow | Kind::Level { additive: true, .. } => true,
-            Kind::Ratio => !matches!(slot.said, Some(Said::Quotient(_))),
-            Kind::Level { additive: false, .. } => false,
-        };
-        if adds_up {
-            derived.entry(*index).or_default().add(slot);
-        } else {
-            impossible.push(*index);
+    let mut derived = Slots::new();
+    for (labels, buckets) in &*slots {
+        for whole in std::iter::once(Labels::total()).chain(asked.of(labels)) {
+            let given = whole.is_total().then_some(&given);
+            let own = derived.entry(whole.clone()).or_default();
+            for (index, slot) in
+                buckets.iter().filter(|(index, _)| given.is_none_or(|given| !given.contains_key(index)))
+            {
+                if adds_up(kpi.kind, slot) {
+                    own.entry(*index).or_default().add(slot);
+                } else {
+                    impossible.entry(whole.clone()).or_default().insert(*index);
+                }
+            }
         }
     }
-    impossible.sort_unstable();
-    impossible.dedup();
-    derived.retain(|index, _| impossible.binary_search(index).is_err());
-    derived.extend(given);
-    slots.insert(Labels::total(), derived);
+    for (labels, buckets) in &impossible {
+        if let Some(own) = derived.get_mut(labels) {
+            own.retain(|index, _| !buckets.contains(index));
+        }
+    }
+    derived.entry(Labels::total()).or_default().extend(given);
+    slots.extend(derived);
     impossible
+}
+
+fn adds_up(kind: Kind, slot: &Slot) -> bool {
+    match kind {
+        Kind::Flow | Kind::Level { additive: true, .. } => true,
+        Kind::Ratio => !matches!(slot.said, Some(Said::Quotient(_))),
+        Kind::Level { additive: false, .. } => false,
+    }
 }

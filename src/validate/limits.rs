@@ -6,7 +6,7 @@ use crate::model::unit::Kind;
 
 /// Why a bucket's value is refused; none when it is within the limits.
 ///
-/// The limits describe the total. A dimension value is only a part where values add up, so that a
+/// The limits describe the total. A dimension value or a roll-up is only a part where values add up, so that a
 /// smallest value above zero says nothing about it; every other limit holds for it too.
 pub(super) fn refusal(kpi: &Kpi, labels: &Labels, value: f64) -> Option<String> {
     let adds_up = matches!(kpi.kind, Kind::Flow | Kind::Level { additive: true, .. });

@@ -6,4 +6,4 @@ mod buckets;
 mod limits;
 mod outcome;
 
-pub use outcome::{Context, KnownAt, Span, Validated, validate};
+pub use outcome::{Context, Known, KnownAt, Span, Validated, validate};

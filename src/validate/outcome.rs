@@ -1,15 +1,16 @@
 //! The whole validation of one pull.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::buckets::{Combined, Slots, Taken, derive_totals};
+use super::buckets::{Combined, Impossible, Slots, Taken, roll_up};
 use super::limits;
 use crate::model::grain::{Bucket, BucketIndex};
 use crate::model::ids::{Labels, SeriesKey};
 use crate::model::kpi::{Empty, Kpi};
 use crate::model::observation::{Observation, Pull, Reading, ReadingValue, Rejection};
+use crate::model::roll_ups::RollUps;
 use crate::model::unit::Kind;
 
 /// The buckets that were pulled, both included; empty when `to` is before `from`.
@@ -28,6 +29,14 @@ pub enum KnownAt {
     Assumed,
 }
 
+/// A series that is stored already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub labels: Labels,
+    /// Its oldest bucket.
+    pub first: BucketIndex,
+}
+
 /// What validating needs beside the pull.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
@@ -35,9 +44,12 @@ pub struct Context<'a> {
     pub span: Span,
     pub known_at: KnownAt,
     pub now: Timestamp,
-    /// Labels of the series that are stored already, so that a vanished one becomes zero.
-    pub known: &'a [Labels],
-    /// No zero is made up for buckets before this one; none: for the whole span.
+    /// The roll-ups to derive beside the total.
+    pub roll_ups: &'a RollUps,
+    /// The series that are stored already, so that a vanished one becomes zero.
+    pub known: &'a [Known],
+    /// No zero is made up for buckets before this one; none: for the whole span. Whatever it is, a dimension value
+    /// has no zeros before it was first seen, so that slots missed and stepped later give what they would have given.
     pub zero_from: Option<BucketIndex>,
 }
 
@@ -63,7 +75,7 @@ pub fn validate(context: &Context<'_>, pull: Pull) -> Validated {
         work.take(&reading);
     }
     work.refuse_outliers(false);
-    let impossible = derive_totals(context.kpi, &mut work.slots);
+    let impossible = roll_up(context.kpi, context.roll_ups, &mut work.slots);
     work.refuse_outliers(true);
     work.note(&impossible);
     if pull.complete && context.kpi.empty == Empty::Zero {
@@ -108,12 +120,13 @@ impl Work<'_> {
         self.outcome.rejections.push(Rejection { origin, raw, cause });
     }
 
-    /// Refuses values outside the limits: of what the source gave first, so that a refused
-    /// dimension value spoils its total, then of the totals.
-    fn refuse_outliers(&mut self, totals: bool) {
+    /// Refuses values outside the limits: of what the source gave first, so that a refused dimension value
+    /// spoils its total and its roll-ups, then of these.
+    fn refuse_outliers(&mut self, wholes: bool) {
         let kpi = self.context.kpi;
+        let is_whole = |labels: &Labels| labels.is_total() || labels.count() < kpi.dimensions.len();
         let mut refused = Vec::new();
-        for (labels, buckets) in self.slots.iter_mut().filter(|(labels, _)| labels.is_total() == totals) {
+        for (labels, buckets) in self.slots.iter_mut().filter(|(labels, _)| is_whole(labels) == wholes) {
             for (index, slot) in buckets {
                 let Some(Combined { value, .. }) = slot.combined() else { continue };
                 if let Some(cause) = limits::refusal(kpi, labels, value) {
@@ -126,41 +139,45 @@ impl Work<'_> {
         self.outcome.rejections.extend(refused);
     }
 
-    fn note(&mut self, impossible: &[BucketIndex]) {
+    fn note(&mut self, impossible: &Impossible) {
         let kpi = self.context.kpi;
         if self.replaced > 0 {
             let warning =
                 format!("{} readings of KPI `{}` stand twice for one moment; the last was kept", self.replaced, kpi.id);
             self.outcome.warnings.push(warning);
         }
-        if let Some(first) = impossible.first() {
+        // One is told; the others lack the same buckets for the same reason.
+        if let Some((labels, buckets)) = impossible.first_key_value() {
             let remedy = match kpi.kind {
                 Kind::Ratio => "give numerator and denominator",
                 Kind::Flow | Kind::Level { .. } => "declare the level additive, or give rows without labels",
             };
+            let what = if labels.is_total() { "total".to_owned() } else { format!("{labels}") };
+            let first = buckets.first().map(|first| named(kpi, *first)).unwrap_or_default();
             self.outcome.warnings.push(format!(
-                "KPI `{}` has no total for {} buckets from {} on: its dimension values don't add up; {remedy}",
+                "KPI `{}` has no {what} for {} buckets from {first} on: its dimension values don't add up; {remedy}",
                 kpi.id,
-                impossible.len(),
-                named(kpi, *first)
+                buckets.len(),
             ));
         }
     }
 
-    /// A complete pull says that what it doesn't hold is zero: for the total and every known series.
-    fn fill_zeros(&mut self, impossible: &[BucketIndex]) {
+    /// A complete pull says that what it doesn't hold is zero: for the total, and for every series from the first
+    /// bucket on at which it was ever seen.
+    fn fill_zeros(&mut self, impossible: &Impossible) {
         let kpi = self.context.kpi;
         if kpi.kind == Kind::Ratio {
             return;
         }
         let last = self.context.span.to.min(kpi.grain.last_ended(self.context.now, &kpi.zone));
         let first = self.context.span.from.max(self.context.zero_from.unwrap_or(BucketIndex::MIN));
-        let mut series: BTreeSet<Labels> = self.slots.keys().chain(self.context.known).cloned().collect();
-        series.insert(Labels::total());
-        for labels in series.into_iter().filter(|labels| wrong_labels(kpi, labels).is_none()) {
-            let total = labels.is_total();
-            let buckets = self.slots.entry(labels).or_default();
-            for index in (first..=last).filter(|index| !total || impossible.binary_search(index).is_err()) {
+        for (labels, seen) in self.first_seen() {
+            let buckets = self.slots.entry(labels.clone()).or_default();
+            let impossible = impossible.get(&labels);
+            for index in first.max(seen)..=last {
+                if impossible.is_some_and(|buckets| buckets.contains(&index)) {
+                    continue;
+                }
                 let slot = buckets.entry(index).or_default();
                 if !slot.spoiled && slot.combined().is_none() {
                     let start = kpi.grain.start_of(index, &kpi.zone);
@@ -168,6 +185,31 @@ impl Work<'_> {
                 }
             }
         }
+    }
+
+    /// The oldest bucket of every series that is kept, stored or in this pull; the total is there from the start.
+    fn first_seen(&self) -> BTreeMap<Labels, BucketIndex> {
+        let mut first: BTreeMap<Labels, BucketIndex> = BTreeMap::new();
+        let known = self.context.known.iter().filter(|known| self.is_kept(&known.labels));
+        let known = known.map(|known| (&known.labels, known.first));
+        // A bucket that was refused tells nothing of its series: it leaves no observation.
+        let pulled = self.slots.iter().filter_map(|(labels, buckets)| {
+            let (index, _) = buckets.iter().find(|(_, slot)| !slot.spoiled)?;
+            Some((labels, *index))
+        });
+        for (labels, index) in known.chain(pulled) {
+            let seen = first.entry(labels.clone()).or_insert(index);
+            *seen = index.min(*seen);
+        }
+        let total_known = self.context.known.iter().any(|known| known.labels.is_total());
+        if !total_known {
+            first.insert(Labels::total(), BucketIndex::MIN);
+        }
+        first
+    }
+
+    fn is_kept(&self, labels: &Labels) -> bool {
+        wrong_labels(self.context.kpi, labels).is_none() || self.context.roll_ups.holds(labels)
     }
 
     fn observe(&mut self) {

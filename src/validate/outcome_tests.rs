@@ -7,11 +7,13 @@ use jiff::civil::date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Context, KnownAt, Span, Validated, validate};
+use super::{Context, Known, KnownAt, Span, Validated, validate};
 use crate::model::grain::{BucketIndex, Grain};
 use crate::model::ids::Labels;
 use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query};
 use crate::model::observation::{Parts, Pull, Reading, ReadingTime, ReadingValue};
+use crate::model::roll_ups::RollUps;
+use crate::model::rule::SeriesChoice;
 use crate::model::schedule::Schedule;
 use crate::model::unit::{Category, Direction, Kind, LevelOverTime, Unit};
 
@@ -65,11 +67,18 @@ fn pull(readings: Vec<Reading>) -> Pull {
     Pull { readings, complete: true, warnings: Vec::new() }
 }
 
+static NO_ROLL_UPS: std::sync::LazyLock<RollUps> = std::sync::LazyLock::new(RollUps::default);
+
+fn context(kpi: &Kpi, span: Span, now: Timestamp) -> Context<'_> {
+    Context { kpi, span, known_at: KnownAt::Own(now), now, roll_ups: &NO_ROLL_UPS, known: &[], zero_from: None }
+}
+
 /// Validates the span of 1 to 4 May at noon of the 5th.
 fn run(kpi: &Kpi, pull: Pull, known: &[Labels]) -> Validated {
     let now: Timestamp = "2026-05-05T10:00:00Z".parse().unwrap();
     let span = Span { from: day(1), to: day(4) };
-    let context = Context { kpi, span, known_at: KnownAt::Own(now), now, known, zero_from: None };
+    let known: Vec<Known> = known.iter().map(|labels| Known { labels: labels.clone(), first: day(1) }).collect();
+    let context = Context { known: &known, ..context(kpi, span, now) };
     validate(&context, pull)
 }
 
@@ -176,7 +185,8 @@ fn zeros_after_a_complete_pull_only() {
     flow.empty = Empty::Zero;
     let rows = || vec![at(2, "a", number(5.0))];
     let gone = [Labels::from_iter([("d", "gone")])];
-    let a = r#"1{d="a"}=0 2{d="a"}=5 3{d="a"}=0 4{d="a"}=0"#;
+    // Before it was first seen there is nothing to be zero; a known one has been seen.
+    let a = r#"2{d="a"}=5 3{d="a"}=0 4{d="a"}=0"#;
     let vanished = r#"1{d="gone"}=0 2{d="gone"}=0 3{d="gone"}=0 4{d="gone"}=0"#;
     assert_eq!(shown(&run(&flow, pull(rows()), &gone)), format!("1=0 2=5 3=0 4=0 {a} {vanished}"));
     let partial = Pull { complete: false, ..pull(rows()) };
@@ -197,7 +207,7 @@ fn zeros_begin_where_they_are_allowed() {
     flow.empty = Empty::Zero;
     let now: Timestamp = "2026-05-05T10:00:00Z".parse().unwrap();
     let span = Span { from: day(1), to: day(4) };
-    let context = Context { kpi: &flow, span, known_at: KnownAt::Own(now), now, known: &[], zero_from: Some(day(3)) };
+    let context = Context { zero_from: Some(day(3)), ..context(&flow, span, now) };
     assert_eq!(shown(&validate(&context, pull(vec![]))), "3=0 4=0");
 }
 
@@ -206,7 +216,7 @@ fn only_ended_buckets_of_the_span() {
     let flow = kpi(Kind::Flow, &[]);
     let now: Timestamp = "2026-05-03T10:00:00Z".parse().unwrap();
     let span = Span { from: day(2), to: day(4) };
-    let context = Context { kpi: &flow, span, known_at: KnownAt::Own(now), now, known: &[], zero_from: None };
+    let context = context(&flow, span, now);
     let outcome = validate(&context, pull((1..=4).map(|of| at(of, "", number(f64::from(of)))).collect()));
     assert_eq!((shown(&outcome).as_str(), outcome.outside, outcome.running), ("2=2", 1, 2));
 }
@@ -226,7 +236,7 @@ fn assumed_moments_are_slots_but_never_later_than_now() {
     let flow = kpi(Kind::Flow, &[]);
     let now: Timestamp = "2026-05-05T02:00:00Z".parse().unwrap();
     let span = Span { from: day(1), to: day(4) };
-    let context = Context { kpi: &flow, span, known_at: KnownAt::Assumed, now, known: &[], zero_from: None };
+    let context = Context { known_at: KnownAt::Assumed, ..context(&flow, span, now) };
     let outcome = validate(&context, pull(vec![at(1, "", number(1.0)), at(4, "", number(1.0))]));
     let known: Vec<(String, bool)> = outcome
         .observations
@@ -243,10 +253,126 @@ fn civil_weeks_and_instants() {
     let week = Grain::Week.index_of_date(date(2026, 5, 4));
     let now: Timestamp = "2026-05-20T02:00:00Z".parse().unwrap();
     let span = Span { from: week, to: week };
-    let context = Context { kpi: &flow, span, known_at: KnownAt::Own(now), now, known: &[], zero_from: None };
+    let context = context(&flow, span, now);
     // Sunday evening in Paris is the week's last moment; the next instant is Monday there.
     let moment = |text: &str| Reading { time: ReadingTime::Instant(text.parse().unwrap()), ..at(1, "", number(1.0)) };
     let readings = vec![at(4, "", number(1.0)), moment("2026-05-10T21:59:59Z"), moment("2026-05-10T22:00:00Z")];
     let outcome = validate(&context, pull(readings));
     assert_eq!((outcome.observations[0].value, outcome.outside), (2.0, 1));
+}
+
+/// A reading of two dimensions, of that day of May 2026.
+fn split(of: i8, channel: &str, region: &str, value: ReadingValue) -> Reading {
+    Reading { labels: Labels::from_iter([("c", channel), ("r", region)]), ..at(of, "", value) }
+}
+
+/// What became of readings under `each: c` and `where: {r: s}`, finest series left out.
+fn rolled(kpi: &Kpi, readings: Vec<Reading>, known: &[Known]) -> (String, Validated) {
+    let mut asked = RollUps::default();
+    asked.ask(&SeriesChoice::Each(vec!["c".to_owned()]));
+    asked.ask(&SeriesChoice::Where(Labels::from_iter([("r", "s")])));
+    let now: Timestamp = "2026-05-05T10:00:00Z".parse().unwrap();
+    let whole = Span { from: day(1), to: day(4) };
+    let mut outcome = validate(&Context { roll_ups: &asked, known, ..context(kpi, whole, now) }, pull(readings));
+    outcome.observations.retain(|observation| observation.series.labels.count() < 2);
+    (shown(&outcome), outcome)
+}
+
+#[test]
+fn what_is_asked_for_is_rolled_up() {
+    let rows = |value: fn(f64) -> ReadingValue| {
+        vec![split(1, "web", "n", value(2.0)), split(1, "web", "s", value(3.0)), split(1, "shop", "n", value(5.0))]
+    };
+    let expected = r#"1=10 1{c="shop"}=5 1{c="web"}=5 1{r="s"}=3"#;
+    assert_eq!(rolled(&kpi(Kind::Flow, &["c", "r"]), rows(number), &[]).0, expected);
+    assert_eq!(rolled(&kpi(STOCK, &["c", "r"]), rows(number), &[]).0, expected);
+    let half = |value| parts(value, 10.0);
+    let (text, pooled) = rolled(&kpi(Kind::Ratio, &["c", "r"]), rows(half), &[]);
+    assert_eq!(text, r#"1=0.3333333333333333 1{c="shop"}=0.5 1{c="web"}=0.25 1{r="s"}=0.3"#);
+    assert_eq!(pooled.observations[2].parts, Some(Parts { numerator: 5.0, denominator: 20.0, n: None }));
+    // Only quotients: nothing can be pooled, and that is said once.
+    let (text, plain) = rolled(&kpi(Kind::Ratio, &["c", "r"]), rows(number), &[]);
+    assert_eq!((text.as_str(), plain.warnings.len()), ("", 1), "{:?}", plain.warnings);
+    // A total that the source gives doesn't stand in the way of roll-ups.
+    let mut with_total = rows(number);
+    with_total.push(at(1, "", number(99.0)));
+    let text = rolled(&kpi(Kind::Flow, &["c", "r"]), with_total, &[]).0;
+    assert_eq!(text, expected.replace("1=10", "1=99"));
+}
+
+#[test]
+fn a_refused_part_takes_its_roll_ups_with_it() {
+    let mut flow = kpi(Kind::Flow, &["c", "r"]);
+    flow.empty = Empty::Zero;
+    let unreadable = ReadingValue::Unreadable("x".into());
+    let rows =
+        vec![split(4, "web", "n", unreadable), split(4, "web", "s", number(3.0)), split(4, "shop", "n", number(5.0))];
+    let zeros = "1=0 2=0 3=0";
+    assert_eq!(rolled(&flow, rows, &[]).0, format!(r#"{zeros} 4{{c="shop"}}=5 4{{r="s"}}=3"#));
+    // A roll-up above the largest value is refused by itself.
+    flow.quality = Quality { min: None, max: Some(6.0) };
+    flow.empty = Empty::Missing;
+    let rows = vec![split(1, "web", "n", number(4.0)), split(1, "web", "s", number(3.0))];
+    let (text, outcome) = rolled(&flow, rows, &[]);
+    assert_eq!((text.as_str(), outcome.rejections.len()), (r#"1{r="s"}=3"#, 2));
+}
+
+#[test]
+fn a_vanished_roll_up_becomes_zero_from_when_it_was_seen() {
+    let mut flow = kpi(Kind::Flow, &["c", "r"]);
+    flow.empty = Empty::Zero;
+    let known = |labels: &[(&str, &str)], first| Known { labels: labels.iter().copied().collect(), first: day(first) };
+    let known = [
+        known(&[], 1),
+        known(&[("c", "fax")], 3),
+        known(&[("c", "fax"), ("r", "n")], 3),
+        // Nobody asks for it any more: it ends.
+        known(&[("r", "n")], 1),
+    ];
+    let text = rolled(&flow, vec![split(2, "web", "n", number(4.0))], &known).0;
+    let fax = r#"3{c="fax"}=0 4{c="fax"}=0"#;
+    assert_eq!(text, format!(r#"1=0 2=4 3=0 4=0 {fax} 2{{c="web"}}=4 3{{c="web"}}=0 4{{c="web"}}=0"#));
+}
+
+/// Slots one by one, and all of them at once, over random readings: the same values.
+#[test]
+fn missed_slots_give_what_slots_on_time_give() {
+    let mut flow = kpi(Kind::Flow, &["c", "r"]);
+    flow.empty = Empty::Zero;
+    let mut asked = RollUps::default();
+    asked.ask(&SeriesChoice::Each(vec!["c".to_owned()]));
+    let now: Timestamp = "2026-05-20T10:00:00Z".parse().unwrap();
+    for seed in 0..200 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut readings = Vec::new();
+        for of in 1..=10 {
+            for (channel, region) in [("a", "n"), ("a", "s"), ("b", "n"), ("b", "s")] {
+                if rng.u32(0..3) == 0 {
+                    let value = if rng.u32(0..6) == 0 { ReadingValue::Unreadable("x".into()) } else { number(2.0) };
+                    readings.push(split(of, channel, region, value));
+                }
+            }
+        }
+        // The pull after the first start, with spans that reach back as provisional buckets make them.
+        let run = |spans: &[(i8, i8)]| {
+            let mut stored = std::collections::BTreeMap::new();
+            for (from, to) in spans {
+                let mut known: Vec<Known> = vec![Known { labels: Labels::total(), first: day(1) }];
+                for (labels, bucket) in stored.keys() {
+                    if known.iter().all(|known| known.labels != *labels) {
+                        known.push(Known { labels: Labels::clone(labels), first: *bucket });
+                    }
+                }
+                let span = Span { from: day(*from), to: day(*to) };
+                let context = Context { roll_ups: &asked, known: &known, ..context(&flow, span, now) };
+                for seen in validate(&context, pull(readings.clone())).observations {
+                    stored.insert((seen.series.labels, seen.bucket), seen.value);
+                }
+            }
+            stored
+        };
+        let one_by_one: Vec<(i8, i8)> = (1..=10).map(|of| (1.max(of - 2), of)).collect();
+        assert_eq!(run(&one_by_one), run(&[(1, 10)]), "seed {seed}");
+        assert_eq!(run(&one_by_one), run(&[(1, 3), (2, 8), (7, 10)]), "seed {seed}");
+    }
 }

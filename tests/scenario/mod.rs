@@ -1,6 +1,7 @@
 //! Ninety days of a small company by the script clock, with everything that goes wrong in ninety days; then
-//! the same days with restarts and stops, which must change nothing.
+//! the same days with restarts and stops, which must change nothing; and configurations that change on the way.
 
+mod changes;
 mod history;
 mod play;
 mod restarts;

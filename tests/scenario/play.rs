@@ -30,7 +30,7 @@ pub(super) struct Stop {
 pub(super) async fn play(world: &World, stops: &[Stop]) -> History {
     let dir = tempfile::tempdir().expect("a folder for temporary files");
     let mut company = Company::found(dir.path(), world).await;
-    let built = configured(dir.path());
+    let built = configured(dir.path(), include_str!("vigie.yaml"));
     let clock = Clock::script(world.start);
     let mut script = start(dir.path(), &built, &clock).await;
     let mut happenings = world.happenings.iter().peekable();
@@ -63,21 +63,21 @@ pub(super) async fn play(world: &World, stops: &[Stop]) -> History {
     History::new(transitions, &items)
 }
 
-async fn advance(script: &mut Script, until: Timestamp) {
+pub(super) async fn advance(script: &mut Script, until: Timestamp) {
     script.advance_to(until).await.expect("the store can be written");
 }
 
 /// Rules and sources hold no state, so that one build serves all starts; everything else is made anew.
-async fn start(dir: &Path, built: &Arc<Built>, clock: &Clock) -> Script {
+pub(super) async fn start(dir: &Path, built: &Arc<Built>, clock: &Clock) -> Script {
     let options = OpenOptions { create: true, reserve_bytes: 0, ..OpenOptions::default() };
     let store = Store::open(&dir.join("state.db"), options).await.expect("the state opens");
     let cycle = Cycle::start(store, built.clone(), clock.now()).await.expect("the service starts");
     Script::new(cycle, clock.clone())
 }
 
-fn configured(dir: &Path) -> Arc<Built> {
+pub(super) fn configured(dir: &Path, text: &str) -> Arc<Built> {
     let path = dir.join("vigie.yaml");
-    fs::write(&path, include_str!("vigie.yaml")).expect("the configuration is written");
+    fs::write(&path, text).expect("the configuration is written");
     let loaded = load(&LoadOptions { paths: vec![path], env: Environment::default() });
     let told = render(&loaded.problems, &loaded.sources, false);
     let config = loaded.config.clone().unwrap_or_else(|| panic!("{told}"));

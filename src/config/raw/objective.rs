@@ -42,7 +42,8 @@ pub struct RawObjective {
     pub trajectory: Option<RawTrajectory>,
     /// Where the measure stood when the objective was set, in the KPI's unit: start of the way for levels.
     pub baseline: Option<Written<Amount>>,
-    /// One series instead of the total, by its labels. Example: `{channel: web}`.
+    /// One series instead of the total, by its labels; what the KPI's other dimensions split is added up. Example:
+    /// `{channel: web}`.
     #[serde(rename = "where")]
     pub where_: Option<IndexMap<String, String>>,
     /// Axis of the strategy it serves. Example: `croissance`.

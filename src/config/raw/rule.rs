@@ -25,9 +25,11 @@ pub struct RawRule {
     pub script: String,
     /// The KPIs it runs on: a list of ids, `all`, or a selection. Example: `{category: financial}`.
     pub on: RawOn,
-    /// One alert for each value of these dimensions instead of one for the total. Example: `channel`.
+    /// One alert for each value of these dimensions instead of one for the total; what the KPI's other dimensions
+    /// split is added up. Example: `channel`.
     pub each: Option<OneOrMany<String>>,
-    /// One series instead of the total, by its labels. Example: `{channel: web}`.
+    /// One series instead of the total, by its labels; what the KPI's other dimensions split is added up. Example:
+    /// `{channel: web}`.
     #[serde(rename = "where")]
     pub where_: Option<IndexMap<String, String>>,
     /// Parameters of the script, by name; numbers, texts or `true`/`false`. Example: `{limit: 0.05}`.

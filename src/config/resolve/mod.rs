@@ -3,6 +3,7 @@
 mod context;
 mod gather;
 mod kpi;
+mod measurable;
 mod objective;
 mod receiver;
 mod route;

@@ -143,8 +143,12 @@ fn check_dimensions(context: &mut Context<'_>, id: &str, raw: &RawRule, names: &
         context.report.error(&["rules", id, field], format!("`{field}` names no dimension"), "name one, or remove it");
     }
     let all = context.all;
-    for (position, name) in names.iter().enumerate() {
-        let position = position.to_string();
+    for (at, name) in names.iter().enumerate() {
+        let position = at.to_string();
+        if names[..at].contains(name) {
+            let path = ["rules", id, field, &position];
+            context.report.error(&path, format!("the dimension `{name}` stands twice"), "remove one of them");
+        }
         let step = if raw.each.is_some() { position.as_str() } else { name };
         let lacking = on.iter().find_map(|kpi| {
             let raw = all.kpis.get(*kpi)?.value.as_ref()?;

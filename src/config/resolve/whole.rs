@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::context::{Context, Report};
 use super::gather::{Gathered, gather};
-use super::{kpi, objective, receiver, route, rule, service};
+use super::{kpi, measurable, objective, receiver, route, rule, service};
 use crate::config::load::{Documents, LoadOptions, problem};
 use crate::config::problem::Problem;
 use crate::config::secrets::{Environment, Secrets};
@@ -61,11 +61,13 @@ pub(in crate::config) fn resolve(
         .collect();
     let (receivers, recipient_channels) = receivers(&mut context);
     let route = route::resolve(&mut context);
-    let Context { report, zone, language, .. } = context;
+    let Context { mut report, zone, language, .. } = context;
+    let catalog = Catalog { zone, language, kpis, objectives, rules, people, receivers, route, checksum };
+    measurable::check(&mut report, &catalog);
     problems.extend(report.problems);
     let mail = all.mail.as_ref().and_then(|item| Some((item.value.clone()?, item.base_dir.clone())));
     Config {
-        catalog: Catalog { zone, language, kpis, objectives, rules, people, receivers, route, checksum },
+        catalog,
         settings,
         sources: sources(&all),
         channels: all

@@ -4,8 +4,8 @@ use super::fixtures::{
     Place, alert, at, clock, delivery, group, key, kpi, labelled, notification, observation, total, transition,
 };
 use crate::model::alert::{Alert, Phase};
-use crate::model::commit::{EvaluateCommit, NotifyCommit, Pulse, RulePulse, SourceState};
-use crate::model::ids::{Labels, SilenceId};
+use crate::model::commit::{EvaluateCommit, KpiClock, NotifyCommit, Pulse, Retired, RulePulse, SourceState};
+use crate::model::ids::{KpiId, Labels, SeriesKey, SilenceId};
 use crate::model::notification::{Matcher, NotifyReason, Silence};
 use crate::model::observation::{Observation, Parts, Rejection};
 use crate::store::{DeliveryFilter, REJECTIONS_PER_KPI_MAX, Store, StoreError, TransitionFilter};
@@ -27,6 +27,7 @@ fn pulse(alerts: &[(Alert, i64, f64)]) -> RulePulse {
 fn full_evaluate() -> EvaluateCommit {
     let rejection = Rejection { origin: "row 3".into(), raw: "abc".into(), cause: "not a number".into() };
     EvaluateCommit {
+        retired: vec![],
         observations: vec![total(1, 10.0), observation(labelled("web"), 1, 4.5)],
         rejections: vec![(kpi(), rejection)],
         alerts: vec![alert("r", Phase::Firing), alert("s", Phase::Pending)],
@@ -173,6 +174,41 @@ async fn versions_are_kept_when_something_differs() {
     // NaN equals nothing, so texts are compared.
     assert_eq!(format!("{kept:?}"), format!("{:?}", [first, settled, undefined, ratio, no_size.clone()]));
     assert_eq!(store.series_of(&kpi()).await.unwrap(), [(Labels::total(), vec![no_size])]);
+}
+
+/// Two series of a KPI, then the same KPI with buckets of another shape.
+#[tokio::test]
+async fn retired_series_are_kept_apart_and_whole() {
+    let place = Place::new();
+    let store = place.open().await;
+    let other = Observation { series: SeriesKey::total(&"other".into()), ..total(1, 7.0) };
+    let mut before = observed(vec![total(1, 10.0), observation(labelled("web"), 1, 4.0), other]);
+    before.clocks = vec![clock(200)];
+    store.commit_evaluate(&before, store.epoch()).await.unwrap();
+    store.commit_evaluate(&observed(vec![total(1, 11.0)]), store.epoch()).await.unwrap();
+    let shape = "week".to_owned();
+    let mut after = observed(vec![total(1, 20.0)]);
+    after.retired = vec![Retired { kpi: kpi(), until: at(300), shape: shape.clone() }];
+    after.clocks = vec![KpiClock { shape, ..clock(300) }];
+    // The acknowledgement of the first may have been lost: what comes again must not set the new series aside.
+    for _ in 0..2 {
+        store.commit_evaluate(&after, store.epoch()).await.unwrap();
+        assert_eq!(store.series_of(&kpi()).await.unwrap(), [(Labels::total(), vec![total(1, 20.0)])]);
+    }
+    let kept = KpiId::from(format!("{} until {}", kpi(), at(300)));
+    let values = |series: Vec<(Labels, Vec<Observation>)>| -> Vec<f64> {
+        series.iter().flat_map(|(_, points)| points.iter().map(|point| point.value)).collect()
+    };
+    assert_eq!(values(store.series_of(&kept).await.unwrap()), [4.0, 11.0]);
+    let versions = store.versions_of(&kept, &Labels::total(), 1).await.unwrap();
+    assert_eq!(versions.iter().map(|version| version.value).collect::<Vec<_>>(), [10.0, 11.0]);
+    assert_eq!(values(store.series_of(&"other".into()).await.unwrap()), [7.0]);
+    // The way back is another change: nothing of what was set aside comes back.
+    let mut back = observed(vec![total(2, 12.0)]);
+    back.retired = vec![Retired { kpi: kpi(), until: at(400), shape: "day".into() }];
+    back.clocks = vec![clock(400)];
+    store.commit_evaluate(&back, store.epoch()).await.unwrap();
+    assert_eq!(values(store.series_of(&kpi()).await.unwrap()), [12.0]);
 }
 
 #[tokio::test]

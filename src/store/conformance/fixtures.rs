@@ -122,6 +122,8 @@ pub(super) fn clock(last_slot: i64) -> KpiClock {
         rules: vec!["r".into()],
         kpi: kpi(),
         definition: "d".into(),
+        shape: "day".into(),
+        roll_ups: vec![],
         last_slot: Some(at(last_slot)),
         waiting: vec![],
         open: None,

@@ -1,0 +1,102 @@
+//! What the data can never give, found before anything runs: values of different labels that don't add up.
+
+use super::context::Report;
+use crate::model::catalog::Catalog;
+use crate::model::ids::Labels;
+use crate::model::kpi::Kpi;
+use crate::model::objective::Objective;
+use crate::model::roll_ups::ROLL_UPS_MAX;
+use crate::model::rule::{RuleDef, SeriesChoice};
+use crate::model::unit::Kind;
+
+/// How a level comes by a total.
+const TOTAL: &str =
+    "declare `kind: {level: {additive: true}}` if they do, or let the query give rows without labels as well";
+
+/// Reports rules and objectives that look at series which can't be, and KPIs asked for too many.
+pub(super) fn check(report: &mut Report<'_>, catalog: &Catalog) {
+    for rule in catalog.rules.values() {
+        of_rule(report, catalog, rule);
+    }
+    for objective in catalog.objectives.values() {
+        if let Some(kpi) = catalog.kpi(&objective.kpi) {
+            of_objective(report, kpi, objective);
+        }
+    }
+    for (kpi, asked) in catalog.roll_ups().iter().filter(|(_, asked)| asked.count() > ROLL_UPS_MAX) {
+        let message = format!(
+            "rules and objectives look at the KPI `{kpi}` by {} sets of dimensions, more than {ROLL_UPS_MAX}",
+            asked.count()
+        );
+        let help = "name the same dimensions in more of their `each` and `where`, or define several KPIs";
+        report.error(&["kpis", kpi.as_str(), "dimensions"], message, help);
+    }
+}
+
+fn of_rule(report: &mut Report<'_>, catalog: &Catalog, rule: &RuleDef) {
+    let id = rule.id.as_str();
+    for kpi in rule.on.iter().filter_map(|kpi| catalog.kpi(kpi)).filter(|kpi| does_not_add_up(kpi)) {
+        let (field, names) = match &rule.series {
+            SeriesChoice::Total => {
+                let help = format!("add `each: {}`, {TOTAL}", each_of(kpi));
+                // The KPI's name where it stands in the list; `on` where it was selected.
+                let path = report.documents.value_path(&["rules", id, "on"], kpi.id.as_str());
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                report.warn(&path, no_total(kpi), &help);
+                continue;
+            }
+            SeriesChoice::Each(names) => ("each", names.iter().map(String::as_str).collect()),
+            SeriesChoice::Where(labels) => ("where", names_of(labels)),
+        };
+        if let Some(message) = no_roll_up(kpi, field, &names) {
+            report.error(&["rules", id, field], message, &all_or_additive(kpi));
+        }
+    }
+}
+
+fn of_objective(report: &mut Report<'_>, kpi: &Kpi, objective: &Objective) {
+    if !does_not_add_up(kpi) {
+        return;
+    }
+    let id = objective.id.as_str();
+    if objective.labels.is_total() {
+        let help = format!("add `where:` with a value of {}, {TOTAL}", quoted(&kpi.dimensions));
+        report.warn(&["objectives", id, "kpi"], no_total(kpi), &help);
+    } else if let Some(message) = no_roll_up(kpi, "where", &names_of(&objective.labels)) {
+        report.error(&["objectives", id, "where"], message, &all_or_additive(kpi));
+    }
+}
+
+fn does_not_add_up(kpi: &Kpi) -> bool {
+    matches!(kpi.kind, Kind::Level { additive: false, .. }) && !kpi.dimensions.is_empty()
+}
+
+fn names_of(labels: &Labels) -> Vec<&str> {
+    labels.iter().map(|(name, _)| name).collect()
+}
+
+fn no_total(kpi: &Kpi) -> String {
+    let dimensions = quoted(&kpi.dimensions);
+    format!("the level `{}` has no total: its values don't add up over {dimensions}", kpi.id)
+}
+
+fn no_roll_up(kpi: &Kpi, field: &str, names: &[&str]) -> Option<String> {
+    let missing = kpi.dimensions.iter().find(|dimension| !names.contains(&dimension.as_str()))?;
+    Some(format!("`{field}` leaves out `{missing}`, over which the values of the level `{}` don't add up", kpi.id))
+}
+
+fn all_or_additive(kpi: &Kpi) -> String {
+    let dimensions = quoted(&kpi.dimensions);
+    format!("name all of {dimensions}, or declare `kind: {{level: {{additive: true}}}}` if they do")
+}
+
+fn each_of(kpi: &Kpi) -> String {
+    match kpi.dimensions.as_slice() {
+        [one] => one.clone(),
+        several => format!("[{}]", several.join(", ")),
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

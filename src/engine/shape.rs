@@ -1,0 +1,62 @@
+//! What shapes a KPI's buckets. When that changes, the numbers so far are set aside: a day's index and a
+//! month's are different things, and so are a sum and a share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::moves::write;
+use super::setup::Setup;
+use super::state::State;
+use crate::model::alert::{Alert, Counters, Phase};
+use crate::model::commit::{EvaluateCommit, Retired};
+use crate::model::digest::Digest;
+use crate::model::ids::{KpiId, Labels};
+use crate::model::kpi::Kpi;
+use crate::model::series::SeriesData;
+
+/// Digest of grain, zone (where days matter), kind and dimensions: what a stored number means.
+pub(super) fn shape_of(kpi: &Kpi) -> String {
+    let zone = kpi.grain.is_civil().then(|| kpi.zone.iana_name()).flatten();
+    let dimensions: BTreeSet<&String> = kpi.dimensions.iter().collect();
+    let digest = Digest::of(format_args!("{:?}|{zone:?}|{:?}|{dimensions:?}", kpi.grain, kpi.kind));
+    format!("{digest:016x}")
+}
+
+/// True when the stored series are of another shape than the KPI now has: they must not be read as its own.
+pub(super) fn is_outdated(state: &State, kpi: &Kpi) -> bool {
+    state.clocks.get(&kpi.id).is_some_and(|clock| !clock.shape.is_empty() && clock.shape != shape_of(kpi))
+}
+
+impl State {
+    /// Takes over a KPI's series as the store has them; none of those that have another shape than it has now.
+    pub fn take_up(&mut self, setup: &Setup, kpi: KpiId, mut series: BTreeMap<Labels, Arc<SeriesData>>) {
+        if setup.catalog.kpi(&kpi).is_some_and(|kpi| is_outdated(self, kpi)) {
+            series.clear();
+        }
+        self.history.load(kpi, series);
+    }
+}
+
+/// Sets the series so far aside, now that those which follow have been pulled. Alerts live on, but buckets
+/// counted so far are not of the kind that follows: `for` and recovery count from here.
+pub(super) fn retire(state: &mut State, kpi: &Kpi, until: Timestamp, commit: &mut EvaluateCommit) {
+    let shape = shape_of(kpi);
+    state.history.load(kpi.id.clone(), BTreeMap::new());
+    if let Some(clock) = state.clocks.get_mut(&kpi.id) {
+        clock.pulled_to = None;
+        clock.shape.clone_from(&shape);
+    }
+    commit.retired.push(Retired { kpi: kpi.id.clone(), until, shape });
+    let live = |alert: &&Alert| {
+        matches!(alert.phase, Phase::Pending | Phase::Firing)
+            && alert.key.series().is_some_and(|series| series.kpi == kpi.id)
+    };
+    let counting: Vec<Alert> = state.book.sorted().into_values().filter(live).cloned().collect();
+    for mut alert in counting {
+        let Counters { calm_since, lower_since, .. } = alert.counters;
+        alert.counters = Counters { calm_since, lower_since, ..Counters::default() };
+        write(state, alert, commit);
+    }
+}
