@@ -1,28 +1,23 @@
-//! The evaluate half: observations in, rules run, alerts stepped; one commit per KPI and slot.
+//! One rule on one KPI: it runs on each series, and what it says moves that series' alerts.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::event::{PullReport, SlotEvent, Tally};
+use super::event::Tally;
 use super::facts;
-use super::moves::{Figures, end_pulses, move_alert, write};
-use super::outage;
-use super::setup::{Binding, Setup, definition_of};
-use super::shape;
+use super::moves::{Figures, end_pulses, move_alert};
+use super::setup::{Binding, Setup};
 use super::state::State;
-use super::waiting::{run_again, run_ready};
 use crate::alert::{Moment, Policy, Signal};
 use crate::assess::Assessment;
-use crate::model::alert::{
-    About, Alert, AlertFacts, AlertKey, Aspect, Change, Correction, EndReason, Freeze, Phase, Subject,
-};
+use crate::model::alert::{About, Alert, AlertFacts, AlertKey, Aspect, EndReason, Freeze, Phase, Subject};
 use crate::model::assessment::Unmeasurable;
-use crate::model::commit::{EvaluateCommit, KpiClock, OpenSlot, WaitingSlot};
-use crate::model::grain::{BucketIndex, day_of};
-use crate::model::ids::{KpiId, Labels, RuleId, SeriesKey};
+use crate::model::commit::EvaluateCommit;
+use crate::model::grain::day_of;
+use crate::model::ids::{KpiId, Labels, SeriesKey};
 use crate::model::kpi::Kpi;
 use crate::model::objective::Objective;
 use crate::model::period::Period;
@@ -36,54 +31,7 @@ pub(super) const RENEWALS_PER_SLOT_MAX: u32 = 200;
 /// Failures in a row after which a rule is not tried on the slot's remaining series.
 const FAILURES_MAX: u32 = 3;
 
-/// One KPI's slot.
-pub(super) fn slot(
-    state: &mut State,
-    setup: &Setup,
-    event: SlotEvent,
-    now: Timestamp,
-    commit: &mut EvaluateCommit,
-) -> Tally {
-    let mut tally = Tally::default();
-    let Some(kpi) = setup.catalog.kpi(&event.kpi).cloned() else { return tally };
-    let last_slot = state.clocks.get(&kpi.id).and_then(|clock| clock.last_slot);
-    let mut revised = HashMap::new();
-    let mut outdated = shape::is_outdated(state, &kpi);
-    if let Some(pull) = &event.pull {
-        if outdated && pull.trouble.is_none() {
-            shape::retire(state, &kpi, pull.at.unwrap_or(now), commit);
-            outdated = false;
-        }
-        revised = take_in(state, &kpi, pull, commit);
-        outage::pull(state, &kpi, pull, (now, event.slot), commit);
-    }
-    if let (Some(before), false) = (last_slot, revised.is_empty()) {
-        correct(state, setup, &kpi, &revised, (before, now), commit);
-    }
-    let round = Round::new(setup, &kpi, (now, event.slot));
-    let mut waiting = Vec::new();
-    for binding in setup.bindings(&kpi.id) {
-        // Numbers of another shape can't be judged: the rules wait for the history that failed to come.
-        if outdated || event.only.as_ref().is_some_and(|only| !only.contains(&binding.rule.def.id)) {
-            continue;
-        }
-        // New rules are stepped through the past, where nothing is still to come.
-        if binding.rule.others.is_empty() || (event.only.is_some() && event.pull.is_none()) {
-            tally += round.run_binding(state, binding, commit);
-        } else {
-            waiting.push(WaitingSlot { rule: binding.rule.def.id.clone(), slot: event.slot });
-        }
-    }
-    advance_clock(state, setup, &kpi, (&event, waiting), commit);
-    if last_slot == Some(event.slot) && event.only.is_none() {
-        // What came late concerns the rules beside it too, which have run without.
-        run_again(state, setup, &kpi.id);
-    }
-    tally += run_ready(state, setup, &kpi.id, now, commit);
-    tally
-}
-
-/// One rule on one KPI in a slot that it has waited in.
+/// Runs one rule on all of its series, and each of their objectives.
 pub(super) fn run_binding(
     state: &mut State,
     setup: &Setup,
@@ -93,104 +41,6 @@ pub(super) fn run_binding(
     commit: &mut EvaluateCommit,
 ) -> Tally {
     Round::new(setup, kpi, (now, slot)).run_binding(state, binding, commit)
-}
-
-/// Writes new versions into memory and the commit; tells which known buckets changed.
-fn take_in(
-    state: &mut State,
-    kpi: &Arc<Kpi>,
-    pull: &PullReport,
-    commit: &mut EvaluateCommit,
-) -> HashMap<Labels, Vec<BucketIndex>> {
-    let mut revised: HashMap<Labels, Vec<BucketIndex>> = HashMap::new();
-    for observation in &pull.observations {
-        if state.history.knows(observation) {
-            continue;
-        }
-        if state.history.put(observation).is_some() {
-            revised.entry(observation.series.labels.clone()).or_default().push(observation.bucket);
-        }
-        commit.observations.push(observation.clone());
-    }
-    commit.rejections.extend(pull.rejections.iter().map(|rejection| (kpi.id.clone(), rejection.clone())));
-    revised
-}
-
-fn advance_clock(
-    state: &mut State,
-    setup: &Setup,
-    kpi: &Arc<Kpi>,
-    (event, waiting): (&SlotEvent, Vec<WaitingSlot>),
-    commit: &mut EvaluateCommit,
-) {
-    let clock = state.clocks.entry(kpi.id.clone()).or_insert_with(|| KpiClock {
-        kpi: kpi.id.clone(),
-        definition: String::new(),
-        shape: String::new(),
-        roll_ups: Vec::new(),
-        rules: Vec::new(),
-        last_slot: None,
-        waiting: Vec::new(),
-        open: None,
-        pulled_to: None,
-        last_pull_at: None,
-        last_error: None,
-    });
-    // A history that could not be pulled is still to be pulled.
-    let new = clock.definition != definition_of(kpi) || clock.pulled_to.is_none();
-    let failed = event.pull.as_ref().is_some_and(|pull| pull.trouble.is_some());
-    clock.definition = if new && failed { String::new() } else { definition_of(kpi) };
-    let came = event.pull.is_some() && !failed;
-    if came || clock.shape.is_empty() {
-        clock.shape = shape::shape_of(kpi);
-    }
-    let roll_ups = setup.roll_ups(&kpi.id);
-    if came || roll_ups.is_covered_by(&clock.roll_ups) {
-        clock.roll_ups = roll_ups.names();
-    }
-    // A rule that was left out has not run: it is still to be stepped through what went before.
-    let ran = |rule: &RuleId| event.only.as_ref().is_none_or(|only| only.contains(rule)) || clock.rules.contains(rule);
-    let rules = setup.bindings(&kpi.id).iter().map(|binding| &binding.rule.def.id);
-    clock.rules = rules.filter(|rule| ran(rule)).cloned().collect();
-    // A slot that is tried again is one slot; rules that left the configuration wait no more.
-    clock.waiting.retain(|waited| clock.rules.contains(&waited.rule) && !waiting.contains(waited));
-    clock.waiting.extend(waiting);
-    clock.last_slot = clock.last_slot.max(Some(event.slot));
-    if let Some(pull) = &event.pull {
-        clock.pulled_to = clock.pulled_to.max(pull.pulled_to);
-        clock.last_pull_at = pull.at.or(clock.last_pull_at);
-        let warning = (!pull.warnings.is_empty()).then(|| pull.warnings.join("; "));
-        clock.last_error = pull.trouble.as_ref().map(|trouble| trouble.message.clone()).or(warning);
-        clock.open = pull.trouble.as_ref().map(|_| OpenSlot {
-            slot: event.slot,
-            failures: clock.open.as_ref().filter(|open| open.slot == event.slot).map_or(1, |open| open.failures + 1),
-            retry_at: event.retry_at,
-        });
-    }
-    commit.clocks.push(clock.clone());
-}
-
-/// Revised buckets: alerts that were judged on them are judged again, without counting; when a verdict
-/// that was told no longer holds, a correction is due.
-fn correct(
-    state: &mut State,
-    setup: &Setup,
-    kpi: &Arc<Kpi>,
-    revised: &HashMap<Labels, Vec<BucketIndex>>,
-    (before, now): (Timestamp, Timestamp),
-    commit: &mut EvaluateCommit,
-) {
-    let round = Round::new(setup, kpi, (before, before));
-    for binding in setup.bindings(&kpi.id) {
-        for labels in binding.series(&kpi.id, &state.history) {
-            if !revised.contains_key(&labels) {
-                continue;
-            }
-            for objective in binding.objectives_of(&labels) {
-                round.correct_one(state, binding, &labels, objective, (now, commit));
-            }
-        }
-    }
 }
 
 /// The figures of a firing alert as of its KPI's newest slot; none where they can't be had now.
@@ -208,16 +58,16 @@ pub(super) fn figures_now(state: &State, setup: &Setup, alert: &Alert) -> Option
 }
 
 /// What stays the same over one slot of one KPI.
-struct Round<'a> {
-    setup: &'a Setup,
-    kpi: Arc<Kpi>,
+pub(super) struct Round<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) kpi: Arc<Kpi>,
     now: Timestamp,
-    slot: Timestamp,
+    pub(super) slot: Timestamp,
     renewals: Cell<u32>,
 }
 
 impl<'a> Round<'a> {
-    fn new(setup: &'a Setup, kpi: &Arc<Kpi>, (now, slot): (Timestamp, Timestamp)) -> Round<'a> {
+    pub(super) fn new(setup: &'a Setup, kpi: &Arc<Kpi>, (now, slot): (Timestamp, Timestamp)) -> Round<'a> {
         Round { setup, kpi: kpi.clone(), now, slot, renewals: Cell::new(RENEWALS_PER_SLOT_MAX) }
     }
 
@@ -253,7 +103,7 @@ impl<'a> Round<'a> {
         tally
     }
 
-    fn assess(
+    pub(super) fn assess(
         &self,
         state: &State,
         binding: &Binding,
@@ -266,7 +116,7 @@ impl<'a> Round<'a> {
     }
 
     /// The totals of the KPIs that the rule's parameters name.
-    fn others(&self, state: &State, rule: &CompiledRule) -> BTreeMap<String, Arc<Assessment>> {
+    pub(super) fn others(&self, state: &State, rule: &CompiledRule) -> BTreeMap<String, Arc<Assessment>> {
         let total = Labels::total();
         rule.others
             .iter()
@@ -320,7 +170,7 @@ impl<'a> Round<'a> {
                     state,
                     &breach,
                     signal,
-                    self.figures(&make),
+                    Some(self.figures(&make)),
                     (target.policy(), moment(judged, about)),
                     commit,
                 );
@@ -346,13 +196,13 @@ impl<'a> Round<'a> {
         let no_cause = || no_data_holds.then(|| facts::of_trouble(assessment, None));
         let with_cause = || Some(facts::of_trouble(assessment, Some(cause?.clone())));
         let missing_steps = (missing_policy, expected_moment);
-        move_alert(state, &no_data, (missing, None), self.figures(&no_cause), missing_steps, commit);
+        move_alert(state, &no_data, (missing, None), Some(self.figures(&no_cause)), missing_steps, commit);
         let failed_steps = (Policy::AT_ONCE, expected_moment);
-        move_alert(state, &failed, (failing, None), self.figures(&with_cause), failed_steps, commit);
+        move_alert(state, &failed, (failing, None), Some(self.figures(&with_cause)), failed_steps, commit);
     }
 
-    fn figures<'b>(&'b self, make: &'b dyn Fn() -> Option<AlertFacts>) -> Option<Figures<'b>> {
-        Some(Figures { make, renewals: &self.renewals })
+    fn figures<'b>(&'b self, make: &'b dyn Fn() -> Option<AlertFacts>) -> Figures<'b> {
+        Figures { make, renewals: &self.renewals }
     }
 
     /// Objectives: alerts of periods that are over end with the period's outcome.
@@ -399,45 +249,6 @@ impl<'a> Round<'a> {
             move_alert(state, &key, signal, None, (Policy::AT_ONCE, moment), commit);
         }
     }
-
-    fn correct_one(
-        &self,
-        state: &mut State,
-        binding: &Binding,
-        labels: &Labels,
-        objective: Option<Arc<Objective>>,
-        (now, commit): (Timestamp, &mut EvaluateCommit),
-    ) {
-        let target = Target { rule: &binding.rule, labels, objective: objective.as_ref() };
-        let assessment = self.assess(state, binding, labels, objective.clone());
-        let key = AlertKey {
-            subject: target.subject(&self.kpi.id),
-            period: objective.as_ref().and(assessment.period().ok().map(|period| period.first)),
-            aspect: Aspect::Breach,
-        };
-        let Some(mut alert) = state.book.get(&key).filter(|alert| alert.phase == Phase::Firing).cloned() else {
-            return;
-        };
-        let run = self.setup.rules.run(&binding.rule, &assessment, self.others(state, &binding.rule));
-        let Verdict::Judged(finding) = run.verdict else { return };
-        let floor = (!finding.recovered).then_some(finding.floor).flatten();
-        if finding.level.or(floor) == Some(alert.severity) {
-            return;
-        }
-        let (old, new) = (alert.value, finding.value);
-        if old == new {
-            return;
-        }
-        let details = binding.rule.details(&run);
-        alert.facts = Some(Arc::new(facts::of_finding(&assessment, finding, details)));
-        alert.correction = Some(Correction { old, new });
-        alert.value = new;
-        alert.revision += 1;
-        alert.slot = self.slot;
-        let change = (Phase::Firing, Phase::Firing, Change::Corrected { old, new });
-        commit.transitions.push(state.transition(&alert, change, now));
-        write(state, alert, commit);
-    }
 }
 
 /// A verdict, by a run or without one.
@@ -469,14 +280,14 @@ impl Judgement {
 }
 
 /// Which alert an evaluation is about.
-struct Target<'a> {
-    rule: &'a CompiledRule,
-    labels: &'a Labels,
-    objective: Option<&'a Arc<Objective>>,
+pub(super) struct Target<'a> {
+    pub(super) rule: &'a CompiledRule,
+    pub(super) labels: &'a Labels,
+    pub(super) objective: Option<&'a Arc<Objective>>,
 }
 
 impl Target<'_> {
-    fn subject(&self, kpi: &KpiId) -> Subject {
+    pub(super) fn subject(&self, kpi: &KpiId) -> Subject {
         Subject::Rule {
             rule: self.rule.def.id.clone(),
             series: SeriesKey { kpi: kpi.clone(), labels: self.labels.clone() },

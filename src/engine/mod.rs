@@ -4,6 +4,7 @@
 //! any decision.
 
 mod act;
+mod correct;
 mod evaluate;
 mod event;
 mod facts;
@@ -13,6 +14,7 @@ mod outage;
 mod replay;
 mod setup;
 mod shape;
+mod slot;
 mod state;
 mod step;
 #[cfg(test)]

@@ -77,7 +77,8 @@ fn renew(alert: &mut Alert, changes: &[(Phase, Phase, Change)], figures: Option<
         | Change::Snoozed { .. } => false,
     });
     let goes_on = matches!(alert.phase, Phase::Pending | Phase::Firing);
-    if !told && !(goes_on && renewals.get() > 0) {
+    let may = told || (goes_on && renewals.get() > 0);
+    if !may {
         return false;
     }
     let Some(made) = make() else { return false };

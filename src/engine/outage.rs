@@ -92,14 +92,14 @@ fn trouble(
     commit: &mut EvaluateCommit,
 ) {
     let signal = if message.is_some() { Signal::Breach(Severity::Warning) } else { Signal::Calm };
-    let make = || facts(message?.clone(), title.to_owned(), moment.now);
+    let make = || Some(facts(message?.clone(), title.to_owned(), moment.now));
     // There are few of these, and the newest cause is the one to know.
     let figures = Figures { make: &make, renewals: &Cell::new(1) };
     move_alert(state, key, (signal, None), Some(figures), (policy, moment), commit);
 }
 
-fn facts(cause: String, title: String, now: Timestamp) -> Option<AlertFacts> {
-    Some(AlertFacts {
+fn facts(cause: String, title: String, now: Timestamp) -> AlertFacts {
+    AlertFacts {
         at: now,
         title,
         category: None,
@@ -114,5 +114,5 @@ fn facts(cause: String, title: String, now: Timestamp) -> Option<AlertFacts> {
         comparisons: Vec::new(),
         data: None,
         cause: Some(cause),
-    })
+    }
 }

@@ -10,7 +10,7 @@ use super::moves::write;
 use super::setup::Setup;
 use super::state::State;
 use crate::model::alert::{Alert, Counters, Phase};
-use crate::model::commit::{EvaluateCommit, Retired};
+use crate::model::commit::{EvaluateCommit, Retired, RulePulse};
 use crate::model::digest::Digest;
 use crate::model::ids::{KpiId, Labels};
 use crate::model::kpi::Kpi;
@@ -49,6 +49,8 @@ pub(super) fn retire(state: &mut State, kpi: &Kpi, until: Timestamp, commit: &mu
         clock.shape.clone_from(&shape);
     }
     commit.retired.push(Retired { kpi: kpi.id.clone(), until, shape });
+    let pulsed: Vec<_> = state.pulsed.extract_if(|(known, _)| *known == kpi.id).collect();
+    commit.pulses.extend(pulsed.into_iter().map(|(kpi, rule)| RulePulse { kpi, rule, alerts: Vec::new() }));
     let live = |alert: &&Alert| {
         matches!(alert.phase, Phase::Pending | Phase::Firing)
             && alert.key.series().is_some_and(|series| series.kpi == kpi.id)

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::event::{Effects, Event};
 use super::setup::Setup;
 use super::state::State;
-use super::{act, evaluate, moves, outage};
+use super::{act, evaluate, moves, outage, slot};
 use crate::model::alert::{Alert, AlertFacts, AlertKey, Aspect, Phase, Subject};
 use crate::model::commit::NotifyCommit;
 use crate::notify::{self, Desk};
@@ -17,7 +17,7 @@ use crate::notify::{self, Desk};
 pub fn step(state: &mut State, setup: &Setup, event: Event, now: Timestamp) -> Effects {
     let mut effects = Effects::default();
     match event {
-        Event::Slot(slot) => effects.tally = evaluate::slot(state, setup, slot, now, &mut effects.evaluate),
+        Event::Slot(slot) => effects.tally = slot::slot(state, setup, slot, now, &mut effects.evaluate),
         Event::Wake => wake(state, setup, now, &mut effects),
         Event::Act(action) => act::act(state, setup, action, now, &mut effects),
         Event::DeliveryEnded(report) => outage::delivery(state, &report, now, &mut effects.evaluate),
@@ -60,12 +60,12 @@ fn wake(state: &mut State, setup: &Setup, now: Timestamp, effects: &mut Effects)
 /// the message keeps what it tells.
 fn renew_reminded(state: &mut State, setup: &Setup, now: Timestamp) {
     for key in state.groups.reminded(now) {
-        let newest = |facts: &AlertFacts| state.clocks.get(key.kpi()?)?.last_slot.filter(|slot| facts.at < *slot);
+        let newest_slot = key.kpi().and_then(|kpi| state.clocks.get(kpi)?.last_slot);
+        let is_old = |facts: &AlertFacts| newest_slot.is_some_and(|slot| facts.at < slot);
         let Some(alert) = state.book.get(&key).filter(|alert| alert.phase == Phase::Firing) else { continue };
-        if !alert.facts.as_deref().is_some_and(|facts| newest(facts).is_some()) {
-            continue;
-        }
-        if let Some(facts) = evaluate::figures_now(state, setup, alert) {
+        if alert.facts.as_deref().is_some_and(is_old)
+            && let Some(facts) = evaluate::figures_now(state, setup, alert)
+        {
             let renewed = Alert { facts: Some(Arc::new(facts)), ..alert.clone() };
             state.book.put(renewed);
         }

@@ -1,0 +1,83 @@
+//! Revised buckets: verdicts that rest on them are given again, and corrected where they no longer hold.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::evaluate::{Round, Target};
+use super::facts;
+use super::moves::write;
+use super::setup::{Binding, Setup};
+use super::state::State;
+use crate::model::alert::{AlertKey, Aspect, Change, Correction, Phase};
+use crate::model::commit::EvaluateCommit;
+use crate::model::grain::BucketIndex;
+use crate::model::ids::Labels;
+use crate::model::kpi::Kpi;
+use crate::model::objective::Objective;
+use crate::model::verdict::Verdict;
+
+/// Revised buckets: alerts that were judged on them are judged again, without counting; when a verdict
+/// that was told no longer holds, a correction is due.
+pub(super) fn correct(
+    state: &mut State,
+    setup: &Setup,
+    kpi: &Arc<Kpi>,
+    revised: &HashMap<Labels, Vec<BucketIndex>>,
+    (before, now): (Timestamp, Timestamp),
+    commit: &mut EvaluateCommit,
+) {
+    let round = Round::new(setup, kpi, (before, before));
+    for binding in setup.bindings(&kpi.id) {
+        for labels in binding.series(&kpi.id, &state.history) {
+            if !revised.contains_key(&labels) {
+                continue;
+            }
+            for objective in binding.objectives_of(&labels) {
+                round.correct_one(state, binding, &labels, objective, (now, commit));
+            }
+        }
+    }
+}
+
+impl Round<'_> {
+    fn correct_one(
+        &self,
+        state: &mut State,
+        binding: &Binding,
+        labels: &Labels,
+        objective: Option<Arc<Objective>>,
+        (now, commit): (Timestamp, &mut EvaluateCommit),
+    ) {
+        let target = Target { rule: &binding.rule, labels, objective: objective.as_ref() };
+        let assessment = self.assess(state, binding, labels, objective.clone());
+        let key = AlertKey {
+            subject: target.subject(&self.kpi.id),
+            period: objective.as_ref().and(assessment.period().ok().map(|period| period.first)),
+            aspect: Aspect::Breach,
+        };
+        let Some(mut alert) = state.book.get(&key).filter(|alert| alert.phase == Phase::Firing).cloned() else {
+            return;
+        };
+        let run = self.setup.rules.run(&binding.rule, &assessment, self.others(state, &binding.rule));
+        let Verdict::Judged(finding) = run.verdict else { return };
+        let floor = (!finding.recovered).then_some(finding.floor).flatten();
+        if finding.level.or(floor) == Some(alert.severity) {
+            return;
+        }
+        let (old, new) = (alert.value, finding.value);
+        if old == new {
+            return;
+        }
+        let details = binding.rule.details(&run);
+        alert.facts = Some(Arc::new(facts::of_finding(&assessment, finding, details)));
+        alert.correction = Some(Correction { old, new });
+        alert.value = new;
+        alert.revision += 1;
+        alert.slot = self.slot;
+        let change = (Phase::Firing, Phase::Firing, Change::Corrected { old, new });
+        commit.transitions.push(state.transition(&alert, change, now));
+        write(state, alert, commit);
+    }
+}

@@ -1,0 +1,140 @@
+//! One KPI's slot: what came is taken in, rules run or wait, the KPI's clock moves on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::correct::correct;
+use super::evaluate::run_binding;
+use super::event::{PullReport, SlotEvent, Tally};
+use super::outage;
+use super::setup::{Setup, definition_of};
+use super::shape;
+use super::state::State;
+use super::waiting::{run_again, run_ready};
+use crate::model::commit::{EvaluateCommit, KpiClock, OpenSlot, WaitingSlot};
+use crate::model::grain::BucketIndex;
+use crate::model::ids::{Labels, RuleId};
+use crate::model::kpi::Kpi;
+
+/// One KPI's slot.
+pub(super) fn slot(
+    state: &mut State,
+    setup: &Setup,
+    event: SlotEvent,
+    now: Timestamp,
+    commit: &mut EvaluateCommit,
+) -> Tally {
+    let mut tally = Tally::default();
+    let Some(kpi) = setup.catalog.kpi(&event.kpi).cloned() else { return tally };
+    let last_slot = state.clocks.get(&kpi.id).and_then(|clock| clock.last_slot);
+    let mut revised = HashMap::new();
+    let mut outdated = shape::is_outdated(state, &kpi);
+    if let Some(pull) = &event.pull {
+        if outdated && pull.trouble.is_none() {
+            shape::retire(state, &kpi, pull.at.unwrap_or(now), commit);
+            outdated = false;
+        }
+        revised = take_in(state, &kpi, pull, commit);
+        outage::pull(state, &kpi, pull, (now, event.slot), commit);
+    }
+    if let (Some(before), false) = (last_slot, revised.is_empty()) {
+        correct(state, setup, &kpi, &revised, (before, now), commit);
+    }
+    let mut waiting = Vec::new();
+    for binding in setup.bindings(&kpi.id) {
+        // Numbers of another shape can't be judged: the rules wait for the history that failed to come.
+        if outdated || event.only.as_ref().is_some_and(|only| !only.contains(&binding.rule.def.id)) {
+            continue;
+        }
+        // New rules are stepped through the past, where nothing is still to come.
+        if binding.rule.others.is_empty() || (event.only.is_some() && event.pull.is_none()) {
+            tally += run_binding(state, setup, &kpi, binding, (now, event.slot), commit);
+        } else {
+            waiting.push(WaitingSlot { rule: binding.rule.def.id.clone(), slot: event.slot });
+        }
+    }
+    advance_clock(state, setup, &kpi, (&event, waiting), commit);
+    if last_slot == Some(event.slot) && event.only.is_none() {
+        // What came late concerns the rules beside it too, which have run without.
+        run_again(state, setup, &kpi.id);
+    }
+    tally += run_ready(state, setup, &kpi.id, now, commit);
+    tally
+}
+
+/// Writes new versions into memory and the commit; tells which known buckets changed.
+fn take_in(
+    state: &mut State,
+    kpi: &Arc<Kpi>,
+    pull: &PullReport,
+    commit: &mut EvaluateCommit,
+) -> HashMap<Labels, Vec<BucketIndex>> {
+    let mut revised: HashMap<Labels, Vec<BucketIndex>> = HashMap::new();
+    for observation in &pull.observations {
+        if state.history.knows(observation) {
+            continue;
+        }
+        if state.history.put(observation).is_some() {
+            revised.entry(observation.series.labels.clone()).or_default().push(observation.bucket);
+        }
+        commit.observations.push(observation.clone());
+    }
+    commit.rejections.extend(pull.rejections.iter().map(|rejection| (kpi.id.clone(), rejection.clone())));
+    revised
+}
+
+fn advance_clock(
+    state: &mut State,
+    setup: &Setup,
+    kpi: &Arc<Kpi>,
+    (event, waiting): (&SlotEvent, Vec<WaitingSlot>),
+    commit: &mut EvaluateCommit,
+) {
+    let clock = state.clocks.entry(kpi.id.clone()).or_insert_with(|| KpiClock {
+        kpi: kpi.id.clone(),
+        definition: String::new(),
+        shape: String::new(),
+        roll_ups: Vec::new(),
+        rules: Vec::new(),
+        last_slot: None,
+        waiting: Vec::new(),
+        open: None,
+        pulled_to: None,
+        last_pull_at: None,
+        last_error: None,
+    });
+    // A history that could not be pulled is still to be pulled.
+    let new = clock.definition != definition_of(kpi) || clock.pulled_to.is_none();
+    let failed = event.pull.as_ref().is_some_and(|pull| pull.trouble.is_some());
+    clock.definition = if new && failed { String::new() } else { definition_of(kpi) };
+    let came = event.pull.is_some() && !failed;
+    if came || clock.shape.is_empty() {
+        clock.shape = shape::shape_of(kpi);
+    }
+    let roll_ups = setup.roll_ups(&kpi.id);
+    if came || roll_ups.is_covered_by(&clock.roll_ups) {
+        clock.roll_ups = roll_ups.names();
+    }
+    // A rule that was left out has not run: it is still to be stepped through what went before.
+    let ran = |rule: &RuleId| event.only.as_ref().is_none_or(|only| only.contains(rule)) || clock.rules.contains(rule);
+    let rules = setup.bindings(&kpi.id).iter().map(|binding| &binding.rule.def.id);
+    clock.rules = rules.filter(|rule| ran(rule)).cloned().collect();
+    // A slot that is tried again is one slot; rules that left the configuration wait no more.
+    clock.waiting.retain(|waited| clock.rules.contains(&waited.rule) && !waiting.contains(waited));
+    clock.waiting.extend(waiting);
+    clock.last_slot = clock.last_slot.max(Some(event.slot));
+    if let Some(pull) = &event.pull {
+        clock.pulled_to = clock.pulled_to.max(pull.pulled_to);
+        clock.last_pull_at = pull.at.or(clock.last_pull_at);
+        let warning = (!pull.warnings.is_empty()).then(|| pull.warnings.join("; "));
+        clock.last_error = pull.trouble.as_ref().map(|trouble| trouble.message.clone()).or(warning);
+        clock.open = pull.trouble.as_ref().map(|_| OpenSlot {
+            slot: event.slot,
+            failures: clock.open.as_ref().filter(|open| open.slot == event.slot).map_or(1, |open| open.failures + 1),
+            retry_at: event.retry_at,
+        });
+    }
+    commit.clocks.push(clock.clone());
+}
