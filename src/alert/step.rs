@@ -222,34 +222,37 @@ impl Walk {
         }
     }
 
+    /// What an ended alert was stays with it until it fires again: its end may still have to be told.
     fn begin(&mut self, ended: Option<Alert>, key: &AlertKey, severity: Severity) -> Alert {
         self.began = true;
+        let ended = ended.filter(|alert| alert.phase == Phase::Resolved);
         Alert {
             key: key.clone(),
             about: self.moment.about,
-            episode: ended.map_or(0, |alert| alert.episode),
+            episode: ended.as_ref().map_or(0, |alert| alert.episode),
             phase: Phase::Pending,
             severity,
             since: self.moment.now,
-            fired_at: None,
-            resolved_at: None,
-            end: None,
+            fired_at: ended.as_ref().and_then(|alert| alert.fired_at),
+            resolved_at: ended.as_ref().and_then(|alert| alert.resolved_at),
+            end: ended.as_ref().and_then(|alert| alert.end.clone()),
             counters: Counters::default(),
             frozen: None,
             acknowledged: None,
             snoozed_until: None,
             slot: self.moment.slot,
-            revision: 0,
+            revision: ended.as_ref().map_or(0, |alert| alert.revision),
             correction: None,
             value: None,
-            facts: None,
+            facts: ended.and_then(|alert| alert.facts),
         }
     }
 
-    /// One that only waited: nobody was told, so nobody has to hear of its end.
+    /// One that only waited is as it was before: ended, or nothing at all.
     fn withdraw(&mut self, mut alert: Alert) -> Alert {
-        self.changes.push((alert.phase, Phase::Inactive, Change::Withdrawn));
-        alert.phase = Phase::Inactive;
+        let back = if alert.resolved_at.is_some() { Phase::Resolved } else { Phase::Inactive };
+        self.changes.push((alert.phase, back, Change::Withdrawn));
+        alert.phase = back;
         alert.frozen = None;
         alert
     }
@@ -267,6 +270,7 @@ impl Walk {
         alert.phase = Phase::Firing;
         alert.episode += 1;
         alert.fired_at = Some(self.moment.now);
+        (alert.resolved_at, alert.end) = (None, None);
         alert.slot = self.moment.slot;
     }
 

@@ -25,6 +25,8 @@ pub struct Assessment {
     pub now: Timestamp,
     /// Buckets that may still change don't count: the newest final one is the current one.
     pub(super) final_only: bool,
+    /// An older current bucket than this one is late.
+    pub(super) not_before: Option<BucketIndex>,
     current: OnceLock<Measured<Point>>,
     standing: OnceLock<Measured<Standing>>,
 }
@@ -44,6 +46,7 @@ impl Assessment {
             objective,
             now,
             final_only: false,
+            not_before: None,
             current: OnceLock::new(),
             standing: OnceLock::new(),
         }
@@ -53,6 +56,13 @@ impl Assessment {
     pub fn final_only(mut self) -> Assessment {
         self.final_only = true;
         self
+    }
+
+    /// For a figure that is read beside another: of the same grain it must be of the same bucket, or a newer one.
+    pub fn beside(self, other: &Assessment) -> Assessment {
+        let same = self.kpi.grain == other.kpi.grain;
+        let not_before = other.current().ok().filter(|_| same).map(|point| point.index);
+        Assessment { not_before, ..self }
     }
 
     /// The newest bucket that counts at this instant. Buckets that have ended but are not due yet

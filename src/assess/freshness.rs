@@ -72,7 +72,10 @@ pub(super) fn find_current(assessment: &Assessment) -> Measured<Point> {
     let tail = Tail::of(assessment);
     match (tail.newest, tail.overdue) {
         (_, Some((_, last))) => Err(Unmeasurable::Late { bucket_end: kpi.grain.bucket(last, &kpi.zone).end }),
-        (Some(point), None) => Ok(point),
+        (Some(point), None) => match assessment.not_before.filter(|wanted| point.index < *wanted) {
+            Some(wanted) => Err(Unmeasurable::Late { bucket_end: kpi.grain.bucket(wanted, &kpi.zone).end }),
+            None => Ok(point),
+        },
         (None, None) => Err(Unmeasurable::NoData),
     }
 }

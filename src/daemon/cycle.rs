@@ -346,7 +346,7 @@ fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
             return vec![(event(slot, Some(pull), retry_at), at)];
         }
         Some(Ok(pull)) => validated(&job, pull, at),
-        None => PullReport { at: Some(at), ..PullReport::default() },
+        None => PullReport { at: Some(at), nothing_asked: true, ..PullReport::default() },
     };
     match job.kind {
         JobKind::Slot { slot } | JobKind::Retry { slot } => vec![(event(slot, Some(report), None), at)],
@@ -401,7 +401,8 @@ fn replay(
             let pull = if position == last {
                 PullReport { observations, ..report.clone() }
             } else {
-                PullReport { observations, at: Some(at), ..PullReport::default() }
+                let nothing_asked = report.nothing_asked;
+                PullReport { observations, at: Some(at), nothing_asked, ..PullReport::default() }
             };
             (event(slot, Some(pull), None), slot)
         })
@@ -432,6 +433,7 @@ fn validated(job: &Job, pull: crate::model::observation::Pull, at: Timestamp) ->
         trouble: None,
         warnings: found.warnings,
         at: Some(at),
+        nothing_asked: false,
     }
 }
 

@@ -6,10 +6,12 @@ use super::event::{Answer, Effects};
 use super::moves::write;
 use super::setup::Setup;
 use super::state::State;
+use super::step::with_desk;
 use crate::model::action::{Action, ActionKind};
 use crate::model::alert::{Acknowledgement, Alert, Change, Phase};
 use crate::model::ids::{AlertId, SilenceId};
 use crate::model::notification::{Matcher, Silence};
+use crate::notify::{matches, uncover};
 
 /// Silences that may exist at once.
 const SILENCES_MAX: usize = 1_000;
@@ -48,12 +50,16 @@ fn carry_out(
         }
         ActionKind::Silence { matcher, until, why } => silence(state, setup, (matcher, until, why, by), now, effects),
         ActionKind::EndSilence { silence } => {
-            let before = state.silences.len();
-            state.silences.retain(|known| known.id != silence);
-            if state.silences.len() == before {
+            let Some(position) = state.silences.iter().position(|known| known.id == silence) else {
                 return Err(format!("no silence '{silence}'; `vigie silence list` shows those in force"));
-            }
+            };
+            let ended = state.silences.remove(position);
             effects.evaluate.silences_gone.push(silence.clone());
+            // What it hid would otherwise wait for the end that it was to have.
+            with_desk(state, setup, now, |groups, desk, _| {
+                let hid = |alert: &Alert| matches(desk.catalog, &ended.matcher, alert);
+                uncover(groups, desk, &hid, &mut effects.notify);
+            });
             Ok(Answer::Silence(silence))
         }
     }

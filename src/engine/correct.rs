@@ -60,14 +60,15 @@ impl Round<'_> {
         let Some(mut alert) = state.book.get(&key).filter(|alert| alert.phase == Phase::Firing).cloned() else {
             return;
         };
-        let run = self.setup.rules.run(&binding.rule, &assessment, self.others(state, &binding.rule));
+        let run = self.setup.rules.run(&binding.rule, &assessment, self.others(state, &binding.rule, &assessment));
         let Verdict::Judged(finding) = run.verdict else { return };
         let floor = (!finding.recovered).then_some(finding.floor).flatten();
         if finding.level.or(floor) == Some(alert.severity) {
             return;
         }
         let (old, new) = (alert.value, finding.value);
-        if old == new {
+        // A rule without conditions watches no figure; its level has changed all the same.
+        if old == new && old.is_some() {
             return;
         }
         let details = binding.rule.details(&run);

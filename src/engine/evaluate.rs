@@ -31,6 +31,18 @@ pub(super) const RENEWALS_PER_SLOT_MAX: u32 = 200;
 /// Failures in a row after which a rule is not tried on the slot's remaining series.
 const FAILURES_MAX: u32 = 3;
 
+/// Runs one rule in a slot that it has waited in, on the figures of that slot.
+pub(super) fn run_waited(
+    state: &mut State,
+    setup: &Setup,
+    kpi: &Arc<Kpi>,
+    binding: &Binding,
+    (now, slot): (Timestamp, Timestamp),
+    commit: &mut EvaluateCommit,
+) -> Tally {
+    Round::new(setup, kpi, (now, slot)).as_of_slot().run_binding(state, binding, commit)
+}
+
 /// Runs one rule on all of its series, and each of their objectives.
 pub(super) fn run_binding(
     state: &mut State,
@@ -52,7 +64,7 @@ pub(super) fn figures_now(state: &State, setup: &Setup, alert: &Alert) -> Option
     let objective = objective.as_ref().and_then(|id| setup.catalog.objective(id)).cloned();
     let round = Round::new(setup, kpi, (at, at));
     let assessment = round.assess(state, binding, &series.labels, objective);
-    let run = setup.rules.run(&binding.rule, &assessment, round.others(state, &binding.rule));
+    let run = setup.rules.run(&binding.rule, &assessment, round.others(state, &binding.rule, &assessment));
     let Verdict::Judged(finding) = run.verdict else { return None };
     Some(facts::of_finding(&assessment, finding, binding.rule.details(&run)))
 }
@@ -62,13 +74,20 @@ pub(super) struct Round<'a> {
     pub(super) setup: &'a Setup,
     pub(super) kpi: Arc<Kpi>,
     now: Timestamp,
+    /// The instant as of which figures are read: that of the slot, for a rule that waited in it.
+    as_of: Timestamp,
     pub(super) slot: Timestamp,
     renewals: Cell<u32>,
 }
 
 impl<'a> Round<'a> {
     pub(super) fn new(setup: &'a Setup, kpi: &Arc<Kpi>, (now, slot): (Timestamp, Timestamp)) -> Round<'a> {
-        Round { setup, kpi: kpi.clone(), now, slot, renewals: Cell::new(RENEWALS_PER_SLOT_MAX) }
+        Round { setup, kpi: kpi.clone(), now, as_of: now, slot, renewals: Cell::new(RENEWALS_PER_SLOT_MAX) }
+    }
+
+    /// For a rule that waited in its slot until now.
+    fn as_of_slot(self) -> Round<'a> {
+        Round { as_of: self.slot, ..self }
     }
 
     fn run_binding(&self, state: &mut State, binding: &Binding, commit: &mut EvaluateCommit) -> Tally {
@@ -86,16 +105,19 @@ impl<'a> Round<'a> {
                 let target = Target { rule: &binding.rule, labels: &labels, objective: objective.as_ref() };
                 let assessment = self.assess(state, binding, &labels, objective.clone());
                 let run = if failures < FAILURES_MAX {
-                    let others = self.others(state, &binding.rule);
+                    let others = self.others(state, &binding.rule, &assessment);
                     Judgement::Ran(self.setup.rules.run(&binding.rule, &assessment, others))
                 } else {
                     Judgement::Spared(Verdict::Failed { cause: cause.clone() })
                 };
                 tally.verdicts += 1;
-                if let Verdict::Failed { cause: why } = run.verdict() {
-                    tally.failures += 1;
-                    failures += 1;
-                    cause.clone_from(why);
+                match run.verdict() {
+                    Verdict::Failed { cause: why } => {
+                        tally.failures += 1;
+                        failures += 1;
+                        cause.clone_from(why);
+                    }
+                    Verdict::Judged(_) | Verdict::Hold { .. } | Verdict::NoData { .. } => failures = 0,
                 }
                 self.apply(state, &target, &assessment, &run, commit);
             }
@@ -111,20 +133,28 @@ impl<'a> Round<'a> {
         objective: Option<Arc<Objective>>,
     ) -> Arc<Assessment> {
         let data = state.history.series(&self.kpi.id, labels).cloned().unwrap_or_else(SeriesData::shared);
-        let assessment = Assessment::new(self.kpi.clone(), labels.clone(), data, objective, self.now);
+        let assessment = Assessment::new(self.kpi.clone(), labels.clone(), data, objective, self.as_of);
         Arc::new(if binding.rule.def.use_provisional { assessment } else { assessment.final_only() })
     }
 
-    /// The totals of the KPIs that the rule's parameters name.
-    pub(super) fn others(&self, state: &State, rule: &CompiledRule) -> BTreeMap<String, Arc<Assessment>> {
+    /// The totals of the KPIs that the rule's parameters name, of no older bucket than the rule's own.
+    pub(super) fn others(
+        &self,
+        state: &State,
+        rule: &CompiledRule,
+        own: &Assessment,
+    ) -> BTreeMap<String, Arc<Assessment>> {
         let total = Labels::total();
         rule.others
             .iter()
             .filter_map(|id| self.setup.catalog.kpi(id))
             .map(|kpi| {
                 let data = state.history.series(&kpi.id, &total).cloned().unwrap_or_else(SeriesData::shared);
-                let assessment = Assessment::new(kpi.clone(), total.clone(), data, None, self.now);
-                (kpi.id.to_string(), Arc::new(assessment))
+                let mut other = Assessment::new(kpi.clone(), total.clone(), data, None, self.as_of);
+                if !rule.def.use_provisional {
+                    other = other.final_only();
+                }
+                (kpi.id.to_string(), Arc::new(other.beside(own)))
             })
             .collect()
     }
@@ -144,7 +174,7 @@ impl<'a> Round<'a> {
         if known.is_empty() && matches!(verdict, Verdict::Judged(finding) if finding.level.is_none()) {
             return;
         }
-        let expected = self.kpi.grain.last_ended(self.now, &self.kpi.zone);
+        let expected = self.kpi.grain.last_ended(self.as_of, &self.kpi.zone);
         let judged =
             if judgement.read_data() { assessment.current().ok().map(|point| point.index) } else { Some(expected) };
         let period = assessment.period().ok();
@@ -160,10 +190,12 @@ impl<'a> Round<'a> {
         let failed = AlertKey { subject, period: None, aspect: Aspect::Failed };
         let missing_policy =
             Policy { for_: Patience::Buckets(target.rule.def.no_data.after), keep_firing_for: Patience::NONE };
-        let (mut missing, mut failing) = (Signal::Calm, Signal::Calm);
+        // Of what a verdict says nothing of, nothing moves.
+        let (mut missing, mut failing) = (None, None);
         let mut cause = None;
         match verdict {
             Verdict::Judged(finding) => {
+                (missing, failing) = (Some(Signal::Calm), Some(Signal::Calm));
                 let make = || Some(judgement.facts(target.rule, assessment, *finding));
                 let signal = (signal_of(finding), finding.value);
                 move_alert(
@@ -176,29 +208,37 @@ impl<'a> Round<'a> {
                 );
             }
             Verdict::Hold { reason } => {
+                failing = Some(Signal::Calm);
                 self.freeze(state, &breach.subject, &Freeze::Hold { reason: reason.key.clone() }, commit);
             }
             Verdict::NoData { missing: why, .. } => {
-                if matches!(why, Unmeasurable::Late { .. } | Unmeasurable::NoData | Unmeasurable::Incomplete { .. }) {
-                    missing = Signal::Breach(target.rule.def.no_data.severity);
-                }
+                let is_missing =
+                    matches!(why, Unmeasurable::Late { .. } | Unmeasurable::NoData | Unmeasurable::Incomplete { .. });
+                missing =
+                    Some(if is_missing { Signal::Breach(target.rule.def.no_data.severity) } else { Signal::Calm });
                 self.freeze(state, &breach.subject, &Freeze::NoData { missing: why.clone() }, commit);
             }
             Verdict::Failed { cause: why } => {
                 self.freeze(state, &breach.subject, &Freeze::Failed { cause: why.clone() }, commit);
-                failing = Signal::Breach(Severity::Warning);
+                if let Judgement::Ran(_) = judgement {
+                    failing = Some(Signal::Breach(Severity::Warning));
+                }
                 cause = Some(why);
             }
         }
-        let expected_moment = moment(Some(expected), About::Data);
         // An end keeps the figures of the trouble that it ends.
-        let no_data_holds = missing != Signal::Calm;
+        let no_data_holds = matches!(missing, Some(Signal::Breach(_)));
         let no_cause = || no_data_holds.then(|| facts::of_trouble(assessment, None));
         let with_cause = || Some(facts::of_trouble(assessment, Some(cause?.clone())));
-        let missing_steps = (missing_policy, expected_moment);
-        move_alert(state, &no_data, (missing, None), Some(self.figures(&no_cause)), missing_steps, commit);
-        let failed_steps = (Policy::AT_ONCE, expected_moment);
-        move_alert(state, &failed, (failing, None), Some(self.figures(&with_cause)), failed_steps, commit);
+        let moment = moment(Some(expected), About::Data);
+        if let Some(signal) = missing {
+            let figures = Some(self.figures(&no_cause));
+            move_alert(state, &no_data, (signal, None), figures, (missing_policy, moment), commit);
+        }
+        if let Some(signal) = failing {
+            let figures = Some(self.figures(&with_cause));
+            move_alert(state, &failed, (signal, None), figures, (Policy::AT_ONCE, moment), commit);
+        }
     }
 
     fn figures<'b>(&'b self, make: &'b dyn Fn() -> Option<AlertFacts>) -> Figures<'b> {
@@ -215,7 +255,7 @@ impl<'a> Round<'a> {
         commit: &mut EvaluateCommit,
     ) {
         let Some(objective) = &assessment.objective else { return };
-        let today = day_of(self.now, &self.kpi.zone);
+        let today = day_of(self.as_of, &self.kpi.zone);
         let over: Vec<(AlertKey, Period)> = state
             .book
             .of(subject)

@@ -48,6 +48,8 @@ pub struct PullReport {
     pub trouble: Option<PullTrouble>,
     pub warnings: Vec<String>,
     pub at: Option<Timestamp>,
+    /// Nothing had ended since the last pull, so the source was not asked and nothing is known of it.
+    pub nothing_asked: bool,
 }
 
 /// Why a pull failed. Free of secrets.

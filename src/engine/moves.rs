@@ -40,7 +40,11 @@ pub(super) fn move_alert(
         alert.episode += fired_before;
         let renewed = renew(&mut alert, &stepped.changes, figures);
         match stepped.written {
-            Written::Nothing if !renewed => (Some(alert), None),
+            // What stands in an earlier pulse must stand in the one that replaces it.
+            Written::Nothing if !renewed => {
+                pulse(&alert, commit);
+                (Some(alert), None)
+            }
             Written::Pulse if !renewed && pulse(&alert, commit) => (Some(alert), None),
             // It is looked at once more below, then put back.
             Written::Nothing | Written::Pulse | Written::Whole => (None, Some((alert, stepped.changes))),
@@ -92,7 +96,10 @@ fn renew(alert: &mut Alert, changes: &[(Phase, Phase, Change)], figures: Option<
 /// Notes that a rule's alert goes on; false for alerts of no rule.
 fn pulse(alert: &Alert, commit: &mut EvaluateCommit) -> bool {
     let (Some(kpi), Some(rule)) = (alert.key.kpi(), alert.key.rule()) else { return false };
-    let pulse = Pulse(alert.key.digest(), alert.counters.last_bucket, alert.value);
+    if alert.phase != Phase::Firing {
+        return false;
+    }
+    let pulse = Pulse(alert.key.digest(), alert.counters.last_bucket, alert.value, alert.revision);
     match commit.pulses.last_mut().filter(|last| last.kpi == *kpi && last.rule == *rule) {
         Some(last) => last.alerts.push(pulse),
         None => commit.pulses.push(RulePulse { kpi: kpi.clone(), rule: rule.clone(), alerts: vec![pulse] }),

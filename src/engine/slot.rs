@@ -37,7 +37,9 @@ pub(super) fn slot(
             outdated = false;
         }
         revised = take_in(state, &kpi, pull, commit);
-        outage::pull(state, &kpi, pull, (now, event.slot), commit);
+        if !pull.nothing_asked {
+            outage::pull(state, &kpi, pull, (now, event.slot), commit);
+        }
     }
     if let (Some(before), false) = (last_slot, revised.is_empty()) {
         correct(state, setup, &kpi, &revised, (before, now), commit);
@@ -125,7 +127,7 @@ fn advance_clock(
     clock.waiting.retain(|waited| clock.rules.contains(&waited.rule) && !waiting.contains(waited));
     clock.waiting.extend(waiting);
     clock.last_slot = clock.last_slot.max(Some(event.slot));
-    if let Some(pull) = &event.pull {
+    if let Some(pull) = event.pull.as_ref().filter(|pull| !pull.nothing_asked) {
         clock.pulled_to = clock.pulled_to.max(pull.pulled_to);
         clock.last_pull_at = pull.at.or(clock.last_pull_at);
         let warning = (!pull.warnings.is_empty()).then(|| pull.warnings.join("; "));

@@ -9,8 +9,12 @@ use super::setup::Setup;
 use super::state::State;
 use super::{act, evaluate, moves, outage, slot};
 use crate::model::alert::{Alert, AlertFacts, AlertKey, Aspect, Phase, Subject};
-use crate::model::commit::NotifyCommit;
-use crate::notify::{self, Desk};
+use crate::model::commit::{EvaluateCommit, NotifyCommit};
+use crate::model::ids::RuleId;
+use crate::notify::{self, Desk, Groups};
+
+/// Alerts of one reminder that are given new figures; a message tells twenty one by one.
+const RENEWED_MAX: usize = 100;
 
 /// Takes one step. The state moves at once; the effects must be committed before anything is sent,
 /// evaluate half first. A commit that fails is tried again with the same effects.
@@ -36,18 +40,11 @@ fn wake(state: &mut State, setup: &Setup, now: Timestamp, effects: &mut Effects)
         state.groups.remove(&orphan);
         commit.groups_gone.push(orphan);
     }
-    renew_reminded(state, setup, now);
-    let book = &state.book;
-    let inhibited = |alert: &Alert| is_inhibited(book, setup, alert);
-    let desk = Desk {
-        catalog: &setup.catalog,
-        alert: &|key| book.get(key),
-        silences: &state.silences,
-        inhibited: &inhibited,
-        now,
-    };
-    notify::consider(&mut state.groups, &desk, &changed, commit);
-    notify::flush(&mut state.groups, &desk, &mut state.notifications, commit);
+    renew_reminded(state, setup, now, &mut effects.evaluate);
+    with_desk(state, setup, now, |groups, desk, notifications| {
+        notify::consider(groups, desk, &changed, commit);
+        notify::flush(groups, desk, notifications, commit);
+    });
     for key in &changed {
         state.changed.remove(key);
     }
@@ -56,18 +53,41 @@ fn wake(state: &mut State, setup: &Setup, now: Timestamp, effects: &mut Effects)
     forget(state, &effects.notify);
 }
 
-/// Reminders tell of alerts that have long not changed: with the figures of the newest slot. In memory only;
-/// the message keeps what it tells.
-fn renew_reminded(state: &mut State, setup: &Setup, now: Timestamp) {
-    for key in state.groups.reminded(now) {
+/// Lets the notify half work on what it reads and writes.
+pub(super) fn with_desk<R>(
+    state: &mut State,
+    setup: &Setup,
+    now: Timestamp,
+    work: impl FnOnce(&mut Groups, &Desk<'_>, &mut u64) -> R,
+) -> R {
+    let State { book, silences, groups, notifications, .. } = state;
+    let book = &*book;
+    let inhibited = |alert: &Alert| is_inhibited(book, setup, alert);
+    let desk = Desk { catalog: &setup.catalog, alert: &|key| book.get(key), silences, inhibited: &inhibited, now };
+    work(groups, &desk, notifications)
+}
+
+/// Reminders tell of alerts that have long not changed: with the figures of the newest slot.
+fn renew_reminded(state: &mut State, setup: &Setup, now: Timestamp, commit: &mut EvaluateCommit) {
+    let reminded = with_desk(state, setup, now, |groups, desk, _| notify::reminded(groups, desk));
+    let mut failed: Vec<RuleId> = Vec::new();
+    for key in reminded.into_iter().filter(|key| key.aspect == Aspect::Breach).take(RENEWED_MAX) {
+        if key.rule().is_none_or(|rule| failed.contains(rule)) {
+            continue;
+        }
         let newest_slot = key.kpi().and_then(|kpi| state.clocks.get(kpi)?.last_slot);
         let is_old = |facts: &AlertFacts| newest_slot.is_some_and(|slot| facts.at < slot);
         let Some(alert) = state.book.get(&key).filter(|alert| alert.phase == Phase::Firing) else { continue };
-        if alert.facts.as_deref().is_some_and(is_old)
-            && let Some(facts) = evaluate::figures_now(state, setup, alert)
-        {
-            let renewed = Alert { facts: Some(Arc::new(facts)), ..alert.clone() };
-            state.book.put(renewed);
+        if !alert.facts.as_deref().is_some_and(is_old) {
+            continue;
+        }
+        match evaluate::figures_now(state, setup, alert) {
+            Some(facts) => {
+                let renewed = Alert { facts: Some(Arc::new(facts)), ..alert.clone() };
+                moves::write(state, renewed, commit);
+            }
+            // One that has nothing to say now is not asked once more for each of its alerts.
+            None => failed.extend(key.rule().cloned()),
         }
     }
 }

@@ -371,7 +371,8 @@ fn a_rule_that_fails_on_three_series_is_not_tried_on_the_rest() {
     assert_eq!((effects.tally.verdicts, effects.tally.failures), (8, 8));
     let causes: std::collections::BTreeSet<_> =
         effects.evaluate.alerts.iter().filter_map(|alert| alert.facts.as_ref()?.cause.clone()).collect();
-    assert_eq!((effects.evaluate.alerts.len(), causes.len()), (8, 3), "{causes:?}");
+    // Three are told; of the others nothing is known.
+    assert_eq!((effects.evaluate.alerts.len(), causes.len()), (3, 3), "{causes:?}");
 }
 
 #[test]

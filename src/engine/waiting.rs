@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::evaluate::run_binding;
+use super::evaluate::run_waited;
 use super::event::Tally;
 use super::setup::Setup;
 use super::shape::is_outdated;
@@ -44,7 +44,7 @@ pub(super) fn run_ready(
             let Some(binding) = setup.bindings(owner).iter().find(|binding| binding.rule.def.id == waited.rule) else {
                 continue;
             };
-            tally += run_binding(state, setup, kpi, binding, (now, waited.slot), commit);
+            tally += run_waited(state, setup, kpi, binding, (now, waited.slot), commit);
         }
         if let Some(clock) = state.clocks.get_mut(owner) {
             clock.waiting = waiting.into_iter().map(|(_, slot)| slot).collect();

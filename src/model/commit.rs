@@ -76,9 +76,10 @@ pub struct RulePulse {
     pub alerts: Vec<Pulse>,
 }
 
-/// An alert (by its identity's digest), its newest bucket, and the figure that was watched.
+/// An alert (by its identity's digest), its newest bucket, the figure that was watched, and the alert's revision: one
+/// that was corrected later knows a newer figure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pulse(pub u64, pub Option<BucketIndex>, pub Option<f64>);
+pub struct Pulse(pub u64, pub Option<BucketIndex>, pub Option<f64>, pub u32);
 
 impl RulePulse {
     /// Brings alerts that were written when they last changed to where their newest slot left them.
@@ -86,9 +87,11 @@ impl RulePulse {
         let pulses: HashMap<u64, &Pulse> =
             pulses.iter().flat_map(|rule| &rule.alerts).map(|pulse| (pulse.0, pulse)).collect();
         for alert in alerts.iter_mut().filter(|alert| alert.phase == Phase::Firing) {
-            if let Some(Pulse(_, bucket, value)) = pulses.get(&alert.key.digest()) {
+            if let Some(Pulse(_, bucket, value, revision)) = pulses.get(&alert.key.digest()) {
                 alert.counters.last_bucket = alert.counters.last_bucket.max(*bucket);
-                alert.value = *value;
+                if *revision == alert.revision {
+                    alert.value = *value;
+                }
             }
         }
     }

@@ -4,6 +4,7 @@
 //! evaluation and its notification therefore loses nothing; the next look finds the same difference.
 //! Timers move from due instant to due instant, never from "now", so that a late wake shifts nothing.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -71,6 +72,23 @@ pub fn consider(groups: &mut Groups, desk: &Desk<'_>, changed: &[AlertKey], comm
     }
 }
 
+/// What hid some alerts is over: their groups look again, no sooner than they would have told anything.
+pub fn uncover(groups: &mut Groups, desk: &Desk<'_>, hid: &dyn Fn(&Alert) -> bool, commit: &mut NotifyCommit) {
+    let waits = |group: &&Group| {
+        group.members.iter().filter_map(|key| (desk.alert)(key)).any(|alert| {
+            alert.phase == Phase::Firing && news(group.told.get(&alert.key), alert).is_some() && hid(alert)
+        })
+    };
+    let waiting: Vec<Group> = groups.iter().filter(waits).cloned().collect();
+    for mut group in waiting {
+        let due = first_flush(&group, route_of(desk.catalog, &group.key), desk.now);
+        if group.next_flush.is_none_or(|at| due < at) {
+            group.next_flush = Some(due);
+            save(groups, commit, group);
+        }
+    }
+}
+
 /// Tells every group that is due. `numbered` hands out notification numbers.
 ///
 /// A late wake goes through each group's timers in their order, each as of its own instant: a reminder that a
@@ -131,8 +149,18 @@ fn news(told: Option<&Told>, alert: &Alert) -> Option<NotifyReason> {
         (Phase::Firing, Some(told)) if alert.severity < told.severity => Some(NotifyReason::Deescalated),
         (Phase::Firing, Some(told)) if alert.revision > told.revision => Some(NotifyReason::Correction),
         (Phase::Resolved, Some(_)) => Some(NotifyReason::Resolved),
+        // It waits to fire again; that it ended before is news all the same.
+        (Phase::Pending, Some(_)) if alert.resolved_at.is_some() => Some(NotifyReason::Resolved),
         (Phase::Inactive | Phase::Pending | Phase::Firing | Phase::Resolved, _) => None,
     }
+}
+
+/// The alert as its end is told.
+fn as_told(alert: &Alert, reason: NotifyReason) -> Cow<'_, Alert> {
+    if reason == NotifyReason::Resolved && alert.phase == Phase::Pending {
+        return Cow::Owned(Alert { phase: Phase::Resolved, ..alert.clone() });
+    }
+    Cow::Borrowed(alert)
 }
 
 /// One timer of a group, as of the instant it was due.
@@ -176,6 +204,12 @@ fn hidden_until(desk: &Desk<'_>, alert: &Alert, due: Timestamp) -> Option<Timest
         .or_else(|| (desk.inhibited)(alert).then(|| next_beat(due, INHIBITION_RECHECK, desk.now)))
 }
 
+/// Alerts that reminders due now would tell of.
+pub fn reminded(groups: &Groups, desk: &Desk<'_>) -> Vec<AlertKey> {
+    let due = groups.iter().filter_map(|group| Some((group, group.next_remind.filter(|at| *at <= desk.now)?)));
+    due.flat_map(|(group, at)| reminders(desk, group, at)).map(|(key, _)| key).collect()
+}
+
 /// Alerts still firing that nobody has taken on.
 fn reminders(desk: &Desk<'_>, group: &Group, due: Timestamp) -> Vec<(AlertKey, NotifyReason)> {
     group
@@ -198,8 +232,11 @@ fn tell(
     numbered: &mut u64,
     commit: &mut NotifyCommit,
 ) {
-    let told: Vec<(&Alert, NotifyReason)> =
-        items.iter().filter_map(|(key, reason)| (desk.alert)(key).map(|alert| (alert, *reason))).collect();
+    let shown: Vec<(Cow<'_, Alert>, NotifyReason)> = items
+        .iter()
+        .filter_map(|(key, reason)| (desk.alert)(key).map(|alert| (as_told(alert, *reason), *reason)))
+        .collect();
+    let told: Vec<(&Alert, NotifyReason)> = shown.iter().map(|(alert, reason)| (&**alert, *reason)).collect();
     let Some(reason) = told.iter().map(|(_, reason)| *reason).min() else { return };
     *numbered += 1;
     let id = format!("n{numbered}");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use crate::model::alert::{AlertKey, Phase};
+use crate::model::alert::AlertKey;
 use crate::model::ids::ReceiverId;
 use crate::model::notification::{Group, GroupKey};
 
@@ -50,13 +50,6 @@ impl Groups {
             .filter(|group| is_due(group.next_flush) || is_due(group.next_remind))
             .map(|group| group.key.clone())
             .collect()
-    }
-
-    /// Alerts that a reminder due at `now` would tell of.
-    pub fn reminded(&self, now: Timestamp) -> Vec<AlertKey> {
-        let due = self.groups.values().filter(|group| group.next_remind.is_some_and(|at| at <= now));
-        let firing = due.flat_map(|group| group.told.iter().filter(|(_, told)| told.phase == Phase::Firing));
-        firing.map(|(key, _)| key.clone()).collect()
     }
 
     /// When the next group has something to do.

@@ -13,7 +13,7 @@ mod section;
 mod tests;
 
 pub use compose::{compose, drill};
-pub use decide::{Desk, consider, flush};
+pub use decide::{Desk, consider, flush, reminded, uncover};
 pub use group::Groups;
 pub use mute::{is_silenced, silence_end};
 pub use route::{Destination, destination, matches};

@@ -133,7 +133,11 @@ fn read_kpi(kpi: &mut KpiView, name: &str) -> Fallible<Dynamic> {
         kpi.touch();
     }
     match kpi.assessment().kpi_figure(name) {
-        Some(figure) => measured(figure, "kpi", name, KPI_FIELDS),
+        // Of several KPIs the message must say which.
+        Some(figure) => {
+            let on = kpi.other.as_ref().map_or("kpi", |other| other.kpi.id.as_str());
+            measured(figure, on, name, KPI_FIELDS)
+        }
         None => Err(unknown("property", name, "kpi", KPI_FIELDS.iter().map(|field| field.name))),
     }
 }

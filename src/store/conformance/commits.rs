@@ -20,7 +20,9 @@ fn silence(id: &str) -> Silence {
 }
 
 fn pulse(alerts: &[(Alert, i64, f64)]) -> RulePulse {
-    let pulses = alerts.iter().map(|(alert, bucket, value)| Pulse(alert.key.digest(), Some(*bucket), Some(*value)));
+    let pulses = alerts
+        .iter()
+        .map(|(alert, bucket, value)| Pulse(alert.key.digest(), Some(*bucket), Some(*value), alert.revision));
     RulePulse { kpi: kpi(), rule: "r".into(), alerts: pulses.collect() }
 }
 
