@@ -104,6 +104,10 @@ impl<'a> Round<'a> {
             for objective in binding.objectives_of(&labels) {
                 let target = Target { rule: &binding.rule, labels: &labels, objective: objective.as_ref() };
                 let assessment = self.assess(state, binding, &labels, objective.clone());
+                if matches!(assessment.period(), Err(Unmeasurable::OutsidePeriod)) {
+                    self.end_old_periods(state, &target.subject(&self.kpi.id), &assessment, None, commit);
+                    continue;
+                }
                 let run = if failures < FAILURES_MAX {
                     let others = self.others(state, &binding.rule, &assessment);
                     Judgement::Ran(self.setup.rules.run(&binding.rule, &assessment, others))

@@ -43,8 +43,11 @@ pub(super) fn pull(
         }
         None => {
             known.failures = 0;
-            known.last_ok = Some(now);
-            known.last_error = None;
+            // A refused query is no answer to go by, and a replayed slot was not pulled at its own time.
+            if query_wrong.is_none() {
+                known.last_ok = known.last_ok.max(pull.at.or(Some(now)));
+            }
+            known.last_error = query_wrong.map(|trouble| trouble.message.clone());
         }
     }
     if *known != before {

@@ -28,6 +28,8 @@ use crate::model::unit::{Category, Direction, Kind, Language, Unit};
 use crate::model::verdict::Severity;
 use crate::rule::{RuleSet, ScriptFiles, on_large_stack};
 
+#[path = "ends_tests.rs"]
+mod ends;
 #[path = "many_tests.rs"]
 mod many;
 #[path = "shape_tests.rs"]
@@ -217,7 +219,7 @@ impl Bench {
         let stored = StoredState {
             alerts: alerts.collect(),
             pulses: Vec::new(),
-            episodes: std::collections::HashMap::new(),
+            episodes: old.episodes.clone(),
             groups: old.groups.iter().cloned().collect(),
             silences: old.silences.clone(),
             clocks: old.clocks.values().cloned().collect(),

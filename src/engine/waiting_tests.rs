@@ -8,13 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{catalog, kpi, rule, slot};
 use crate::engine::{Event, PullReport, Setup, SlotEvent, State, step};
-use crate::model::alert::{Change, Phase};
+use crate::model::alert::{Aspect, Change, Phase};
 use crate::model::commit::StoredState;
 use crate::model::grain::Grain;
 use crate::model::ids::{KpiId, Labels, SeriesKey};
 use crate::model::kpi::Kpi;
 use crate::model::observation::Observation;
-use crate::model::rule::ParamValue;
+use crate::model::rule::{ParamValue, Patience};
 use crate::model::schedule::Schedule;
 use crate::rule::{RuleSet, ScriptFiles, on_large_stack};
 
@@ -23,10 +23,15 @@ const SCRIPT: &str = "fn evaluate(kpi, p) { above(kpi.value, p.stock.value) }";
 const SIDECAR: &str = "parameters:\n  stock: {type: kpi, help: what is there}\n";
 
 fn setup(stock_schedule: &str, stock_grain: Grain) -> Setup {
+    patient(stock_schedule, stock_grain, 1)
+}
+
+fn patient(stock_schedule: &str, stock_grain: Grain, buckets: u32) -> Setup {
     let orders = Kpi { id: "orders".into(), ..kpi() };
     let schedule = Schedule::parse(stock_schedule).expect("a schedule");
     let stock = Kpi { id: "stock".into(), schedule, grain: stock_grain, ..kpi() };
     let mut rule = rule(SCRIPT);
+    rule.for_ = Some(Patience::Buckets(buckets));
     rule.on = vec!["orders".into()];
     rule.with = BTreeMap::from([("stock".to_owned(), ParamValue::Text("stock".to_owned()))]);
     let mut catalog = catalog(kpi(), vec![rule], Vec::new());
@@ -41,19 +46,26 @@ fn setup(stock_schedule: &str, stock_grain: Grain) -> Setup {
 }
 
 /// One KPI's slot with one value, some hours after six; gives the rule's runs and what they changed.
-fn arrives(state: &mut State, setup: &Setup, kpi: &str, (day, hours): (i64, i64), value: f64) -> (u64, Vec<Change>) {
+fn arrives(state: &mut State, setup: &Setup, kpi: &str, at: (i64, i64), value: f64) -> (u64, Vec<Change>) {
+    brings(state, setup, kpi, at, &[value])
+}
+
+/// The same with the values of the last buckets, oldest first.
+fn brings(state: &mut State, setup: &Setup, kpi: &str, (day, hours): (i64, i64), values: &[f64]) -> (u64, Vec<Change>) {
     let at = later(day, hours);
     let definition = &setup.catalog.kpis[&KpiId::from(kpi)];
-    let observation = Observation {
+    let newest = definition.grain.last_ended(at, &definition.zone);
+    let observation = |(back, value): (usize, &f64)| Observation {
         series: SeriesKey { kpi: kpi.into(), labels: Labels::total() },
-        bucket: definition.grain.last_ended(at, &definition.zone),
-        value,
+        bucket: newest - back as i64,
+        value: *value,
         parts: None,
         provisional: false,
         known_at: at,
         assumed: false,
     };
-    let pull = PullReport { observations: vec![observation], at: Some(at), ..PullReport::default() };
+    let observations = values.iter().rev().enumerate().map(observation).collect();
+    let pull = PullReport { observations, at: Some(at), ..PullReport::default() };
     let event = SlotEvent { kpi: kpi.into(), slot: at, pull: Some(pull), only: None, retry_at: None };
     let effects = on_large_stack(|| step(state, setup, Event::Slot(event), at));
     (effects.tally.verdicts, effects.evaluate.transitions.into_iter().map(|transition| transition.change).collect())
@@ -119,4 +131,26 @@ fn what_came_late_is_judged_again() {
     assert_eq!(arrives(&mut state, &setup, "orders", (2, 0), 7.0), (1, vec![]));
     // The stock's slot is tried again and brings another figure.
     assert_eq!(arrives(&mut state, &setup, "stock", (2, 0), 5.0).0, 1);
+}
+
+#[test]
+fn a_figure_of_an_older_bucket_is_not_compared() {
+    let (setup, mut state) = (setup("daily 08:00", Grain::Day), State::default());
+    arrives(&mut state, &setup, "orders", (2, 0), 5.0);
+    arrives(&mut state, &setup, "stock", (2, 2), 9.0);
+    arrives(&mut state, &setup, "orders", (3, 0), 10.0);
+    // Today's stock did not come: ten orders are not held against yesterday's nine.
+    assert_eq!(brings(&mut state, &setup, "stock", (3, 2), &[]), (1, vec![Change::Pended]));
+    let waits = state.book.sorted().into_values().next().expect("it waits").clone();
+    assert_eq!(waits.key.aspect, Aspect::NoData);
+}
+
+#[test]
+fn each_slot_that_waited_is_judged_on_its_own_figures() {
+    let (setup, mut state) = (patient("daily 08:00", Grain::Day, 2), State::default());
+    arrives(&mut state, &setup, "orders", (2, 0), 10.0);
+    arrives(&mut state, &setup, "orders", (3, 0), 10.0);
+    // The stock's source was slow for two days.
+    let (verdicts, changes) = brings(&mut state, &setup, "stock", (3, 2), &[9.0, 9.0]);
+    assert_eq!((verdicts, changes), (2, vec![Change::Pended, Change::Fired]));
 }

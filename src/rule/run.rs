@@ -128,6 +128,8 @@ impl CompiledRule {
                 who: proposal.who.as_deref().map(PersonId::from),
                 by: proposal.by,
             })
+            // What to do can't hang on a figure that there is not.
+            .filter(|suggestion| !suggestion.say.figures.values().any(|figure| *figure == Figure::Unknown))
             .collect();
         (text, suggestions)
     }

@@ -19,7 +19,7 @@ pub enum StoreError {
     #[error("{} is not a vigie state database ({found}): point `state:` to another path", path.display())]
     Foreign { path: PathBuf, found: String },
     /// Its content can't be trusted; the file was left as it is.
-    #[error("state database {} is damaged ({detail}): restore it with `vigie restore`, or move it away to start anew", path.display())]
+    #[error("state database {} is damaged ({detail}): put a copy made before in its place, or move it away to start anew", path.display())]
     Corrupt { path: PathBuf, detail: String },
     /// Another process works on it.
     #[error("state database {} is in use by {}: stop that process, or use another `state:`", path.display(), holder(*pid))]

@@ -38,6 +38,8 @@ struct Kept {
     time: ReadingTime,
     labels: Labels,
     cells: Vec<String>,
+    /// Why the row can't be trusted, if so.
+    misfit: Option<String>,
     origin: String,
 }
 
@@ -56,6 +58,8 @@ struct Reading<'a> {
 
 /// Where the columns of one file stand.
 struct Places {
+    /// Of the header.
+    columns: usize,
     time: usize,
     numbers: Vec<usize>,
     labels: Vec<usize>,
@@ -102,7 +106,8 @@ impl<'a> Reading<'a> {
         let places = self.places(name, &record)?;
         while reader.read_record(&mut record).map_err(unreadable)? {
             let line = record.position().map_or(0, csv::Position::line) + lines_cut as u64;
-            self.read_row(&record, &places, || format!("{name}:{line}"))?;
+            let misfit = misfit(&record, &places);
+            self.read_row(&record, (&places, misfit), || format!("{name}:{line}"))?;
         }
         Ok(())
     }
@@ -127,6 +132,7 @@ impl<'a> Reading<'a> {
             }
         };
         Ok(Places {
+            columns: header.len(),
             time: find(&self.query.time)?,
             numbers: self.numbers.iter().map(|(name, _)| find(name)).collect::<Result<_, _>>()?,
             labels: self.kpi.dimensions.iter().map(|name| find(name)).collect::<Result<_, _>>()?,
@@ -136,7 +142,7 @@ impl<'a> Reading<'a> {
     fn read_row(
         &mut self,
         record: &StringRecord,
-        places: &Places,
+        (places, misfit): (&Places, Option<String>),
         origin: impl Fn() -> String,
     ) -> Result<(), SourceError> {
         let cell = |at: usize| record.get(at).unwrap_or_default();
@@ -163,7 +169,7 @@ impl<'a> Reading<'a> {
             self.rows.undated(raw, &origin());
             return Ok(());
         };
-        for ((_, column), at) in self.numbers.iter_mut().zip(&places.numbers) {
+        for ((_, column), at) in self.numbers.iter_mut().zip(&places.numbers).filter(|_| misfit.is_none()) {
             column.see(cell(*at));
         }
         if !self.rows.wants(time) {
@@ -172,7 +178,7 @@ impl<'a> Reading<'a> {
         let dimension = |name: &str| self.kpi.dimensions.iter().position(|dimension| dimension == name);
         let labels = labels_of(self.kpi, |name| dimension(name).map(|index| cell(places.labels[index])));
         let cells = places.numbers.iter().map(|at| cell(*at).to_owned()).collect();
-        self.kept.push(Kept { time, labels, cells, origin: origin() });
+        self.kept.push(Kept { time, labels, cells, misfit, origin: origin() });
         Ok(())
     }
 
@@ -192,7 +198,8 @@ impl<'a> Reading<'a> {
             let numerator = next(&self.query.numerator);
             let denominator = next(&self.query.denominator);
             let cells = ValueCells { value, numerator, denominator, n: next(&self.query.n) };
-            self.rows.push(row.time, row.labels, cells.into_value(), row.origin);
+            let value = row.misfit.map_or_else(|| cells.into_value(), ReadingValue::Unreadable);
+            self.rows.push(row.time, row.labels, value, row.origin);
         }
         self.rows.finish()
     }
@@ -225,6 +232,15 @@ impl<'a> Reading<'a> {
         }
         Ok(marks)
     }
+}
+
+/// What is wrong with a row that does not fit its header: a delimiter inside a number moves all that follows. Empty
+/// fields at the end are harmless, and so are missing ones that nobody asks for.
+fn misfit(record: &StringRecord, places: &Places) -> Option<String> {
+    let filled = record.iter().rposition(|field| !field.is_empty()).map_or(0, |last| last + 1);
+    let needed = places.numbers.iter().chain(&places.labels).chain([&places.time]).max().map_or(0, |last| last + 1);
+    let fits = filled <= places.columns && (filled == 0 || record.len() >= needed);
+    (!fits).then(|| format!("a row of {} fields, where the header has {}", record.len(), places.columns))
 }
 
 #[cfg(test)]

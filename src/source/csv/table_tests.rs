@@ -235,3 +235,13 @@ fn a_passed_deadline_ends_the_work() {
     let outcome = runtime.block_on(build(CsvConfig::new("a.csv"), folder.path()).pull(&request));
     refused(outcome, ErrorClass::Deadline, &["a.csv"]);
 }
+
+#[test]
+fn a_row_that_does_not_fit_its_header_is_not_believed() {
+    let misfit = |fields: usize| ReadingValue::Unreadable(format!("a row of {fields} fields, where the header has 2"));
+    // A thousands separator that is the delimiter too: 1,234.50 is not 1.
+    let found = pull("date,total\n2026-05-01,1,234.50\n2026-05-02,3.50\n").unwrap();
+    assert_eq!(values(&found), [misfit(3), ReadingValue::Number(3.5)]);
+    let found = pull("date;total\n2026-05-01\n2026-05-02;4;\n;;\n\n").unwrap();
+    assert_eq!(values(&found), [misfit(1), ReadingValue::Number(4.0)]);
+}

@@ -1,0 +1,160 @@
+//! What must be told although something else comes in between.
+
+use jiff::SignedDuration;
+
+use super::{Bench, catalog, changes, kpi, labelled, observed, rule, slot};
+use crate::engine::{Event, PullReport, PullTrouble, SlotEvent};
+use crate::model::action::{Action, ActionKind};
+use crate::model::alert::{Alert, Aspect, Phase};
+use crate::model::ids::{KpiId, Labels, SilenceId};
+use crate::model::notification::{Matcher, NotifyReason};
+use crate::model::rule::{Patience, SeriesChoice};
+
+const ABOVE_FIVE: &str = "fn evaluate(kpi, p) { above(kpi.value, 5) }";
+
+fn patient(interval_days: i64) -> Bench {
+    let mut rule = rule(ABOVE_FIVE);
+    rule.for_ = Some(Patience::Buckets(2));
+    let mut catalog = catalog(kpi(), vec![rule], Vec::new());
+    catalog.route.interval = SignedDuration::from_hours(24 * interval_days);
+    Bench::new(catalog)
+}
+
+#[test]
+fn an_end_is_told_although_the_breach_came_back_for_a_moment() {
+    let mut bench = patient(5);
+    bench.feed("9");
+    bench.feed("9");
+    assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::First)]);
+    for word in ["1", "9", "1"] {
+        bench.feed(word);
+        assert_eq!(bench.told(), [], "the interval is not over");
+    }
+    bench.feed("1");
+    bench.feed("1");
+    assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::Resolved)]);
+    assert!(bench.state.book.is_empty() && bench.state.groups.iter().next().is_none());
+}
+
+#[test]
+fn an_end_is_told_while_the_alert_waits_to_fire_again() {
+    let mut bench = patient(2);
+    bench.feed("9");
+    bench.feed("9");
+    bench.told();
+    bench.feed("1");
+    bench.feed("9");
+    let effects = bench.step(Event::Wake);
+    let section = &effects.notify.deliveries[0].message.sections[0];
+    assert_eq!((section.reason, section.resolved), (NotifyReason::Resolved, true));
+    // It fires again: that is news, of another episode.
+    bench.feed("9");
+    bench.feed("9");
+    assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::First)]);
+    assert_eq!(bench.alert(Aspect::Breach).map(|alert| (alert.episode, alert.resolved_at)), Some((2, None)));
+}
+
+#[test]
+fn a_slot_that_asked_nothing_says_nothing_of_the_source() {
+    let mut bench = Bench::simple(ABOVE_FIVE);
+    bench.feed("x");
+    bench.feed("x");
+    assert!(bench.alert(Aspect::Outage).is_some_and(|alert| alert.phase == Phase::Firing));
+    let last_ok = bench.state.sources["s"].last_ok;
+    let at = slot(bench.day);
+    let pull = PullReport { at: Some(at), nothing_asked: true, ..PullReport::default() };
+    let event = SlotEvent { slot: at, pull: Some(pull), ..idle("k".into()) };
+    let effects = bench.step(Event::Slot(event));
+    assert_eq!((changes(0, &effects), bench.state.sources["s"].last_ok), (vec![], last_ok));
+    assert!(bench.state.clocks[&KpiId::from("k")].open.is_some(), "the failed pull is still to be tried again");
+}
+
+fn idle(kpi: KpiId) -> SlotEvent {
+    SlotEvent { kpi, slot: slot(1), pull: None, only: None, retry_at: None }
+}
+
+#[test]
+fn series_that_fail_here_and_there_leave_the_others_alone() {
+    let mut kpi = kpi();
+    kpi.dimensions = vec!["d".to_owned()];
+    let mut rule = rule("fn evaluate(kpi, p) { if kpi.value > 90 { return [1][7]; } above(kpi.value, 5) }");
+    rule.series = SeriesChoice::Each(vec!["d".to_owned()]);
+    let mut bench = Bench::new(catalog(kpi, vec![rule], Vec::new()));
+    let series = |n: i64| {
+        let labels = Labels::from_iter([("d", format!("{n:02}"))]);
+        labelled(&labels, 2, if n % 2 == 0 { 99.0 } else { 9.0 }, false)
+    };
+    let effects = bench.slot((0..20).map(series).collect(), None);
+    assert_eq!((effects.tally.verdicts, effects.tally.failures), (20, 10));
+    let firing = |aspect| effects.evaluate.alerts.iter().filter(|alert: &&Alert| alert.key.aspect == aspect).count();
+    assert_eq!((firing(Aspect::Breach), firing(Aspect::Failed)), (10, 10));
+}
+
+#[test]
+fn a_failing_run_says_nothing_of_missing_data() {
+    let mut bench = Bench::simple("fn evaluate(kpi, p) { if kpi.value > 90 { return [1][7]; } above(kpi.value, 5) }");
+    for word in ["1", ".", ".", ".", "."] {
+        bench.feed(word);
+    }
+    assert!(bench.alert(Aspect::NoData).is_some_and(|alert| alert.phase == Phase::Firing));
+    assert_eq!(changes(6, &bench.feed("99")), ["6 failed fired"]);
+    // Missing data in turn says nothing of the script.
+    assert_eq!(changes(7, &bench.feed(".")), Vec::<String>::new());
+    assert_eq!(changes(8, &bench.feed("1")), ["8 no_data recovered", "8 failed recovered"]);
+}
+
+#[test]
+fn a_silence_ended_early_is_over() {
+    let mut bench = Bench::simple(ABOVE_FIVE);
+    let act = |bench: &mut Bench, what| bench.step(Event::Act(Action { by: "claire".to_owned(), what }));
+    let matcher = Matcher { kpi: vec!["k".into()], ..Matcher::default() };
+    let until = slot(bench.day + 30);
+    let effects = act(&mut bench, ActionKind::Silence { matcher, until, why: "stocktaking".to_owned() });
+    let silence: SilenceId = effects.evaluate.silences[0].id.clone();
+    bench.feed("9");
+    assert_eq!(bench.told(), []);
+    assert_eq!(bench.state.next_wake(), Some(until));
+    let effects = act(&mut bench, ActionKind::EndSilence { silence });
+    assert_eq!(effects.notify.groups.len(), 1, "the timer is written");
+    assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::First)]);
+}
+
+#[test]
+fn a_rule_without_conditions_is_corrected_too() {
+    let mut bench = Bench::simple("fn evaluate(kpi, p) { if kpi.value > 5 { warning(\"high\") } else { ok() } }");
+    bench.feed("9");
+    assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::First)]);
+    let (revised, newer) = (observed(bench.day, 1.0, false), observed(bench.day + 1, 8.0, false));
+    assert_eq!(changes(2, &bench.slot(vec![revised, newer], None)), ["2 breach corrected"]);
+    assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::Correction)]);
+}
+
+#[test]
+fn a_correction_after_it_fired_again_is_told() {
+    let mut bench = patient(0);
+    bench.feed("9");
+    bench.feed("9");
+    bench.told();
+    let (revised, newer) = (observed(bench.day, 1.0, false), observed(bench.day + 1, 8.0, false));
+    bench.slot(vec![revised, newer], None);
+    assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::Correction)]);
+    // Ended and back within one interval: nobody hears of either.
+    bench.feed("1");
+    bench.feed("9");
+    bench.feed("9");
+    assert_eq!(bench.told(), []);
+    let (revised, newer) = (observed(bench.day, 2.0, false), observed(bench.day + 1, 8.0, false));
+    bench.slot(vec![revised, newer], None);
+    assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::Correction)]);
+}
+
+#[test]
+fn a_source_is_out_only_after_two_pulls_that_asked() {
+    let mut bench = Bench::simple(ABOVE_FIVE);
+    let trouble = || Some(PullTrouble { message: "down".to_owned(), whole_source: true });
+    bench.slot(Vec::new(), trouble());
+    let nothing = PullReport { nothing_asked: true, ..PullReport::default() };
+    bench.step(Event::Slot(SlotEvent { pull: Some(nothing), slot: slot(bench.day), ..idle("k".into()) }));
+    bench.slot(Vec::new(), trouble());
+    assert!(bench.alert(Aspect::Outage).is_some_and(|alert| alert.phase == Phase::Firing));
+}
