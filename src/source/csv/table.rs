@@ -237,7 +237,7 @@ impl<'a> Reading<'a> {
 /// What is wrong with a row that does not fit its header: a delimiter inside a number moves all that follows. Empty
 /// fields at the end are harmless, and so are missing ones that nobody asks for.
 fn misfit(record: &StringRecord, places: &Places) -> Option<String> {
-    let filled = record.iter().rposition(|field| !field.is_empty()).map_or(0, |last| last + 1);
+    let filled = (0..record.len()).rfind(|at| !record[*at].is_empty()).map_or(0, |last| last + 1);
     let needed = places.numbers.iter().chain(&places.labels).chain([&places.time]).max().map_or(0, |last| last + 1);
     let fits = filled <= places.columns && (filled == 0 || record.len() >= needed);
     (!fits).then(|| format!("a row of {} fields, where the header has {}", record.len(), places.columns))
