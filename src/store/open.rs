@@ -227,7 +227,7 @@ fn writer_options(path: &Path) -> SqliteConnectOptions {
         // Bounds what the log keeps on disk after a large commit.
         .pragma("journal_size_limit", (64 << 20).to_string())
         .pragma("temp_store", "MEMORY")
-        .pragma("cache_size", "-16384")
+        .pragma("cache_size", "-6144")
         .disable_statement_logging()
 }
 

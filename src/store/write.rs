@@ -10,8 +10,9 @@ use sqlx::{Connection, SqliteConnection};
 use super::error::{Failure, StoreError};
 use super::open::{Store, blocking};
 
-/// Most rows handed to one statement; bounds the size of its argument.
-const ROWS_PER_STATEMENT_MAX: usize = 10_000;
+/// Most rows handed to one statement. SQLite keeps each page that a statement changes until it ends, and every row of
+/// another series is another page: this bounds it to a few MB.
+const ROWS_PER_STATEMENT_MAX: usize = 500;
 
 /// A piece of work that is written whole or not at all. May run twice, the first run being undone.
 pub(super) trait Write: Sync {
