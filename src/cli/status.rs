@@ -16,7 +16,7 @@ use crate::model::commit::{KpiClock, StoredState};
 use crate::model::grain::BucketIndex;
 use crate::model::ids::ReceiverId;
 use crate::model::kpi::Kpi;
-use crate::model::observation::Observation;
+use crate::model::observation::{Observation, Rejection};
 use crate::model::unit::Language;
 use crate::model::verdict::Severity;
 use crate::store::Store;
@@ -34,7 +34,8 @@ pub(super) async fn status(out: &mut Out, paths: &[PathBuf], now: Timestamp) -> 
     for kpi in config.catalog.kpis.values() {
         let clock = stored.clocks.iter().find(|clock| clock.kpi == kpi.id);
         let newest = newest(&store, kpi, clock).await?;
-        kpis.push(Standing::of(kpi, clock, newest, now));
+        let rejected = store.rejections(&kpi.id).await?;
+        kpis.push(Standing { rejected, ..Standing::of(kpi, clock, newest, now) });
     }
     if out.is_json() {
         records(out, &config, &daemon, &kpis, (&stored, &queue))?;
@@ -72,6 +73,8 @@ struct Standing<'a> {
     /// How long the next bucket has been due.
     late: Option<SignedDuration>,
     age: Option<SignedDuration>,
+    /// Readings that were refused, newest first.
+    rejected: Vec<Rejection>,
 }
 
 impl<'a> Standing<'a> {
@@ -80,7 +83,8 @@ impl<'a> Standing<'a> {
         let next = bucket.map(|bucket| kpi.grain.bucket(bucket.index + 1, &kpi.zone));
         let late = next.map(|next| now.duration_since(due_at(kpi, &next))).filter(SignedDuration::is_positive);
         let as_of = bucket.map(|bucket| bucket.end);
-        Standing { kpi, clock, newest, as_of, late, age: as_of.map(|end| now.duration_since(end)) }
+        let age = as_of.map(|end| now.duration_since(end));
+        Standing { kpi, clock, newest, as_of, late, age, rejected: Vec::new() }
     }
 
     fn value(&self) -> Option<String> {
@@ -146,6 +150,7 @@ fn records(
             "last_slot": clock.and_then(|clock| clock.last_slot),
             "last_pull_at": clock.and_then(|clock| clock.last_pull_at),
             "last_error": clock.and_then(|clock| clock.last_error.as_ref()),
+            "rejected": standing.rejected.len(), "newest_rejected": standing.rejected.first(),
             "open_slot": open.map(|open| open.slot), "retry_at": open.and_then(|open| open.retry_at),
         }))?;
     }
@@ -226,7 +231,11 @@ fn kpi_table(out: &mut Out, kpis: &[Standing<'_>], now: Timestamp) -> anyhow::Re
             format!("slot {} is open: {tries}{retry}", moment(open.slot, &kpi.zone))
         });
         let error = standing.clock.and_then(|clock| clock.last_error.as_deref()).map(clean);
-        let remarks: Vec<String> = [open, error].into_iter().flatten().collect();
+        let refused = standing.rejected.first().map(|newest| {
+            let count = counted(standing.rejected.len(), "refused reading");
+            clean(&format!("{count}, newest {}: {:?}, {}", newest.origin, newest.raw, newest.cause))
+        });
+        let remarks: Vec<String> = [open, error, refused].into_iter().flatten().collect();
         if !remarks.is_empty() {
             table.remark(remarks.join(" · "));
         }
