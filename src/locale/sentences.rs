@@ -30,6 +30,8 @@ pub fn unmeasurable(lang: Language, missing: &Unmeasurable, zone: &TimeZone) -> 
         }
         (Language::Fr, Unmeasurable::ZeroDenominator) => "le dénominateur du ratio est nul".to_owned(),
         (Language::En, Unmeasurable::ZeroDenominator) => "the ratio's denominator is zero".to_owned(),
+        (Language::Fr, Unmeasurable::ZeroReference) => "la valeur de référence est nulle pour l'instant".to_owned(),
+        (Language::En, Unmeasurable::ZeroReference) => "the figure to compare with is zero for now".to_owned(),
         (Language::Fr, Unmeasurable::NoHistory) => "pas d'historique pour comparer".to_owned(),
         (Language::En, Unmeasurable::NoHistory) => "no history to compare with".to_owned(),
         (Language::Fr, Unmeasurable::OutsidePeriod) => "hors de la période de l'objectif".to_owned(),
