@@ -176,7 +176,8 @@ impl<'a> Round<'a> {
                 );
             }
             Verdict::Hold { reason } => {
-                self.freeze(state, &breach.subject, &Freeze::Hold { reason: reason.key.clone() }, commit);
+                let hold = Freeze::Hold { reason: reason.key.clone(), said: reason.said.clone() };
+                self.freeze(state, &breach.subject, &hold, commit);
             }
             Verdict::NoData { missing: why, .. } => {
                 if matches!(why, Unmeasurable::Late { .. } | Unmeasurable::NoData | Unmeasurable::Incomplete { .. }) {

@@ -254,6 +254,9 @@ fn problems_have_positions_and_suggestions() {
         "fn evaluate(kpi, p) { ok().say(\"{kpi.titel}\") }",
         "unknown placeholder '{kpi.titel}'; did you mean 'title'?",
     );
+    let texts = "texts:\n  too_early: {fr: tôt, en: early}\n";
+    let held = problems("fn evaluate(kpi, p) { hold(\"too_erly\") }", Some(texts), &[]);
+    assert!(held[0].contains("no text 'too_erly' in the sidecar; did you mean 'too_early'?"), "{held:?}");
     check_problem("fn evaluate(kpi, p) { eval(\"1\") }", "'eval' is not available in rules");
     check_problem("import \"x\" as y; fn evaluate(kpi, p) { ok() }", "'import' is not available in rules");
     check_problem("fn evaluate(kpi, objective, p) { ok() }", "KPI 'revenue' has none");
