@@ -35,7 +35,7 @@ fn check(policy: Policy, script: &str, expected: &str) {
             'c' => Signal::Breach(Critical),
             'i' => Signal::Breach(Info),
             '-' => Signal::Between { floor: Warning },
-            'h' => Signal::Freeze(Freeze::Hold { reason: "test".into() }),
+            'h' => Signal::Freeze(Freeze::Hold { reason: "test".into(), said: None }),
             'E' => Signal::End(EndReason::Removed),
             _ => Signal::Calm,
         };
@@ -135,7 +135,7 @@ fn signals() -> impl Strategy<Value = Signal> {
         2 => Just(Signal::Breach(Critical)),
         3 => Just(Signal::Calm),
         1 => Just(Signal::Between { floor: Warning }),
-        1 => Just(Signal::Freeze(Freeze::Hold { reason: String::new() })),
+        1 => Just(Signal::Freeze(Freeze::Hold { reason: String::new(), said: None })),
         1 => Just(Signal::End(EndReason::Removed)),
     ]
 }

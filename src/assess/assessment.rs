@@ -106,6 +106,12 @@ pub(super) fn value_of(point: Point) -> Measured<f64> {
     if point.value.is_nan() { Err(Unmeasurable::ZeroDenominator) } else { Ok(point.value) }
 }
 
+/// A quotient of two measured figures. A zero below is an accident of the data, never a fault of the rule that asks.
+pub(super) fn quotient(numerator: f64, denominator: f64) -> Measured<f64> {
+    if denominator == 0.0 { Err(Unmeasurable::ZeroReference) } else { Ok(numerator / denominator) }
+}
+
+/// What no data can make sense of: a rule that asks for it has failed.
 pub(super) fn not_defined<T>(what: &str) -> Measured<T> {
     Err(Unmeasurable::NotDefined { what: what.to_owned() })
 }

@@ -172,7 +172,9 @@ pub const OBJECTIVE_FIELDS: &[Field] = &[
     field("shortfall", FieldUnit::Kpi, "how far on the bad side of the trajectory; 0 on the good side", |a| {
         a.shortfall().map(|value| a.quantity(value))
     }),
-    field("shortfall_ratio", FieldUnit::Ratio, "shortfall over expected", |a| a.shortfall_ratio().map(Figure::Ratio)),
+    field("shortfall_ratio", FieldUnit::Ratio, "shortfall over expected; 1 where zero is expected", |a| {
+        a.shortfall_ratio().map(Figure::Ratio)
+    }),
     field("progress", FieldUnit::Ratio, "share of the way from the baseline to the target", |a| {
         a.progress().map(Figure::Ratio)
     }),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, ToSpan};
 
-use super::assessment::{Assessment, not_defined, value_of};
+use super::assessment::{Assessment, not_defined, quotient, value_of};
 use super::elapsed::{Elapsed, covered_days};
 use super::trajectory::{Course, expected_on_way, has_milestones, more_is_good};
 use super::window::{Aggregate, Span};
@@ -13,6 +13,9 @@ use crate::model::grain::{BucketIndex, day_of, start_of_day};
 use crate::model::kpi::Kpi;
 use crate::model::objective::{Measure, Objective, Target};
 use crate::model::period::Period;
+
+/// What a shortfall is worth where the trajectory expects zero: all of it, beyond any sensible limit of a rule.
+const SHORTFALL_OF_NOTHING: f64 = 1.0;
 
 /// What the getters of an objective share; computed once per assessment.
 #[derive(Clone, Debug)]
@@ -159,9 +162,9 @@ impl Assessment {
         Ok(self.actual()? - self.expected()?)
     }
 
-    /// Drift over expected.
+    /// Drift over expected; unmeasurable against an expected value of zero.
     pub fn drift_ratio(&self) -> Measured<f64> {
-        ratio(self.drift()?, self.expected()?.abs(), "a drift relative to an expected value of zero")
+        quotient(self.drift()?, self.expected()?.abs())
     }
 
     /// Drift in working days of the planned rate; negative is behind (for a target from above: over it).
@@ -173,7 +176,7 @@ impl Assessment {
         }
         let way = target.figure(standing.actual) - standing.start.clone()?;
         let rate = way.abs() / standing.elapsed.rate_days().1;
-        let days = ratio(self.drift()?, rate, "a drift in days where the way to the target has no length")?;
+        let days = quotient(self.drift()?, rate)?;
         Ok(if more_is_good(target) { days } else { -days })
     }
 
@@ -188,13 +191,13 @@ impl Assessment {
         Ok(if more_is_good(objective.target) { -drift } else { drift }.max(0.0))
     }
 
-    /// Shortfall over expected.
+    /// Shortfall over expected; 1 where nothing is expected, so that any excess over a target of zero is a breach.
     pub fn shortfall_ratio(&self) -> Measured<f64> {
-        let shortfall = self.shortfall()?;
+        let (shortfall, expected) = (self.shortfall()?, self.expected()?.abs());
         if shortfall == 0.0 {
             return Ok(0.0);
         }
-        ratio(shortfall, self.expected()?.abs(), "a shortfall relative to an expected value of zero")
+        Ok(if expected == 0.0 { SHORTFALL_OF_NOTHING } else { shortfall / expected })
     }
 
     /// Share of the way from the baseline (0 for sums) to the target that is done.
@@ -202,12 +205,12 @@ impl Assessment {
         let standing = self.standing()?;
         let start = standing.start.clone()?;
         let way = self.target()? - start;
-        ratio(standing.actual - start, way, "the progress on a way whose baseline is the target")
+        quotient(standing.actual - start, way)
     }
 
     /// Actual over target.
     pub fn attainment(&self) -> Measured<f64> {
-        ratio(self.actual()?, self.target()?, "the attainment of a target of zero")
+        quotient(self.actual()?, self.target()?)
     }
 
     /// Where the period ends if the present pace holds.
@@ -221,11 +224,11 @@ impl Assessment {
         let done = standing.actual - start;
         if has_milestones(&objective.trajectory, standing.covered) {
             let expected = standing.expected.clone()?;
-            let pace = ratio(done, expected - start, "a landing before the plan has left its start")?;
+            let pace = quotient(done, expected - start)?;
             return Ok(standing.actual + (self.target()? - expected) * pace);
         }
         let share = standing.elapsed.share(&objective.trajectory);
-        Ok(start + ratio(done, share, "a landing before a first day of the period has passed")?)
+        Ok(start + quotient(done, share)?)
     }
 
     /// What each working day left must bring to land on the target; for a budget what it may use.
@@ -239,19 +242,19 @@ impl Assessment {
             Course::Travels | Course::Keeps if target.is_met_by(standing.actual) => 0.0,
             Course::Travels | Course::Keeps => missing,
         };
-        ratio(missing, left, "a required rate once no working day is left")
+        quotient(missing, left)
     }
 
     /// What each working day so far brought.
     pub fn current_rate(&self) -> Measured<f64> {
         let standing = self.standing()?;
         let done = self.paced()?.0;
-        ratio(standing.actual - standing.start.clone()?, done, "a rate before the first working day has passed")
+        quotient(standing.actual - standing.start.clone()?, done)
     }
 
     /// Required over current rate: 1.2 means twenty per cent more a day than so far.
     pub fn required_ratio(&self) -> Measured<f64> {
-        ratio(self.required_rate()?, self.current_rate()?, "the required pace against a pace of zero")
+        quotient(self.required_rate()?, self.current_rate()?)
     }
 
     /// Working days of the period after the newest bucket counted.
@@ -299,9 +302,4 @@ impl Assessment {
         let (done, total) = standing.elapsed.rate_days();
         Ok((done, total - done))
     }
-}
-
-/// A quotient, or what can't be said because its denominator is zero.
-fn ratio(numerator: f64, denominator: f64, what: &str) -> Measured<f64> {
-    if denominator == 0.0 { not_defined(what) } else { Ok(numerator / denominator) }
 }

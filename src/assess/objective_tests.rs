@@ -187,10 +187,38 @@ fn targets_to_keep_have_no_pace() {
     close(a.target(), 100.0);
     close(a.shortfall(), 4.0);
     assert_eq!(assess(Measure::Each, Target::Between(90.0, 120.0)).status(), Status::OnTrack);
-    // A target of zero has no ratio, but a status.
+    // A target of zero: whatever is beyond it is beyond every limit.
     let a = assess(Measure::Each, Target::AtMost(0.0));
-    assert!(matches!(a.shortfall_ratio(), Err(Unmeasurable::NotDefined { .. })));
+    close(a.shortfall_ratio(), 1.0);
     assert_eq!(a.status(), Status::OffTrajectory);
+}
+
+/// What divides by a figure that is zero only now is missing for now; what no data can make sense of is not defined.
+#[test]
+fn a_zero_below_is_an_accident_of_the_data() {
+    let zero = Err(Unmeasurable::ZeroReference);
+    let a = ten_a_day(15, sum(Target::AtMost(0.0), Trajectory::Linear));
+    for figure in [a.drift_ratio(), a.drift_days(), a.progress(), a.attainment()] {
+        assert_eq!(figure, zero);
+    }
+    close(a.shortfall_ratio(), 1.0);
+    assert_eq!(a.status(), Status::OffTrajectory);
+    let none = Series::daily(Kind::Flow).fill(november(1), november(15), 0.0);
+    let a = none.assess("2026-11-16T05:15:00Z", Some(sum(Target::AtMost(0.0), Trajectory::Linear)));
+    close(a.shortfall_ratio(), 0.0);
+    assert_eq!(a.status(), Status::OnTrack);
+    assert_eq!(none.assess("2026-11-16T05:15:00Z", Some(sum(REACH, Trajectory::Linear))).required_ratio(), zero);
+    // The month begins on a Sunday, before any working day.
+    let a = ten_a_day(1, sum(REACH, Trajectory::WorkingDays));
+    for figure in [a.current_rate(), a.projected(), a.drift_ratio()] {
+        assert_eq!(figure, zero);
+    }
+    let milestones = Trajectory::Milestones(vec![Milestone { by: november(10), value: 0.0 }]);
+    assert_eq!(ten_a_day(5, sum(REACH, milestones)).projected(), zero);
+    let mut level = monthly(Measure::AtEnd, Target::Reach(100.0), Trajectory::Linear);
+    level.baseline = Some(100.0);
+    let a = Series::daily(LEVEL).fill(november(1), november(15), 90.0).assess("2026-11-16T05:15:00Z", Some(level));
+    assert_eq!((a.progress(), a.drift_days()), (zero.clone(), zero));
 }
 
 #[test]
@@ -242,7 +270,7 @@ fn the_first_morning_of_december_judges_november() {
     close(a.expected(), 300.0);
     close(a.projected(), 300.0);
     assert_eq!(a.working_days_left(), Ok(0));
-    assert!(matches!(a.required_rate(), Err(Unmeasurable::NotDefined { .. })));
+    assert_eq!(a.required_rate(), Err(Unmeasurable::ZeroReference));
     assert_eq!(a.status(), Status::Reached);
     assert_eq!(ten_a_day(30, sum(Target::Reach(301.0), Trajectory::Linear)).status(), Status::Missed);
 }

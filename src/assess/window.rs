@@ -2,7 +2,7 @@
 
 use jiff::ToSpan;
 
-use super::assessment::{Assessment, not_defined, value_of};
+use super::assessment::{Assessment, not_defined, quotient, value_of};
 use crate::model::assessment::{Measured, Unmeasurable};
 use crate::model::grain::{BucketIndex, Grain};
 use crate::model::kpi::Kpi;
@@ -206,10 +206,7 @@ pub(super) fn year_before(grain: Grain, span: Span) -> Span {
 }
 
 fn relative(value: f64, reference: f64) -> Measured<f64> {
-    if reference == 0.0 {
-        return not_defined("a relative change from zero; ask for the change in units");
-    }
-    Ok((value - reference) / reference.abs())
+    quotient(value - reference, reference.abs())
 }
 
 /// The values of a span, without undefined ratios.
@@ -330,7 +327,8 @@ mod tests {
     #[test]
     fn a_change_from_zero_has_no_ratio() {
         let a = Series::daily(Kind::Flow).put(november(9), 0.0).put(november(10), 5.0).assess(NOW, None);
-        assert!(matches!(a.change(1), Err(Unmeasurable::NotDefined { .. })));
+        assert_eq!(a.change(1), Err(Unmeasurable::ZeroReference));
+        assert_eq!(a.kpi_figure("change"), Some(Err(Unmeasurable::ZeroReference)));
         close(a.change_abs(1), 5.0);
         let a = Series::daily(Kind::Flow).put(november(9), -10.0).put(november(10), 5.0).assess(NOW, None);
         close(a.change(1), 1.5);

@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::args::AlertsArgs;
@@ -13,13 +12,14 @@ use super::{configuration, state};
 use crate::locale::{Sign, days_late};
 use crate::locale::{end_reason, freeze, percent, quantity, said};
 use crate::model::alert::{Alert, AlertFacts, Change, Subject, Transition};
+use crate::model::catalog::Catalog;
 use crate::model::ids::{KpiId, RuleId};
 use crate::model::unit::Language;
 use crate::store::TransitionFilter;
 
 pub(super) async fn alerts(out: &mut Out, paths: &[PathBuf], args: &AlertsArgs, now: Timestamp) -> anyhow::Result<u8> {
     let config = configuration::read(paths)?;
-    let zone = &config.catalog.zone;
+    let catalog = &config.catalog;
     let store = state::open(&config).await?;
     let mut live = store.alerts().await?;
     live.sort_by_key(|alert| (alert.phase.as_str(), Reverse(alert.severity), alert.since));
@@ -33,15 +33,15 @@ pub(super) async fn alerts(out: &mut Out, paths: &[PathBuf], args: &AlertsArgs, 
         history.iter().try_for_each(|transition| out.record(&change_record(transition)))?;
         return Ok(0);
     }
-    list(out, &live, now, zone)?;
+    list(out, &live, now, catalog)?;
     if args.all {
         out.line("")?;
-        changes(out, &history, zone)?;
+        changes(out, &history, catalog)?;
     }
     Ok(0)
 }
 
-fn list(out: &mut Out, live: &[Alert], now: Timestamp, zone: &TimeZone) -> anyhow::Result<()> {
+fn list(out: &mut Out, live: &[Alert], now: Timestamp, catalog: &Catalog) -> anyhow::Result<()> {
     if live.is_empty() {
         out.line("no live alert")?;
         return Ok(());
@@ -59,7 +59,7 @@ fn list(out: &mut Out, live: &[Alert], now: Timestamp, zone: &TimeZone) -> anyho
             or_dash(alert.key.objective()),
             or_dash(alert.acknowledged.as_ref().map(|ack| &ack.by)),
         ]);
-        let remarks = remarks(alert, now, zone);
+        let remarks = remarks(alert, now, catalog);
         if !remarks.is_empty() {
             table.remark(remarks);
         }
@@ -91,11 +91,11 @@ fn title(alert: &Alert) -> String {
 }
 
 /// Headline figures, and why it does not move.
-fn remarks(alert: &Alert, now: Timestamp, zone: &TimeZone) -> String {
+fn remarks(alert: &Alert, now: Timestamp, catalog: &Catalog) -> String {
     let figures = alert.facts.as_deref().map(headline).unwrap_or_default();
-    let frozen = alert.frozen.as_ref().map(|why| freeze(Language::En, why, zone));
+    let frozen = alert.frozen.as_ref().map(|why| freeze(Language::En, why, catalog.zone_of(&alert.key)));
     let snoozed = alert.snoozed_until.filter(|until| *until > now);
-    let snoozed = snoozed.map(|until| format!("snoozed until {}", moment(until, zone)));
+    let snoozed = snoozed.map(|until| format!("snoozed until {}", moment(until, &catalog.zone)));
     let note = alert.acknowledged.as_ref().and_then(|ack| ack.note.as_ref().map(|note| format!("{}: {note}", ack.by)));
     let parts: Vec<String> = [Some(figures), frozen, snoozed, note].into_iter().flatten().collect();
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
@@ -148,13 +148,13 @@ fn change_record(transition: &Transition) -> Value {
     })
 }
 
-fn changes(out: &mut Out, history: &[Transition], zone: &TimeZone) -> anyhow::Result<()> {
+fn changes(out: &mut Out, history: &[Transition], catalog: &Catalog) -> anyhow::Result<()> {
     let mut table = Table::new(&["WHEN", "ALERT", "CHANGE", "SEVERITY", "KPI", "RULE"]);
     for transition in history {
         table.row([
-            moment(transition.at, zone),
+            moment(transition.at, &catalog.zone),
             transition.key.id().to_string(),
-            change(&transition.change, zone),
+            change(transition, catalog),
             transition.severity.as_str().to_owned(),
             or_dash(transition.key.kpi().map(KpiId::as_str)),
             or_dash(transition.key.rule().map(RuleId::as_str)),
@@ -165,19 +165,19 @@ fn changes(out: &mut Out, history: &[Transition], zone: &TimeZone) -> anyhow::Re
     Ok(())
 }
 
-fn change(change: &Change, zone: &TimeZone) -> String {
-    match change {
+fn change(transition: &Transition, catalog: &Catalog) -> String {
+    match &transition.change {
         Change::Pended => "pending".to_owned(),
         Change::Withdrawn => "withdrawn".to_owned(),
         Change::Fired => "fired".to_owned(),
         Change::Escalated { from } => format!("escalated from {}", from.as_str()),
         Change::Deescalated { from } => format!("eased from {}", from.as_str()),
         Change::Resolved(end) => format!("ended: {}", end_reason(Language::En, end).to_lowercase()),
-        Change::Frozen(why) => freeze(Language::En, why, zone),
+        Change::Frozen(why) => freeze(Language::En, why, catalog.zone_of(&transition.key)),
         Change::Unfrozen => "moves again".to_owned(),
         Change::Acknowledged { by } => format!("acknowledged by {by}"),
         Change::Unacknowledged => "acknowledgement taken back".to_owned(),
-        Change::Snoozed { until, by } => format!("snoozed by {by} until {}", moment(*until, zone)),
+        Change::Snoozed { until, by } => format!("snoozed by {by} until {}", moment(*until, &catalog.zone)),
         Change::Corrected { old, new } => format!("corrected from {} to {}", or_dash(*old), or_dash(*new)),
     }
 }

@@ -213,7 +213,8 @@ impl<'a> Round<'a> {
             }
             Verdict::Hold { reason } => {
                 failing = Some(Signal::Calm);
-                self.freeze(state, &breach.subject, &Freeze::Hold { reason: reason.key.clone() }, commit);
+                let hold = Freeze::Hold { reason: reason.key.clone(), said: reason.said.clone() };
+                self.freeze(state, &breach.subject, &hold, commit);
             }
             Verdict::NoData { missing: why, .. } => {
                 let is_missing =

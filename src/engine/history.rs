@@ -23,11 +23,6 @@ impl History {
         self.kpis.insert(kpi, series);
     }
 
-    /// Forgets a KPI, so that it is read from the store again.
-    pub fn unload(&mut self, kpi: &KpiId) {
-        self.kpis.remove(kpi);
-    }
-
     pub fn series(&self, kpi: &KpiId, labels: &Labels) -> Option<&Arc<SeriesData>> {
         self.kpis.get(kpi)?.get(labels)
     }

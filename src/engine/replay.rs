@@ -1,8 +1,7 @@
-//! Which slots are due, which were missed, and what was known at each of them.
+//! Which slots were missed, and what was known at each of them.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::state::State;
 use crate::model::catalog::Catalog;
 use crate::model::grain::start_of_day;
 use crate::model::kpi::Kpi;
@@ -12,12 +11,6 @@ use crate::model::observation::Observation;
 const FIRST_BUCKETS: i64 = 30;
 /// Slots stepped at most in one catch-up; older ones are passed over, and that is said.
 const SLOTS_MAX: usize = 5_000;
-
-/// The next slot of a KPI after what has been stepped, when it is due by `now`.
-pub fn due_slot(state: &State, kpi: &Kpi, now: Timestamp) -> Option<Timestamp> {
-    let last = state.clocks.get(&kpi.id)?.last_slot?;
-    kpi.schedule.next_after(last, &kpi.zone, &kpi.calendar).filter(|slot| *slot <= now)
-}
 
 /// Slots after `last` up to `now`, oldest first; at most 5,000 of the newest.
 pub fn missed_slots(kpi: &Kpi, last: Timestamp, now: Timestamp) -> Vec<Timestamp> {

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::{DeliveryReport, Effects, Event, PullReport, PullTrouble, Setup, SlotEvent, State, step};
 use crate::model::action::{Action, ActionKind};
-use crate::model::alert::{About, Alert, Aspect, Change, EndReason, PeriodOutcome, Phase};
+use crate::model::alert::{About, Alert, Aspect, Change, EndReason, Freeze, PeriodOutcome, Phase};
 use crate::model::calendar::Calendar;
 use crate::model::catalog::Catalog;
 use crate::model::commit::StoredState;
@@ -360,6 +360,26 @@ fn a_failing_rule_is_an_alert_and_leaves_the_breach_alone() {
     );
     let cause = bench.alert(Aspect::Failed).and_then(|alert| alert.facts.clone()?.cause.clone());
     assert!(cause.is_some_and(|cause| cause.contains("out of bounds") && cause.contains("r.rhai:1:")));
+}
+
+/// Dividing by a figure that is zero today neither fails the rule nor counts as missing data: the alert is frozen.
+#[test]
+fn a_change_from_zero_only_freezes() {
+    let bench = || Bench::simple("fn evaluate(kpi, p) { below(kpi.change(1), -0.5) }");
+    let all = ["2 breach fired", "3 breach frozen", "4 breach unfrozen", "4 breach recovered"];
+    check(bench(), "9 0 3 3 6", &all);
+    let quiet = check(bench(), "0 3 0 3", &["3 breach fired", "4 breach frozen"]);
+    assert_eq!((quiet.alert(Aspect::Failed), quiet.alert(Aspect::NoData)), (None, None));
+}
+
+#[test]
+fn a_hold_keeps_its_words() {
+    let script = "fn evaluate(kpi, p) { if kpi.value > 90 { return hold(\"the stock is being counted\"); } above(kpi.value, 5) }";
+    let held = check(Bench::simple(script), "9 99", &["1 breach fired", "2 breach frozen"]);
+    let Some(Freeze::Hold { said: Some(words), .. }) = held.alert(Aspect::Breach).and_then(|alert| alert.frozen) else {
+        panic!("it holds");
+    };
+    assert_eq!(crate::locale::said(&words, Language::En).as_deref(), Some("the stock is being counted"));
 }
 
 #[test]

@@ -5,10 +5,12 @@ use jiff::tz::TimeZone;
 use crate::model::alert::{EndReason, Freeze};
 use crate::model::assessment::{ComparisonBasis, ComparisonFact, Unmeasurable};
 use crate::model::objective::Target;
+use crate::model::text::Said;
 use crate::model::unit::{Language, Unit};
 
 use super::dates::{datetime, period};
 use super::numbers::{Decimals, Sign, number, percent, quantity};
+use super::render::said;
 use super::words::outcome;
 
 /// Why a value can't be had; `zone` is the KPI's.
@@ -30,6 +32,8 @@ pub fn unmeasurable(lang: Language, missing: &Unmeasurable, zone: &TimeZone) -> 
         }
         (Language::Fr, Unmeasurable::ZeroDenominator) => "le dénominateur du ratio est nul".to_owned(),
         (Language::En, Unmeasurable::ZeroDenominator) => "the ratio's denominator is zero".to_owned(),
+        (Language::Fr, Unmeasurable::ZeroReference) => "la valeur de référence est nulle pour l'instant".to_owned(),
+        (Language::En, Unmeasurable::ZeroReference) => "the figure to compare with is zero for now".to_owned(),
         (Language::Fr, Unmeasurable::NoHistory) => "pas d'historique pour comparer".to_owned(),
         (Language::En, Unmeasurable::NoHistory) => "no history to compare with".to_owned(),
         (Language::Fr, Unmeasurable::OutsidePeriod) => "hors de la période de l'objectif".to_owned(),
@@ -102,8 +106,12 @@ pub fn end_reason(lang: Language, end: &EndReason) -> String {
 /// Why an alert's state is held; `zone` is the KPI's.
 pub fn freeze(lang: Language, freeze: &Freeze, zone: &TimeZone) -> String {
     match (lang, freeze) {
-        (Language::Fr, Freeze::Hold { reason }) => format!("évaluation suspendue : {reason}"),
-        (Language::En, Freeze::Hold { reason }) => format!("evaluation held: {reason}"),
+        (Language::Fr, Freeze::Hold { reason, said }) => {
+            format!("évaluation suspendue : {}", hold(lang, reason, said.as_ref()))
+        }
+        (Language::En, Freeze::Hold { reason, said }) => {
+            format!("evaluation held: {}", hold(lang, reason, said.as_ref()))
+        }
         (Language::Fr, Freeze::NoData { missing }) => {
             format!("évaluation gelée : {}", unmeasurable(lang, missing, zone))
         }
@@ -113,6 +121,11 @@ pub fn freeze(lang: Language, freeze: &Freeze, zone: &TimeZone) -> String {
         (Language::Fr, Freeze::Failed { cause }) => format!("la règle a échoué : {cause}"),
         (Language::En, Freeze::Failed { cause }) => format!("the rule failed: {cause}"),
     }
+}
+
+/// Why a script holds: its text, else the key that stands in the script.
+fn hold(lang: Language, key: &str, text: Option<&Said>) -> String {
+    text.and_then(|text| said(text, lang)).unwrap_or_else(|| key.to_owned())
 }
 
 /// A target in words: `au moins 95 %`, `400 000 €`, `entre 2 et 4`.
@@ -136,6 +149,7 @@ mod tests {
 
     use super::*;
     use crate::model::alert::PeriodOutcome;
+    use crate::model::text::{Localized, Template};
 
     fn plain(text: &str) -> String {
         text.replace(['\u{202f}', '\u{a0}'], " ")
@@ -198,6 +212,23 @@ mod tests {
         assert_eq!(
             unmeasurable(En, &Unmeasurable::Incomplete { present: 3, due: 10 }, &paris),
             "incomplete data: 3 of 10 expected readings"
+        );
+    }
+
+    #[test]
+    fn a_hold_speaks_the_readers_language() {
+        let template = |text: &str| Some(std::sync::Arc::new(Template::parse(text).expect("valid")));
+        let text = Localized { fr: template("trop tôt pour conclure"), en: template("too early to tell") };
+        let words = Some(Said { text, figures: std::collections::BTreeMap::new() });
+        let held = Freeze::Hold { reason: "too_early".to_owned(), said: words };
+        assert_eq!(freeze(Fr, &held, &TimeZone::UTC), "évaluation suspendue : trop tôt pour conclure");
+        assert_eq!(freeze(En, &held, &TimeZone::UTC), "evaluation held: too early to tell");
+        // What was stored before the words were kept.
+        let old: Freeze = serde_json::from_str(r#"{"hold":{"reason":"too_early"}}"#).expect("an old state");
+        assert_eq!(freeze(En, &old, &TimeZone::UTC), "evaluation held: too_early");
+        assert_eq!(
+            unmeasurable(Fr, &Unmeasurable::ZeroReference, &TimeZone::UTC),
+            "la valeur de référence est nulle pour l'instant"
         );
     }
 

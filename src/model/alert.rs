@@ -253,9 +253,19 @@ pub struct Counters {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Freeze {
-    Hold { reason: String },
-    NoData { missing: Unmeasurable },
-    Failed { cause: String },
+    Hold {
+        /// The script's key for it, or its literal.
+        reason: String,
+        /// Its words for people; none where the script has none, and in states older than this field.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<Said>,
+    },
+    NoData {
+        missing: Unmeasurable,
+    },
+    Failed {
+        cause: String,
+    },
 }
 
 /// Why an alert ended.

@@ -18,11 +18,13 @@ pub enum Unmeasurable {
     Incomplete { present: u32, due: u32 },
     /// A ratio whose denominator is zero.
     ZeroDenominator,
+    /// A quotient of two figures whose second one happens to be zero now; other data, or another day, may change that.
+    ZeroReference,
     /// The comparison span lies before the history.
     NoHistory,
     /// The objective has no period that holds this moment.
     OutsidePeriod,
-    /// The figure makes no sense for this kind of KPI or objective.
+    /// The figure makes no sense for this kind of KPI or objective, whatever the data: the rule must be changed.
     NotDefined { what: String },
 }
 

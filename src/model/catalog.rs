@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use jiff::tz::TimeZone;
 
+use super::alert::AlertKey;
 use super::ids::{KpiId, ObjectiveId, PersonId, ReceiverId, RuleId};
 use super::kpi::Kpi;
 use super::notification::{Person, Receiver, Route};
@@ -30,6 +31,11 @@ pub struct Catalog {
 impl Catalog {
     pub fn kpi(&self, id: &KpiId) -> Option<&Arc<Kpi>> {
         self.kpis.get(id)
+    }
+
+    /// The zone of an alert's data: its KPI's, else (sources, receivers, removed KPIs) the configuration's.
+    pub fn zone_of(&self, alert: &AlertKey) -> &TimeZone {
+        alert.kpi().and_then(|id| self.kpi(id)).map_or(&self.zone, |kpi| &kpi.zone)
     }
 
     pub fn objective(&self, id: &ObjectiveId) -> Option<&Arc<Objective>> {

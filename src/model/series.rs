@@ -98,6 +98,9 @@ impl SeriesData {
                 self.parts.resize(self.values.len(), NO_PARTS);
             }
             self.parts[offset] = parts;
+        } else if let Some(old) = self.parts.get_mut(offset) {
+            // A quotient alone: the halves of an older version would pool a value that is gone.
+            *old = NO_PARTS;
         }
         before
     }
@@ -164,19 +167,23 @@ mod tests {
         Point { index, value: index as f64, parts, provisional: index % 3 == 0 }
     }
 
+    fn observed(point: &Point) -> Observation {
+        Observation {
+            series: SeriesKey::total(&"kpi".into()),
+            bucket: point.index,
+            value: point.value,
+            parts: point.parts,
+            provisional: point.provisional,
+            known_at: jiff::Timestamp::UNIX_EPOCH,
+            assumed: false,
+        }
+    }
+
     /// A series made at once is the one that grew observation by observation.
     fn check(points: &[Point]) {
         let mut grown = SeriesData::default();
         for point in points {
-            grown.put(&Observation {
-                series: SeriesKey::total(&"kpi".into()),
-                bucket: point.index,
-                value: point.value,
-                parts: point.parts,
-                provisional: point.provisional,
-                known_at: jiff::Timestamp::UNIX_EPOCH,
-                assumed: false,
-            });
+            grown.put(&observed(point));
         }
         let all = |data: &SeriesData| data.range(i64::MIN, i64::MAX).collect::<Vec<_>>();
         let made = SeriesData::of(points);
@@ -191,6 +198,17 @@ mod tests {
         check(&[point(-5, None)]);
         check(&[point(20_000, None), point(20_001, None), point(20_004, None)]);
         check(&[point(1, None), point(2, parts), point(9, None), point(10, parts)]);
+    }
+
+    #[test]
+    fn a_version_without_parts_takes_the_old_ones_away() {
+        let parts = Some(Parts { numerator: 1.0, denominator: 2.0, n: None });
+        let mut data = SeriesData::of(&[point(1, parts), point(2, parts)]);
+        assert_eq!(data.put(&observed(&point(1, None))), Some(point(1, parts)));
+        assert_eq!((data.get(1), data.get(2)), (Some(point(1, None)), Some(point(2, parts))));
+        // Nor does a bucket beyond the parts that are held need any.
+        data.put(&observed(&point(3, None)));
+        assert_eq!(data.get(3), Some(point(3, None)));
     }
 
     #[test]

@@ -9,11 +9,14 @@ use super::{alert, at, catalog, route};
 use crate::model::alert::{Alert, AlertFacts, Aspect, Correction, EndReason, Freeze, Phase, Subject};
 use crate::model::assessment::{ComparisonBasis, ComparisonFact, DataFacts, ObjectiveFacts, Status, Unmeasurable};
 use crate::model::catalog::Catalog;
+use crate::model::grain::Grain;
 use crate::model::ids::SeriesKey;
+use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query};
 use crate::model::notification::{GroupBy, GroupKey, Matcher, NotifyReason};
 use crate::model::objective::{Measure, Target};
+use crate::model::schedule::Schedule;
 use crate::model::text::{Figure, Localized, Said, Template};
-use crate::model::unit::{Category, Language, Unit};
+use crate::model::unit::{Category, Direction, Kind, Language, Unit};
 use crate::model::verdict::{Severity, Suggestion};
 
 fn text(fr: &str, en: &str, figures: &[(&str, Figure)]) -> Said {
@@ -112,7 +115,11 @@ fn group(alert: &Alert) -> GroupKey {
 
 /// The message as plain lines.
 fn read(alert: &Alert, reason: NotifyReason, language: Language) -> String {
-    let message = compose(&catalog(), &group(alert), &[(alert, reason)], language, at(30));
+    read_with(&catalog(), alert, reason, language)
+}
+
+fn read_with(catalog: &Catalog, alert: &Alert, reason: NotifyReason, language: Language) -> String {
+    let message = compose(catalog, &group(alert), &[(alert, reason)], language, at(30));
     let mut out = format!("{}\n{}\n{}\n", message.subject, message.headline, message.sent_line);
     for section in &message.sections {
         let facts = section.facts.iter().map(|fact| format!("{} = {}", fact.label, fact.value));
@@ -188,6 +195,49 @@ fn missing_data_and_outages_say_what_is_wrong() {
     let cause = Some("database shop.db: the file is damaged; restore it".to_owned());
     outage.facts = Some(AlertFacts { title: "shop".to_owned(), unit: Unit::None, data: None, cause, ..facts() }.into());
     snapshot("outage", &outage, NotifyReason::First);
+}
+
+/// Half past midnight in Paris is still the day before in the configuration's zone, which is UTC.
+#[test]
+fn a_held_alert_speaks_the_readers_language_and_the_kpis_zone() {
+    let kpi = Kpi {
+        id: "revenue".into(),
+        title: String::new(),
+        category: Category::Financial,
+        unit: Unit::None,
+        better: Direction::Higher,
+        kind: Kind::Flow,
+        grain: Grain::Day,
+        zone: jiff::tz::TimeZone::get("Europe/Paris").expect("a zone"),
+        calendar: std::sync::Arc::default(),
+        source: "shop".into(),
+        query: Query::Text(String::new()),
+        dimensions: Vec::new(),
+        schedule: Schedule::parse("daily 06:15").expect("a schedule"),
+        expected: Lateness::Workdays(1),
+        settle: jiff::SignedDuration::ZERO,
+        history: jiff::SignedDuration::from_hours(24),
+        empty: Empty::Missing,
+        complete: 0.8,
+        quality: Quality::default(),
+        owner: None,
+    };
+    let mut catalog = catalog();
+    catalog.kpis.insert(kpi.id.clone(), kpi.into());
+    let midnight = "2027-01-14T23:30:00Z".parse().expect("an instant");
+    let mut held = firing();
+    let words = text("trop tôt pour conclure", "too early to tell", &[]);
+    held.frozen = Some(Freeze::Hold { reason: "too_early".to_owned(), said: Some(words) });
+    let data = DataFacts { as_of: Some(midnight), ..facts().data.expect("data") };
+    held.facts = Some(AlertFacts { data: Some(data), ..facts() }.into());
+    let fr = read_with(&catalog, &held, NotifyReason::First, Language::Fr);
+    assert!(fr.contains("sentence: évaluation suspendue : trop tôt pour conclure\n"), "{fr}");
+    assert!(fr.contains("vendredi 15 janvier 2027 à 00:30"), "{fr}");
+    let en = read_with(&catalog, &held, NotifyReason::First, Language::En);
+    assert!(en.contains("sentence: evaluation held: too early to tell\n") && !en.contains("too_early"), "{en}");
+    held.frozen = Some(Freeze::NoData { missing: Unmeasurable::Late { bucket_end: midnight } });
+    let fr = read_with(&catalog, &held, NotifyReason::First, Language::Fr);
+    assert!(fr.contains("les données jusqu'au vendredi 15 janvier 2027 à 00:30 ne sont pas arrivées"), "{fr}");
 }
 
 #[test]

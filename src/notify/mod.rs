@@ -15,5 +15,5 @@ mod tests;
 pub use compose::{compose, drill};
 pub use decide::{Desk, consider, flush, reminded, uncover};
 pub use group::Groups;
-pub use mute::{is_silenced, silence_end};
+pub use mute::silence_end;
 pub use route::{Destination, destination, matches};

@@ -7,11 +7,6 @@ use crate::model::alert::Alert;
 use crate::model::catalog::Catalog;
 use crate::model::notification::Silence;
 
-/// True while a silence matches the alert.
-pub fn is_silenced(catalog: &Catalog, silences: &[Silence], alert: &Alert, now: Timestamp) -> bool {
-    silence_end(catalog, silences, alert, now).is_some()
-}
-
 /// When the last of the silences that match the alert now ends.
 pub fn silence_end(catalog: &Catalog, silences: &[Silence], alert: &Alert, now: Timestamp) -> Option<Timestamp> {
     silences

@@ -211,7 +211,7 @@ impl Writer<'_> {
             sentences.push(cause.clone());
         }
         if let Some(frozen) = &self.alert.frozen {
-            sentences.push(freeze(self.language, frozen, &self.catalog.zone));
+            sentences.push(freeze(self.language, frozen, self.catalog.zone_of(&self.alert.key)));
         }
         if let Some(statement) = &facts.statement {
             sentences.push(format!("{}{}{statement}", self.word(Text::Objective), self.colon()));
@@ -315,9 +315,8 @@ impl Writer<'_> {
 
     fn data(&self) -> Option<String> {
         let data = self.facts.and_then(|facts| facts.data.as_ref())?;
-        let as_of = data
-            .as_of
-            .map(|at| format!("{} {}", self.word(Text::DataAsOf), datetime(self.language, at, &self.catalog.zone)));
+        let zone = self.catalog.zone_of(&self.alert.key);
+        let as_of = data.as_of.map(|at| format!("{} {}", self.word(Text::DataAsOf), datetime(self.language, at, zone)));
         let state = if data.provisional { Text::Provisional } else { Text::Final };
         let whole = percent(self.language, data.completeness, Sign::Negative);
         Some(format!(

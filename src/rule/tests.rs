@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{CompiledRule, RuleSet, Run, SHIPPED, ScriptFiles, Stopwatch, on_large_stack, reference, shipped};
 use crate::assess::Assessment;
+use crate::model::assessment::Unmeasurable;
 use crate::model::calendar::Calendar;
 use crate::model::catalog::Catalog;
 use crate::model::grain::Grain;
@@ -23,6 +24,9 @@ use crate::model::schedule::Schedule;
 use crate::model::series::SeriesData;
 use crate::model::unit::{Category, Direction, Kind, Language, Unit};
 use crate::model::verdict::{Severity, Verdict};
+
+#[path = "shipped_tests.rs"]
+mod of_shipped;
 
 fn kpi() -> Arc<Kpi> {
     Arc::new(Kpi {
@@ -214,6 +218,9 @@ fn unmeasurable_ends_the_script() {
     assert!(matches!(none.verdict, Verdict::NoData { .. }));
     let asked = run("fn evaluate(kpi, p) { if has(\"value\") { ok() } else { hold(\"waiting\") } }", None, &[], &[]);
     assert!(matches!(asked.verdict, Verdict::Hold { .. }));
+    let from_zero = run("fn evaluate(kpi, p) { above(kpi.change(1), 1) }", None, &[], &[Some(0.0), Some(1.0)]);
+    let zero = Unmeasurable::ZeroReference;
+    assert!(matches!(from_zero.verdict, Verdict::NoData { missing, .. } if missing == zero));
     let nested =
         run("fn deep(kpi) { kpi.sum(500) } fn evaluate(kpi, p) { above(deep(kpi), 1) }", None, &[], &[Some(1.0)]);
     assert!(matches!(nested.verdict, Verdict::NoData { .. }), "{nested:?}");
@@ -247,6 +254,9 @@ fn problems_have_positions_and_suggestions() {
         "fn evaluate(kpi, p) { ok().say(\"{kpi.titel}\") }",
         "unknown placeholder '{kpi.titel}'; did you mean 'title'?",
     );
+    let texts = "texts:\n  too_early: {fr: tôt, en: early}\n";
+    let held = problems("fn evaluate(kpi, p) { hold(\"too_erly\") }", Some(texts), &[]);
+    assert!(held[0].contains("no text 'too_erly' in the sidecar; did you mean 'too_early'?"), "{held:?}");
     check_problem("fn evaluate(kpi, p) { eval(\"1\") }", "'eval' is not available in rules");
     check_problem("import \"x\" as y; fn evaluate(kpi, p) { ok() }", "'import' is not available in rules");
     check_problem("fn evaluate(kpi, objective, p) { ok() }", "KPI 'revenue' has none");

@@ -130,6 +130,22 @@ impl Slot {
         })
     }
 
+    /// Why its combined value is no number to store, though each of its readings was finite.
+    pub(super) fn overflow(&self) -> Option<&'static str> {
+        let (sums, quotient) = match self.said? {
+            Said::Sum(sum) | Said::Mean { sum, .. } => ([sum, 0.0, 0.0], None),
+            Said::Parts(parts) => ([parts.numerator, parts.denominator, parts.n.unwrap_or(0.0)], parts.ratio()),
+            // One reading each, which is checked when it is taken.
+            Said::Quotient(_) | Said::Last { .. } => return None,
+        };
+        if !sums.into_iter().all(f64::is_finite) {
+            return Some("the sum is not a finite number; correct the readings of that bucket");
+        }
+        quotient
+            .is_some_and(|quotient| !quotient.is_finite())
+            .then_some("the ratio is not a finite number; correct the numerators and denominators of that bucket")
+    }
+
     /// Adds a dimension value's slot to a series that it is part of.
     fn add(&mut self, other: &Slot) {
         self.spoiled |= other.spoiled;

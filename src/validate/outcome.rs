@@ -120,8 +120,8 @@ impl Work<'_> {
         self.outcome.rejections.push(Rejection { origin, raw, cause });
     }
 
-    /// Refuses values outside the limits: of what the source gave first, so that a refused dimension value
-    /// spoils its total and its roll-ups, then of these.
+    /// Refuses values that are no finite number or outside the limits: of what the source gave first, so that a
+    /// refused dimension value spoils its total and its roll-ups, then of these.
     fn refuse_outliers(&mut self, wholes: bool) {
         let kpi = self.context.kpi;
         let is_whole = |labels: &Labels| labels.is_total() || labels.count() < kpi.dimensions.len();
@@ -129,7 +129,8 @@ impl Work<'_> {
         for (labels, buckets) in self.slots.iter_mut().filter(|(labels, _)| is_whole(labels) == wholes) {
             for (index, slot) in buckets {
                 let Some(Combined { value, .. }) = slot.combined() else { continue };
-                if let Some(cause) = limits::refusal(kpi, labels, value) {
+                let overflow = slot.overflow().map(str::to_owned);
+                if let Some(cause) = overflow.or_else(|| limits::refusal(kpi, labels, value)) {
                     slot.spoiled = true;
                     let origin = format!("{}{labels} of {}", kpi.id, named(kpi, *index));
                     refused.push(Rejection { origin, raw: value.to_string(), cause });

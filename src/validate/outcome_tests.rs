@@ -11,7 +11,7 @@ use super::{Context, Known, KnownAt, Span, Validated, validate};
 use crate::model::grain::{BucketIndex, Grain};
 use crate::model::ids::Labels;
 use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query};
-use crate::model::observation::{Parts, Pull, Reading, ReadingTime, ReadingValue};
+use crate::model::observation::{Parts, Pull, Reading, ReadingTime, ReadingValue, Rejection};
 use crate::model::roll_ups::RollUps;
 use crate::model::rule::SeriesChoice;
 use crate::model::schedule::Schedule;
@@ -165,6 +165,38 @@ fn what_is_refused() {
     check(&flow, vec![at(1, "", ReadingValue::Absent), at(1, "", number(1.0))], "1=1", 0);
     let foreign = check(&flow, vec![at(1, "a", number(1.0))], "", 1);
     assert!(foreign.rejections[0].cause.contains("label `d` is no dimension"), "{:?}", foreign.rejections);
+}
+
+/// Finite readings whose combination is not: such a value would stay in every sum that it is part of.
+#[test]
+fn a_sum_that_is_not_finite_is_refused() {
+    let twice =
+        |value: &ReadingValue| vec![at(1, "", value.clone()), at(1, "", value.clone()), at(2, "", value.clone())];
+    let mean = Kind::Level { over_time: LevelOverTime::Mean, additive: false };
+    for (kind, value, left) in [
+        (Kind::Flow, number(1e308), number(1e308)),
+        (Kind::Flow, number(-1e308), number(-1e308)),
+        (mean, number(1e308), number(1e308)),
+        (Kind::Ratio, parts(1e308, 1e308), number(1.0)),
+    ] {
+        let ReadingValue::Number(left) = left else { panic!("a number") };
+        let outcome = check(&kpi(kind, &[]), twice(&value), &format!("2={left}"), 1);
+        let Rejection { origin, cause, .. } = &outcome.rejections[0];
+        assert_eq!(origin, "k of 2026-05-01");
+        assert!(cause.starts_with("the sum is not a finite number"), "{cause}");
+    }
+    let outcome = check(&kpi(Kind::Ratio, &[]), vec![at(1, "", parts(1e308, 1e-10))], "", 1);
+    assert!(outcome.rejections[0].cause.starts_with("the ratio is not a finite number"), "{:?}", outcome.rejections);
+    // A part takes its total with it; parts that are finite can still make a total that is not.
+    let flow = kpi(Kind::Flow, &["d"]);
+    let rows = vec![at(1, "a", number(1e308)), at(1, "a", number(1e308)), at(1, "b", number(3.0))];
+    check(&flow, rows, r#"1{d="b"}=3"#, 1);
+    let rows = vec![at(1, "a", number(1e308)), at(1, "b", number(1e308)), at(2, "b", number(3.0))];
+    let outcome = run(&flow, pull(rows), &[]);
+    let causes: Vec<&str> = outcome.rejections.iter().map(|rejection| rejection.origin.as_str()).collect();
+    assert_eq!(causes, ["k of 2026-05-01"]);
+    assert!(outcome.observations.iter().all(|observation| observation.value.is_finite()));
+    assert_eq!(outcome.observations.len(), 4);
 }
 
 #[test]
