@@ -12,6 +12,8 @@ mod drill;
 mod drive;
 mod engine_thread;
 mod jobs;
+mod plan;
+mod replay;
 mod requests;
 mod run;
 mod script;
