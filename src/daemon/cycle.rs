@@ -44,13 +44,6 @@ pub struct Cycle {
 impl Cycle {
     /// Takes up the stored state under a configuration.
     pub async fn start(store: Store, built: Arc<Built>, now: Timestamp) -> Outcome<Cycle> {
-        let cut_off = store.abandoned().await?;
-        if cut_off > 0 {
-            tracing::warn!(
-                attempts = cut_off,
-                "attempts without outcome from the last run; their deliveries are sent again"
-            );
-        }
         let stored = store.load().await?;
         let checksum = built.setup.catalog.checksum.clone();
         let reconfigured = stored.config_checksum.as_deref() != Some(checksum.as_str());
@@ -76,10 +69,16 @@ impl Cycle {
             #[cfg(feature = "seeded-bugs")]
             bug: None,
         };
-        if reconfigured {
-            cycle.event(Event::Reconfigured, now).await?;
-            cycle.store.set_config_checksum(&checksum).await?;
+        // A full disk must not keep the service from sending what is queued: what can't be written is made up for later.
+        cycle.mark_cut_off().await?;
+        if reconfigured && cycle.event(Event::Reconfigured, now).await?.is_some() {
+            match cycle.store.set_config_checksum(&checksum).await {
+                // Closing what is gone from the configuration is then repeated at the next start, to no effect.
+                Err(StoreError::Full { .. }) | Ok(()) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
+        cycle.tell_of_the_dead(now).await?;
         Ok(cycle)
     }
 

@@ -18,6 +18,8 @@ mod requests;
 mod run;
 mod script;
 mod space;
+#[cfg(test)]
+mod tests;
 
 pub use build::{Built, build};
 pub use control::{Control, Incoming, Reply, Request, SendOutcome as DrillOutcome, Value, request};
