@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::build::Built;
 use super::engine_thread::EngineThread;
-use super::jobs::{Job, PullOutcome};
+use super::jobs::{Job, JobKind, PullOutcome};
 use super::plan::{Plan, plan};
 use super::replay::events_of;
 use super::space::Space;
@@ -36,6 +36,8 @@ pub struct Cycle {
     pulling: BTreeSet<KpiId>,
     /// When each KPI has something to do next; none: it must be looked at.
     due: HashMap<KpiId, Option<Timestamp>>,
+    /// When pulls were last looked for.
+    looked_at: Timestamp,
     pub(super) space: Space,
     #[cfg(feature = "seeded-bugs")]
     pub(super) bug: Option<super::deliver::DeliveryBug>,
@@ -65,6 +67,7 @@ impl Cycle {
             sending: BTreeMap::new(),
             pulling: BTreeSet::new(),
             due,
+            looked_at: now,
             space: Space::default(),
             #[cfg(feature = "seeded-bugs")]
             bug: None,
@@ -97,6 +100,11 @@ impl Cycle {
         if self.is_paused() {
             return Ok(jobs);
         }
+        if now < self.looked_at {
+            // The clock was set back: what was waited for was reckoned by the wrong one.
+            self.due.values_mut().for_each(|due| *due = None);
+        }
+        self.looked_at = now;
         for kpi in built.setup.catalog.kpis.values() {
             let waits = self.due.get(&kpi.id).copied().flatten().is_some_and(|at| at > now);
             if waits || self.pulling.contains(&kpi.id) {
@@ -106,6 +114,8 @@ impl Cycle {
             let asked = kpi.clone();
             match self.engine.with(move |state, setup| plan(state, setup, &asked, now)).await {
                 Plan::Later(at) => {
+                    let id = kpi.id.clone();
+                    self.engine.with(move |state, _| state.catching_up.remove(&id)).await;
                     self.due.insert(kpi.id.clone(), Some(at.unwrap_or(Timestamp::MAX)));
                 }
                 Plan::Now { kind, span, known } => {
@@ -124,16 +134,31 @@ impl Cycle {
         let kpi = outcome.job.kpi.clone();
         let now = outcome.at;
         let mut tally = Tally::default();
+        // New rules leave the KPI where it was: slots that it missed are still to be stepped.
+        let moves_on = !matches!(outcome.job.kind, JobKind::NewRules { .. });
         // While history pauses what came is left: it is asked for again, as of slots that were missed.
-        let events = if self.is_paused() { Vec::new() } else { events_of(outcome) };
+        let (mut all_stepped, mut cut_off) = (!self.is_paused(), false);
+        let events = if all_stepped { events_of(outcome) } else { Vec::new() };
         for (event, at) in events {
             match self.event(Event::Slot(event), at).await? {
                 Some(effects) => tally += effects.tally,
-                None => break,
+                None => {
+                    (all_stepped, cut_off) = (false, true);
+                    break;
+                }
             }
         }
         let id = kpi.id.clone();
-        self.engine.with(move |state, _| state.catching_up.remove(&id)).await;
+        self.engine
+            .with(move |state, _| {
+                if cut_off {
+                    // Half of what was missed: nothing is told of it before the rest was stepped.
+                    state.catching_up.insert(id);
+                } else if all_stepped && moves_on {
+                    state.catching_up.remove(&id);
+                }
+            })
+            .await;
         self.pulling.remove(&kpi.id);
         self.due.insert(kpi.id.clone(), None);
         self.wake(now).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::jobs::{self, JobKind};
-use crate::engine::{History, Setup, State, first_slots, missed_slots};
+use crate::engine::{History, Setup, State, first_slots, missed};
 use crate::model::ids::{KpiId, Labels, RuleId};
 use crate::model::kpi::Kpi;
 use crate::model::series::SeriesData;
@@ -22,6 +22,7 @@ pub(super) enum Plan {
 
 /// What a KPI has to do at `now`, from how far it has come.
 pub(super) fn plan(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, now: Timestamp) -> Plan {
+    mend_clock(state, kpi, now);
     let clock = state.clocks.get(&kpi.id).cloned();
     let span = |slot: Timestamp| jobs::span(kpi, clock.as_ref(), &state.history, (slot, now));
     let whole =
@@ -33,16 +34,19 @@ pub(super) fn plan(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, now: Timest
         return Plan::Now { span: whole(&slots), kind: JobKind::First { slots }, known: known() };
     };
     let retry = clock.open.as_ref().and_then(|open| open.retry_at);
+    // Never later than the next slot, unless it was reckoned by a clock that ran ahead.
+    let waits = retry.filter(|at| *at > now && next(now).is_none_or(|next| *at <= next));
     let last = clock.last_slot.unwrap_or(now);
     if setup.asks_anew(kpi, clock) {
-        let due = [retry, next(last)].into_iter().flatten().min();
-        if let Some(at) = due.filter(|at| *at > now && clock.open.is_some()) {
+        if let Some(at) = waits {
             return Plan::Later(Some(at));
         }
         let slots = first_slots(&setup.catalog, kpi, now);
         let span = whole(&slots);
         let kind = match clock.pulled_to {
-            Some(_) => JobKind::Anew { slots: missed_slots(kpi, last, now), rules: clock.rules.clone() },
+            Some(_) => {
+                JobKind::Anew { slots: missed_and_said(kpi, last, now), rules: clock.rules.clone(), after: last }
+            }
             None => JobKind::First { slots },
         };
         return Plan::Now { span, kind, known: known() };
@@ -53,13 +57,14 @@ pub(super) fn plan(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, now: Timest
         let slots = first_slots(&setup.catalog, kpi, now).into_iter().filter(|slot| *slot <= last).collect();
         return Plan::Now { kind: JobKind::NewRules { rules: new, slots }, span: None, known: Vec::new() };
     }
-    let slots = missed_slots(kpi, last, now);
+    let slots = missed_and_said(kpi, last, now);
     match (slots.as_slice(), retry) {
         ([], Some(at)) if at <= now => {
             let slot = clock.open.as_ref().map_or(last, |open| open.slot);
             Plan::Now { kind: JobKind::Retry { slot }, span: span(slot), known: known() }
         }
         ([], retry) => Plan::Later([retry, next(last)].into_iter().flatten().min()),
+        (_, Some(_)) if waits.is_some() => Plan::Later(waits),
         ([slot], _) if now.duration_since(*slot) <= ON_TIME => {
             let kind = JobKind::Slot { slot: *slot };
             Plan::Now { kind, span: span(*slot), known: known() }
@@ -67,7 +72,7 @@ pub(super) fn plan(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, now: Timest
         _ => {
             let (span, known) = (span(slots.last().copied().unwrap_or(now)), known());
             state.catching_up.insert(kpi.id.clone());
-            Plan::Now { kind: JobKind::CatchUp { slots }, span, known }
+            Plan::Now { kind: JobKind::CatchUp { slots, after: last }, span, known }
         }
     }
 }
@@ -76,4 +81,36 @@ fn known_series(history: &History, kpi: &KpiId) -> Vec<Known> {
     let first =
         |(labels, data): (&Labels, &Arc<SeriesData>)| Some(Known { labels: labels.clone(), first: data.span()?.0 });
     history.of(kpi).filter_map(first).collect()
+}
+
+/// Slots that were missed. That some are too old to be stepped is said.
+fn missed_and_said(kpi: &Kpi, last: Timestamp, now: Timestamp) -> Vec<Timestamp> {
+    let missed = missed(kpi, last, now);
+    if missed.passed_over > 0 {
+        tracing::warn!(
+            kpi = %kpi.id,
+            passed_over = missed.passed_over,
+            stepped = missed.slots.len(),
+            "more slots were missed than one catch-up steps; the oldest are passed over, their figures are pulled all the same"
+        );
+    }
+    missed.slots
+}
+
+/// A clock that ran far ahead and came back leaves a KPI that waits for what lies far ahead: it is taken back to the
+/// newest slot that has passed.
+fn mend_clock(state: &mut State, kpi: &Kpi, now: Timestamp) {
+    let Some(clock) = state.clocks.get_mut(&kpi.id) else { return };
+    let next = kpi.schedule.next_after(now, &kpi.zone, &kpi.calendar);
+    let Some((last, next)) = clock.last_slot.zip(next).filter(|(last, next)| last > next) else { return };
+    let newest = kpi.schedule.last_at_or_before(now, &kpi.zone, &kpi.calendar).unwrap_or(now);
+    tracing::warn!(
+        kpi = %kpi.id, last_slot = %last, %now, %next,
+        "the newest slot that was stepped lies ahead, so the clock must have been wrong; going on from the slot before now"
+    );
+    clock.last_slot = Some(newest);
+    clock.pulled_to = clock.pulled_to.min(Some(kpi.grain.last_ended(newest, &kpi.zone)));
+    clock.last_pull_at = clock.last_pull_at.min(Some(now));
+    clock.open = None;
+    clock.waiting.retain(|waited| waited.slot <= newest);
 }

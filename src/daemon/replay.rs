@@ -20,7 +20,8 @@ pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
         | JobKind::Retry { .. }
         | JobKind::NewRules { .. } => None,
     };
-    let event = |slot, pull, retry_at| SlotEvent { kpi: kpi.clone(), slot, pull, only: only.clone(), retry_at };
+    let event =
+        |slot, pull| SlotEvent { kpi: kpi.clone(), slot, pull, only: only.clone(), retry_at: None, completes: true };
     let report = match result {
         Some(Err(error)) => {
             let slot = last_slot_of(&job.kind, at);
@@ -28,39 +29,59 @@ pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
             tracing::warn!(kpi = %kpi, source = %job.kpi.source, %error, "pull failed");
             let trouble = Some(jobs::trouble(&error));
             let pull = PullReport { trouble, at: Some(at), ..PullReport::default() };
-            return vec![(event(slot, Some(pull), retry_at), at)];
+            let failed = SlotEvent { retry_at, ..event(slot, Some(pull)) };
+            return vec![(stay(&job.kind, failed), at)];
         }
         Some(Ok(pull)) => validated(&job, pull, at),
         None => PullReport { at: Some(at), ..PullReport::default() },
     };
     match job.kind {
-        JobKind::Slot { slot } | JobKind::Retry { slot } => vec![(event(slot, Some(report), None), at)],
+        JobKind::Slot { slot } | JobKind::Retry { slot } => vec![(event(slot, Some(report)), at)],
         JobKind::NewRules { rules, slots } => {
             let mut events: Vec<_> = slots
                 .iter()
-                .map(|slot| (SlotEvent { only: Some(rules.clone()), ..event(*slot, None, None) }, *slot))
+                .map(|slot| (SlotEvent { only: Some(rules.clone()), ..event(*slot, None) }, *slot))
                 .collect();
             if events.is_empty() {
-                events.push((SlotEvent { only: Some(rules), ..event(at, None, None) }, at));
+                events.push((SlotEvent { only: Some(rules), ..event(at, None) }, at));
             }
-            events
+            completing_last(events)
         }
-        JobKind::First { slots } | JobKind::Anew { slots, .. } | JobKind::CatchUp { slots } => {
-            let slots = if slots.is_empty() { vec![at] } else { jobs::in_order(slots) };
-            replay(&event, &job.kpi, slots, report, at)
-        }
+        JobKind::First { slots } | JobKind::CatchUp { slots, .. } => replay(&event, &job.kpi, slots, report, at),
+        JobKind::Anew { slots, .. } => completing_last(replay(&event, &job.kpi, slots, report, at)),
     }
+}
+
+/// A failed pull of slots that were missed moves the KPI nowhere: no rule runs, so that every one of them is still to
+/// be stepped once the source answers. Only the trouble is noted.
+fn stay(kind: &JobKind, failed: SlotEvent) -> SlotEvent {
+    match kind {
+        JobKind::CatchUp { after, .. } | JobKind::Anew { after, .. } => {
+            SlotEvent { slot: *after, only: Some(Vec::new()), ..failed }
+        }
+        JobKind::First { .. } | JobKind::Slot { .. } | JobKind::Retry { .. } | JobKind::NewRules { .. } => failed,
+    }
+}
+
+/// A replay that is cut off is begun again: only its last evaluation marks it as done.
+fn completing_last(mut events: Vec<(SlotEvent, Timestamp)>) -> Vec<(SlotEvent, Timestamp)> {
+    let last = events.len().saturating_sub(1);
+    for (event, _) in events.iter_mut().take(last) {
+        event.completes = false;
+    }
+    events
 }
 
 /// Missed slots in order, each with what was known by then: a bucket that had not settled is provisional
 /// there, and final from the slot on at which it had.
 fn replay(
-    event: &dyn Fn(Timestamp, Option<PullReport>, Option<Timestamp>) -> SlotEvent,
+    event: &dyn Fn(Timestamp, Option<PullReport>) -> SlotEvent,
     kpi: &Kpi,
     slots: Vec<Timestamp>,
     mut report: PullReport,
     at: Timestamp,
 ) -> Vec<(SlotEvent, Timestamp)> {
+    let slots = if slots.is_empty() { vec![at] } else { jobs::in_order(slots) };
     let batches = known_by(std::mem::take(&mut report.observations), &slots);
     let last = slots.len() - 1;
     let mut unsettled: Vec<Observation> = Vec::new();
@@ -88,7 +109,7 @@ fn replay(
             } else {
                 PullReport { observations, at: Some(at), ..PullReport::default() }
             };
-            (event(slot, Some(pull), None), slot)
+            (event(slot, Some(pull)), slot)
         })
         .collect()
 }
@@ -124,7 +145,7 @@ fn last_slot_of(kind: &JobKind, now: Timestamp) -> Timestamp {
         JobKind::Slot { slot } | JobKind::Retry { slot } => *slot,
         JobKind::First { slots }
         | JobKind::Anew { slots, .. }
-        | JobKind::CatchUp { slots }
+        | JobKind::CatchUp { slots, .. }
         | JobKind::NewRules { slots, .. } => slots.last().copied().unwrap_or(now),
     }
 }

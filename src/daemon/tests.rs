@@ -13,6 +13,8 @@ use crate::config::{Environment, LoadOptions, Secrets, load, render};
 use crate::model::kpi::Kpi;
 use crate::store::{OpenOptions, Store, TransitionFilter};
 
+#[path = "pull_tests.rs"]
+mod pulls;
 #[path = "send_tests.rs"]
 mod sends;
 

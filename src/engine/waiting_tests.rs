@@ -54,7 +54,7 @@ fn arrives(state: &mut State, setup: &Setup, kpi: &str, (day, hours): (i64, i64)
         assumed: false,
     };
     let pull = PullReport { observations: vec![observation], at: Some(at), ..PullReport::default() };
-    let event = SlotEvent { kpi: kpi.into(), slot: at, pull: Some(pull), only: None, retry_at: None };
+    let event = SlotEvent { kpi: kpi.into(), slot: at, pull: Some(pull), only: None, retry_at: None, completes: true };
     let effects = on_large_stack(|| step(state, setup, Event::Slot(event), at));
     (effects.tally.verdicts, effects.evaluate.transitions.into_iter().map(|transition| transition.change).collect())
 }
