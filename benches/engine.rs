@@ -37,7 +37,7 @@ fn slot(bencher: Bencher<'_, '_>, size: Size, rule: Rule) {
     let events: Vec<Event> = world
         .kpis()
         .into_iter()
-        .map(|kpi| Event::Slot(SlotEvent { kpi, slot: now, pull: None, only: None, retry_at: None }))
+        .map(|kpi| Event::Slot(SlotEvent { kpi, slot: now, pull: None, only: None, retry_at: None, completes: true }))
         .collect();
     bencher.counter(ItemsCount::new(size.series())).bench_local(|| {
         for event in &events {

@@ -60,7 +60,16 @@ fn evaluation() {
         let mut state = world.state(day);
         let now = World::slot_after(day);
         let kpi = world.kpis().remove(0);
-        let event = || Event::Slot(SlotEvent { kpi: kpi.clone(), slot: now, pull: None, only: None, retry_at: None });
+        let event = || {
+            Event::Slot(SlotEvent {
+                kpi: kpi.clone(),
+                slot: now,
+                pull: None,
+                only: None,
+                retry_at: None,
+                completes: true,
+            })
+        };
         let mut measure = || {
             let before = thread_cpu_ns();
             let effects = step(&mut state, world.setup(), event(), now);

@@ -196,7 +196,7 @@ impl World {
         let bucket = grain.index_of_date(day);
         let observations = self.observations(kpi, bucket, now);
         let pull = PullReport { observations, pulled_to: Some(bucket), at: Some(now), ..PullReport::default() };
-        (SlotEvent { kpi: kpi.clone(), slot: now, pull: Some(pull), only: None, retry_at: None }, now)
+        (SlotEvent { kpi: kpi.clone(), slot: now, pull: Some(pull), only: None, retry_at: None, completes: true }, now)
     }
 
     /// A state with 400 days of every series up to `day`.

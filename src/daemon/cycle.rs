@@ -4,26 +4,21 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::build::Built;
 use super::engine_thread::EngineThread;
-use super::jobs::{self, Job, JobKind, PullOutcome};
+use super::jobs::{Job, JobKind, PullOutcome};
+use super::plan::{Plan, plan};
+use super::replay::events_of;
 use super::space::Space;
-use crate::engine::{
-    Answer, Effects, Event, History, PullReport, SlotEvent, State, Tally, first_slots, known_by, missed_slots, step,
-};
+use crate::engine::{Answer, Effects, Event, State, Tally, missed_slots, step};
 use crate::model::action::Action;
-use crate::model::ids::{KpiId, Labels, RuleId};
+use crate::model::ids::{KpiId, Labels, ReceiverId};
 use crate::model::kpi::Kpi;
-use crate::model::observation::Observation;
 use crate::model::series::SeriesData;
 use crate::source::Source;
 use crate::store::{Store, StoreError};
-use crate::validate::{Context, Known, KnownAt, Span, validate};
-
-/// A slot is stepped as missed, by its own time, when its turn comes later than this.
-const ON_TIME: SignedDuration = SignedDuration::from_secs(30);
 
 /// The state can't be written any more; the process must end and recover at its next start.
 #[derive(Debug, thiserror::Error)]
@@ -37,31 +32,20 @@ pub struct Cycle {
     pub(super) engine: EngineThread,
     pub(super) store: Store,
     pub(super) built: Arc<Built>,
-    pub(super) sending: BTreeMap<i64, crate::model::ids::ReceiverId>,
+    pub(super) sending: BTreeMap<i64, ReceiverId>,
     pulling: BTreeSet<KpiId>,
     /// When each KPI has something to do next; none: it must be looked at.
     due: HashMap<KpiId, Option<Timestamp>>,
+    /// When pulls were last looked for.
+    looked_at: Timestamp,
     pub(super) space: Space,
     #[cfg(feature = "seeded-bugs")]
     pub(super) bug: Option<super::deliver::DeliveryBug>,
 }
 
-/// What a KPI has to do.
-enum Plan {
-    Now { kind: JobKind, span: Option<(i64, i64)>, known: Vec<Known> },
-    Later(Option<Timestamp>),
-}
-
 impl Cycle {
     /// Takes up the stored state under a configuration.
     pub async fn start(store: Store, built: Arc<Built>, now: Timestamp) -> Outcome<Cycle> {
-        let cut_off = store.abandoned().await?;
-        if cut_off > 0 {
-            tracing::warn!(
-                attempts = cut_off,
-                "attempts without outcome from the last run; their deliveries are sent again"
-            );
-        }
         let stored = store.load().await?;
         let checksum = built.setup.catalog.checksum.clone();
         let reconfigured = stored.config_checksum.as_deref() != Some(checksum.as_str());
@@ -83,14 +67,21 @@ impl Cycle {
             sending: BTreeMap::new(),
             pulling: BTreeSet::new(),
             due,
+            looked_at: now,
             space: Space::default(),
             #[cfg(feature = "seeded-bugs")]
             bug: None,
         };
-        if reconfigured {
-            cycle.event(Event::Reconfigured, now).await?;
-            cycle.store.set_config_checksum(&checksum).await?;
+        // A full disk must not keep the service from sending what is queued: what can't be written is made up for later.
+        cycle.mark_cut_off().await?;
+        if reconfigured && cycle.event(Event::Reconfigured, now).await?.is_some() {
+            match cycle.store.set_config_checksum(&checksum).await {
+                // Closing what is gone from the configuration is then repeated at the next start, to no effect.
+                Err(StoreError::Full { .. }) | Ok(()) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
+        cycle.tell_of_the_dead(now).await?;
         Ok(cycle)
     }
 
@@ -109,6 +100,11 @@ impl Cycle {
         if self.is_paused() {
             return Ok(jobs);
         }
+        if now < self.looked_at {
+            // The clock was set back: what was waited for was reckoned by the wrong one.
+            self.due.values_mut().for_each(|due| *due = None);
+        }
+        self.looked_at = now;
         for kpi in built.setup.catalog.kpis.values() {
             let waits = self.due.get(&kpi.id).copied().flatten().is_some_and(|at| at > now);
             if waits || self.pulling.contains(&kpi.id) {
@@ -118,6 +114,8 @@ impl Cycle {
             let asked = kpi.clone();
             match self.engine.with(move |state, setup| plan(state, setup, &asked, now)).await {
                 Plan::Later(at) => {
+                    let id = kpi.id.clone();
+                    self.engine.with(move |state, _| state.catching_up.remove(&id)).await;
                     self.due.insert(kpi.id.clone(), Some(at.unwrap_or(Timestamp::MAX)));
                 }
                 Plan::Now { kind, span, known } => {
@@ -136,16 +134,31 @@ impl Cycle {
         let kpi = outcome.job.kpi.clone();
         let now = outcome.at;
         let mut tally = Tally::default();
+        // New rules leave the KPI where it was: slots that it missed are still to be stepped.
+        let moves_on = !matches!(outcome.job.kind, JobKind::NewRules { .. });
         // While history pauses what came is left: it is asked for again, as of slots that were missed.
-        let events = if self.is_paused() { Vec::new() } else { events_of(outcome) };
+        let (mut all_stepped, mut cut_off) = (!self.is_paused(), false);
+        let events = if all_stepped { events_of(outcome) } else { Vec::new() };
         for (event, at) in events {
             match self.event(Event::Slot(event), at).await? {
                 Some(effects) => tally += effects.tally,
-                None => break,
+                None => {
+                    (all_stepped, cut_off) = (false, true);
+                    break;
+                }
             }
         }
         let id = kpi.id.clone();
-        self.engine.with(move |state, _| state.catching_up.remove(&id)).await;
+        self.engine
+            .with(move |state, _| {
+                if cut_off {
+                    // Half of what was missed: nothing is told of it before the rest was stepped.
+                    state.catching_up.insert(id);
+                } else if all_stepped && moves_on {
+                    state.catching_up.remove(&id);
+                }
+            })
+            .await;
         self.pulling.remove(&kpi.id);
         self.due.insert(kpi.id.clone(), None);
         self.wake(now).await?;
@@ -153,7 +166,7 @@ impl Cycle {
     }
 
     /// The receivers of the configuration.
-    pub fn receivers(&self) -> impl Iterator<Item = &crate::model::ids::ReceiverId> {
+    pub fn receivers(&self) -> impl Iterator<Item = &ReceiverId> {
         self.built.setup.catalog.receivers.keys()
     }
 
@@ -262,187 +275,5 @@ impl Cycle {
             self.engine.with(move |state, setup| state.take_up(setup, kpi, series)).await;
         }
         Ok(())
-    }
-}
-
-/// What a KPI has to do at `now`, from how far it has come.
-fn plan(state: &mut State, setup: &crate::engine::Setup, kpi: &Arc<Kpi>, now: Timestamp) -> Plan {
-    let clock = state.clocks.get(&kpi.id).cloned();
-    let span = |slot: Timestamp| jobs::span(kpi, clock.as_ref(), &state.history, (slot, now));
-    let whole =
-        |slots: &[Timestamp]| jobs::span(kpi, None, &state.history, (slots.last().copied().unwrap_or(now), now));
-    let known = || known_series(&state.history, &kpi.id);
-    let next = |after: Timestamp| kpi.schedule.next_after(after, &kpi.zone, &kpi.calendar);
-    let Some(clock) = &clock else {
-        let slots = first_slots(&setup.catalog, kpi, now);
-        return Plan::Now { span: whole(&slots), kind: JobKind::First { slots }, known: known() };
-    };
-    let retry = clock.open.as_ref().and_then(|open| open.retry_at);
-    let last = clock.last_slot.unwrap_or(now);
-    if setup.asks_anew(kpi, clock) {
-        let due = [retry, next(last)].into_iter().flatten().min();
-        if let Some(at) = due.filter(|at| *at > now && clock.open.is_some()) {
-            return Plan::Later(Some(at));
-        }
-        let slots = first_slots(&setup.catalog, kpi, now);
-        let span = whole(&slots);
-        let kind = match clock.pulled_to {
-            Some(_) => JobKind::Anew { slots: missed_slots(kpi, last, now), rules: clock.rules.clone() },
-            None => JobKind::First { slots },
-        };
-        return Plan::Now { span, kind, known: known() };
-    }
-    let rules: Vec<RuleId> = setup.catalog.rules_on(&kpi.id).map(|rule| rule.id.clone()).collect();
-    let new: Vec<RuleId> = rules.into_iter().filter(|rule| !clock.rules.contains(rule)).collect();
-    if !new.is_empty() {
-        let slots = first_slots(&setup.catalog, kpi, now).into_iter().filter(|slot| *slot <= last).collect();
-        return Plan::Now { kind: JobKind::NewRules { rules: new, slots }, span: None, known: Vec::new() };
-    }
-    let slots = missed_slots(kpi, last, now);
-    match (slots.as_slice(), retry) {
-        ([], Some(at)) if at <= now => {
-            let slot = clock.open.as_ref().map_or(last, |open| open.slot);
-            Plan::Now { kind: JobKind::Retry { slot }, span: span(slot), known: known() }
-        }
-        ([], retry) => Plan::Later([retry, next(last)].into_iter().flatten().min()),
-        ([slot], _) if now.duration_since(*slot) <= ON_TIME => {
-            let kind = JobKind::Slot { slot: *slot };
-            Plan::Now { kind, span: span(*slot), known: known() }
-        }
-        _ => {
-            let (span, known) = (span(slots.last().copied().unwrap_or(now)), known());
-            state.catching_up.insert(kpi.id.clone());
-            Plan::Now { kind: JobKind::CatchUp { slots }, span, known }
-        }
-    }
-}
-
-fn known_series(history: &History, kpi: &KpiId) -> Vec<Known> {
-    let first =
-        |(labels, data): (&Labels, &Arc<SeriesData>)| Some(Known { labels: labels.clone(), first: data.span()?.0 });
-    history.of(kpi).filter_map(first).collect()
-}
-
-/// The evaluations that follow a pull, each with its instant.
-fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
-    let PullOutcome { job, result, at } = outcome;
-    let kpi = job.kpi.id.clone();
-    let only = match &job.kind {
-        JobKind::Anew { rules, .. } => Some(rules.clone()),
-        JobKind::First { .. }
-        | JobKind::CatchUp { .. }
-        | JobKind::Slot { .. }
-        | JobKind::Retry { .. }
-        | JobKind::NewRules { .. } => None,
-    };
-    let event = |slot, pull, retry_at| SlotEvent { kpi: kpi.clone(), slot, pull, only: only.clone(), retry_at };
-    let report = match result {
-        Some(Err(error)) => {
-            let slot = last_slot_of(&job.kind, at);
-            let retry_at = jobs::retry_at(&job.kpi, slot, at);
-            tracing::warn!(kpi = %kpi, source = %job.kpi.source, %error, "pull failed");
-            let trouble = Some(jobs::trouble(&error));
-            let pull = PullReport { trouble, at: Some(at), ..PullReport::default() };
-            return vec![(event(slot, Some(pull), retry_at), at)];
-        }
-        Some(Ok(pull)) => validated(&job, pull, at),
-        None => PullReport { at: Some(at), nothing_asked: true, ..PullReport::default() },
-    };
-    match job.kind {
-        JobKind::Slot { slot } | JobKind::Retry { slot } => vec![(event(slot, Some(report), None), at)],
-        JobKind::NewRules { rules, slots } => {
-            let mut events: Vec<_> = slots
-                .iter()
-                .map(|slot| (SlotEvent { only: Some(rules.clone()), ..event(*slot, None, None) }, *slot))
-                .collect();
-            if events.is_empty() {
-                events.push((SlotEvent { only: Some(rules), ..event(at, None, None) }, at));
-            }
-            events
-        }
-        JobKind::First { slots } | JobKind::Anew { slots, .. } | JobKind::CatchUp { slots } => {
-            let slots = if slots.is_empty() { vec![at] } else { jobs::in_order(slots) };
-            replay(&event, &job.kpi, slots, report, at)
-        }
-    }
-}
-
-/// Missed slots in order, each with what was known by then: a bucket that had not settled is provisional
-/// there, and final from the slot on at which it had.
-fn replay(
-    event: &dyn Fn(Timestamp, Option<PullReport>, Option<Timestamp>) -> SlotEvent,
-    kpi: &Kpi,
-    slots: Vec<Timestamp>,
-    mut report: PullReport,
-    at: Timestamp,
-) -> Vec<(SlotEvent, Timestamp)> {
-    let batches = known_by(std::mem::take(&mut report.observations), &slots);
-    let last = slots.len() - 1;
-    let mut unsettled: Vec<Observation> = Vec::new();
-    slots
-        .into_iter()
-        .zip(batches)
-        .enumerate()
-        .map(|(position, (slot, mut observations))| {
-            let settles = |seen: &Observation| {
-                let end = kpi.grain.bucket(seen.bucket, &kpi.zone).end;
-                end.checked_add(kpi.settle).unwrap_or(Timestamp::MAX)
-            };
-            let settled: Vec<_> = unsettled.extract_if(.., |seen| settles(seen) <= slot).collect();
-            for seen in &mut observations {
-                seen.provisional = settles(seen) > slot;
-            }
-            unsettled.extend(observations.iter().filter(|seen| seen.provisional).cloned());
-            observations.extend(settled.into_iter().map(|seen| Observation {
-                provisional: false,
-                known_at: slot,
-                ..seen
-            }));
-            let pull = if position == last {
-                PullReport { observations, ..report.clone() }
-            } else {
-                let nothing_asked = report.nothing_asked;
-                PullReport { observations, at: Some(at), nothing_asked, ..PullReport::default() }
-            };
-            (event(slot, Some(pull), None), slot)
-        })
-        .collect()
-}
-
-fn validated(job: &Job, pull: crate::model::observation::Pull, at: Timestamp) -> PullReport {
-    let Some((from, to)) = job.span else { return PullReport { at: Some(at), ..PullReport::default() } };
-    // Before the first thing that a source ever said there is nothing, not zero.
-    let zero_from = matches!(job.kind, JobKind::First { .. } | JobKind::Anew { .. })
-        .then(|| {
-            let bucket =
-                |reading: &crate::model::observation::Reading| reading.time.bucket(job.kpi.grain, &job.kpi.zone);
-            pull.readings.iter().map(bucket).min()
-        })
-        .flatten();
-    let known_at = if job.is_late() { KnownAt::Assumed } else { KnownAt::Own(at) };
-    let (kpi, roll_ups, known) = (&*job.kpi, &*job.roll_ups, &*job.known);
-    let context = Context { kpi, span: Span { from, to }, known_at, now: at, roll_ups, known, zero_from };
-    let found = validate(&context, pull);
-    if !found.rejections.is_empty() {
-        tracing::warn!(kpi = %job.kpi.id, rejected = found.rejections.len(), "readings were refused; `vigie status` shows them");
-    }
-    PullReport {
-        observations: found.observations,
-        rejections: found.rejections,
-        pulled_to: Some(to),
-        trouble: None,
-        warnings: found.warnings,
-        at: Some(at),
-        nothing_asked: false,
-    }
-}
-
-fn last_slot_of(kind: &JobKind, now: Timestamp) -> Timestamp {
-    match kind {
-        JobKind::Slot { slot } | JobKind::Retry { slot } => *slot,
-        JobKind::First { slots }
-        | JobKind::Anew { slots, .. }
-        | JobKind::CatchUp { slots }
-        | JobKind::NewRules { slots, .. } => slots.last().copied().unwrap_or(now),
     }
 }

@@ -1,6 +1,7 @@
 //! Sending: the attempt's start is on disk before a byte leaves, its outcome after; the one place
 //! that decides whether and when a delivery is tried again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::cycle::{Cycle, CycleError};
 use crate::channel::Channel;
 use crate::clock::{Clock, to_milliseconds};
-use crate::engine::{DeliveryReport, Event};
-use crate::model::alert::Subject;
+use crate::engine::{DeliveryReport, Event, State};
+use crate::model::alert::{About, Phase, Subject};
 use crate::model::ids::ReceiverId;
 use crate::model::notification::{AttemptOutcome, Delivery};
 use crate::store::{NextStep, StoreError};
@@ -99,20 +100,29 @@ impl Cycle {
         if self.sending.len() >= SENDS_MAX || self.sending_is_stopped() {
             return Ok(sends);
         }
+        let mut full = None;
         for delivery in self.store.due(now, 256).await? {
             let receiver = delivery.new.receiver.clone();
-            let busy = self.sending.values().filter(|other| **other == receiver).count();
-            if self.sending.contains_key(&delivery.id) || busy >= PER_RECEIVER_MAX || self.sending.len() >= SENDS_MAX {
+            if self.sending.contains_key(&delivery.id) || self.is_busy(&receiver) || self.sending.len() >= SENDS_MAX {
                 continue;
             }
             let Some(channel) = self.channel_of(&receiver, &delivery.new.recipient) else {
                 let why = "its receiver or recipient is no longer in the configuration";
-                self.store.cancel(delivery.id, why).await?;
-                tracing::warn!(delivery = delivery.id, receiver = %receiver, "delivery cancelled: {why}");
+                match self.store.cancel(delivery.id, why).await {
+                    Ok(()) => {
+                        tracing::warn!(delivery = delivery.id, receiver = %receiver, "delivery cancelled: {why}");
+                    }
+                    // Others may still go out; this one is looked at again.
+                    Err(error @ StoreError::Full { .. }) => full = Some(error),
+                    Err(error) => return Err(error.into()),
+                }
                 continue;
             };
             let attempt = match self.store.begin_attempt(delivery.id, now).await {
-                Ok(attempt) => attempt,
+                Ok(attempt) => {
+                    self.sending_goes_on();
+                    attempt
+                }
                 Err(error @ StoreError::Full { .. }) => {
                     self.stop_sending(&error);
                     return Ok(sends);
@@ -127,18 +137,26 @@ impl Cycle {
             self.sending.insert(delivery.id, receiver);
             sends.push(Send { delivery, attempt, channel });
         }
+        if let Some(error) = full {
+            self.stop_sending(&error);
+        }
         Ok(sends)
     }
 
     /// Records what became of an attempt; a delivery that is dead is told to ops.
     pub async fn sent(&mut self, done: SendOutcome) -> Result<(), CycleError> {
+        log(&done.send.delivery, &done.outcome, &next_step(&done.send.delivery, &done.outcome, done.at));
+        self.record(done).await
+    }
+
+    /// [`Cycle::sent`] without its word in the log: a full disk makes it happen again.
+    pub(super) async fn record(&mut self, done: SendOutcome) -> Result<(), CycleError> {
         let delivery = &done.send.delivery;
         let next = next_step(delivery, &done.outcome, done.at);
         let dead = match &next {
             NextStep::Dead(why) => Some(why.clone()),
             NextStep::Sent | NextStep::RetryAt(_) => None,
         };
-        log(delivery, &done.outcome, &next);
         match self.store.finish_attempt(done.send.attempt, &done.outcome, done.at, next).await {
             Ok(()) => {}
             Err(error @ StoreError::Full { .. }) => {
@@ -164,9 +182,41 @@ impl Cycle {
         Ok(())
     }
 
-    /// When the next delivery is due that is not under way.
+    /// When the next delivery is due that can then be begun; none while sending is stopped or nobody has a free place,
+    /// which the end of an attempt, or space, changes.
     pub async fn next_delivery(&self) -> Result<Option<Timestamp>, CycleError> {
-        Ok(self.store.next_due().await?)
+        if self.sending_is_stopped() || self.sending.len() >= SENDS_MAX {
+            return Ok(None);
+        }
+        let under_way: BTreeSet<&ReceiverId> = self.sending.values().collect();
+        let busy: Vec<ReceiverId> = under_way.into_iter().filter(|receiver| self.is_busy(receiver)).cloned().collect();
+        Ok(self.store.next_due(&busy).await?)
+    }
+
+    fn is_busy(&self, receiver: &ReceiverId) -> bool {
+        self.sending.values().filter(|other| *other == receiver).count() >= PER_RECEIVER_MAX
+    }
+
+    /// A stop between the death of a delivery and its evaluation leaves nobody told of it: the alerts that are missing
+    /// are opened.
+    pub(super) async fn tell_of_the_dead(&mut self, now: Timestamp) -> Result<(), CycleError> {
+        for (receiver, cause) in self.store.undelivered().await? {
+            if !self.built.setup.catalog.receivers.contains_key(&receiver) {
+                continue;
+            }
+            let subject = Subject::Receiver(receiver.clone());
+            let live = move |state: &State| state.book.of(&subject).iter().any(|alert| alert.phase == Phase::Firing);
+            if self.engine.with(move |state, _| live(state)).await {
+                continue;
+            }
+            let report = DeliveryReport { receiver, about: About::Data, dead: Some(cause) };
+            if self.is_held() {
+                self.hold_report(report);
+            } else {
+                self.event(Event::DeliveryEnded(report), now).await?;
+            }
+        }
+        Ok(())
     }
 
     fn channel_of(&self, receiver: &ReceiverId, recipient: &str) -> Option<Arc<Channel>> {
@@ -179,7 +229,8 @@ impl Cycle {
 
 /// What follows an attempt.
 fn next_step(delivery: &Delivery, outcome: &AttemptOutcome, now: Timestamp) -> NextStep {
-    let too_old = now.duration_since(delivery.new.created_at) > GIVE_UP_AFTER;
+    let since = delivery.requeued_at.unwrap_or(delivery.new.created_at);
+    let too_old = now.duration_since(since) > GIVE_UP_AFTER;
     match outcome {
         AttemptOutcome::Sent { .. } => NextStep::Sent,
         AttemptOutcome::Permanent { cause } => NextStep::Dead(cause.clone()),
@@ -196,7 +247,7 @@ fn next_step(delivery: &Delivery, outcome: &AttemptOutcome, now: Timestamp) -> N
 
 /// Doubles with each attempt up to a cap, spread by up to a quarter so that many don't return at once.
 fn backoff(delivery: &Delivery) -> SignedDuration {
-    let doubled = BACKOFF_BASE.saturating_mul(1 << delivery.attempts.min(10)).min(BACKOFF_CAP);
+    let doubled = BACKOFF_BASE.saturating_mul(1 << delivery.tries.min(10)).min(BACKOFF_CAP);
     let seed = delivery.id.cast_unsigned().wrapping_mul(31).wrapping_add(u64::from(delivery.attempts));
     let spread = fastrand::Rng::with_seed(seed).i64(0..=doubled.as_millis() as i64 / 4);
     doubled + SignedDuration::from_millis(spread)

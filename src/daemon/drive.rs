@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures_util::FutureExt as _;
@@ -32,6 +32,8 @@ const PULLS_MAX: usize = 64;
 const SLEEP_MAX: Duration = Duration::from_secs(30);
 /// Least sleep, so that a bug in computing the next wake can't spin.
 const SLEEP_MIN: Duration = Duration::from_millis(10);
+/// Gauges are brought up to date this often at most: each time all alerts and the queue are looked through.
+const SHOW_EVERY: Duration = Duration::from_secs(1);
 /// How long sends under way may take to end after SIGTERM.
 const DRAIN_MAX: Duration = Duration::from_secs(35);
 
@@ -49,6 +51,22 @@ pub struct Driver {
     under_way: JoinSet<Done>,
     pulls: Arc<Semaphore>,
     per_source: HashMap<SourceId, Arc<Semaphore>>,
+    shown: Shown,
+}
+
+/// Whether gauges show what is.
+#[derive(Default)]
+struct Shown {
+    at: Option<Instant>,
+    outdated: bool,
+}
+
+impl Shown {
+    /// How long until they are to be brought up to date; none while they show what is.
+    fn due_in(&self, now: Instant) -> Option<Duration> {
+        let passed = self.at.map_or(SHOW_EVERY, |at| now.saturating_duration_since(at));
+        self.outdated.then(|| SHOW_EVERY.saturating_sub(passed))
+    }
 }
 
 impl Driver {
@@ -60,6 +78,7 @@ impl Driver {
             under_way: JoinSet::new(),
             pulls: Arc::new(Semaphore::new(PULLS_MAX)),
             per_source: HashMap::new(),
+            shown: Shown { at: None, outdated: true },
         }
     }
 
@@ -70,6 +89,7 @@ impl Driver {
         loop {
             let now = self.clock.now();
             self.start_what_is_due(now).await?;
+            self.show_state().await?;
             let sleep = self.sleep_for(now).await?;
             tokio::select! {
                 Some(done) = self.under_way.join_next() => self.ended(done).await?,
@@ -152,11 +172,15 @@ impl Driver {
                 self.cycle.sent(*outcome).await?;
             }
         }
-        self.show_state().await
+        self.shown.outdated = true;
+        Ok(())
     }
 
     /// Gauges of what is: live alerts, queue.
-    async fn show_state(&self) -> anyhow::Result<()> {
+    async fn show_state(&mut self) -> anyhow::Result<()> {
+        if self.shown.due_in(monotonic()) != Some(Duration::ZERO) {
+            return Ok(());
+        }
         let live = |state: &crate::engine::State| {
             state.book.sorted().into_values().map(|alert| (alert.phase, alert.severity)).collect::<Vec<_>>()
         };
@@ -165,6 +189,7 @@ impl Driver {
             .set_alerts(alerts.into_iter().filter(|(phase, _)| matches!(phase, Phase::Pending | Phase::Firing)));
         let depth = self.cycle.store().queue_depth().await?;
         self.metrics.set_queue(self.cycle.receivers().collect::<Vec<_>>(), &depth);
+        self.shown = Shown { at: Some(monotonic()), outdated: false };
         Ok(())
     }
 
@@ -173,6 +198,7 @@ impl Driver {
         let delivery = self.cycle.next_delivery().await?;
         let next = [wake, delivery].into_iter().flatten().min();
         let until = next.map_or(SLEEP_MAX, |at| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO));
+        let until = self.shown.due_in(monotonic()).map_or(until, |due| until.min(due));
         Ok(until.clamp(SLEEP_MIN, SLEEP_MAX))
     }
 
@@ -195,5 +221,23 @@ impl Driver {
         }
         self.under_way.abort_all();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gauges_follow_once_a_second() {
+        let began = monotonic();
+        let mut shown = Shown { at: None, outdated: true };
+        assert_eq!(shown.due_in(began), Some(Duration::ZERO));
+        shown = Shown { at: Some(began), outdated: false };
+        assert_eq!(shown.due_in(began), None);
+        shown.outdated = true;
+        let in_ms = |ms| shown.due_in(began + Duration::from_millis(ms));
+        assert_eq!(in_ms(400), Some(Duration::from_millis(600)), "what ends within the second waits");
+        assert_eq!(in_ms(2_000), Some(Duration::ZERO));
     }
 }

@@ -25,7 +25,7 @@ const PULL_DEADLINE: Duration = Duration::from_secs(60);
 const HISTORY_DEADLINE: Duration = Duration::from_secs(600);
 /// Holes in the newest buckets are asked for again, for data that comes late.
 const LATE_BUCKETS: i64 = 14;
-/// After a failed pull, when it is tried again, counted from the slot.
+/// After a failed pull, when it is tried again, counted from the slot; the last distance is repeated.
 const RETRIES: [SignedDuration; 6] = [
     SignedDuration::from_mins(2),
     SignedDuration::from_mins(10),
@@ -59,10 +59,14 @@ pub enum JobKind {
     Anew {
         slots: Vec<Timestamp>,
         rules: Vec<RuleId>,
+        /// The newest slot that was stepped.
+        after: Timestamp,
     },
     /// Slots were missed while nothing ran.
     CatchUp {
         slots: Vec<Timestamp>,
+        /// The newest slot that was stepped.
+        after: Timestamp,
     },
     Slot {
         slot: Timestamp,
@@ -127,7 +131,7 @@ impl Job {
     /// Slots that passed while nothing ran.
     pub fn missed(&self) -> u64 {
         match &self.kind {
-            JobKind::CatchUp { slots } => slots.len() as u64,
+            JobKind::CatchUp { slots, .. } => slots.len() as u64,
             JobKind::First { .. }
             | JobKind::Anew { .. }
             | JobKind::Slot { .. }
@@ -181,14 +185,14 @@ fn oldest_hole(kpi: &Kpi, history: &History, pulled_to: BucketIndex) -> Option<B
 }
 
 /// When a slot whose pull failed at `now` is pulled again: at fixed distances from the slot, so that a
-/// restart changes nothing, and not after the next slot, which asks for everything anyway.
+/// restart changes nothing, and not after the next slot, which asks for everything anyway. None: never.
 pub(super) fn retry_at(kpi: &Kpi, slot: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let next = kpi.schedule.next_after(now.max(slot), &kpi.zone, &kpi.calendar);
-    RETRIES
-        .iter()
-        .filter_map(|after| slot.checked_add(*after).ok())
-        .find(|at| *at > now)
-        .filter(|at| next.is_none_or(|next| *at < next))
+    let [.., last] = RETRIES;
+    let passed = now.duration_since(slot).as_secs().max(0) / last.as_secs();
+    let repeated = last.saturating_mul(i32::try_from(passed + 1).unwrap_or(i32::MAX));
+    let all = RETRIES.into_iter().chain([repeated]).filter_map(|after| slot.checked_add(after).ok());
+    all.into_iter().find(|at| *at > now).into_iter().chain(next).min()
 }
 
 /// Whether a failure concerns the whole source or this KPI's query alone.

@@ -12,10 +12,14 @@ mod drill;
 mod drive;
 mod engine_thread;
 mod jobs;
+mod plan;
+mod replay;
 mod requests;
 mod run;
 mod script;
 mod space;
+#[cfg(test)]
+mod tests;
 
 pub use build::{Built, build};
 pub use control::{Control, Incoming, Reply, Request, SendOutcome as DrillOutcome, Value, request};

@@ -32,7 +32,7 @@ pub(super) async fn answer(
             Err(why) => Reply::Error(why),
         },
         Request::Resend { delivery } => {
-            let done = cycle.store().requeue(delivery).await;
+            let done = cycle.store().requeue(delivery, now).await;
             settled(done, || format!("delivery {delivery} is queued again"))?
         }
         Request::Cancel { delivery, why } => {

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::cycle::{Cycle, CycleError};
 use super::deliver::SendOutcome;
 use crate::engine::{DeliveryReport, Effects, Event};
+use crate::model::alert::About;
 use crate::model::ids::ReceiverId;
 use crate::store::StoreError;
 
@@ -30,6 +31,14 @@ pub(super) struct Space {
     unheard: BTreeMap<ReceiverId, DeliveryReport>,
     /// The start of an attempt could not be written.
     sending_stopped: bool,
+    /// That sending stopped stands in the log, and none has begun since.
+    stop_is_said: bool,
+    /// Attempts of the last run that are not yet marked as cut off; until then none may begin.
+    cut_off_unmarked: bool,
+    /// What was held is being tried again.
+    retrying: bool,
+    /// When space was last looked at.
+    looked_at: Option<Timestamp>,
     readiness: Readiness,
 }
 
@@ -60,8 +69,8 @@ impl Cycle {
 
     /// When space is looked at next; none while there is enough.
     pub(super) fn looks_for_space_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let waits = self.is_paused() || self.space.sending_stopped || !self.space.unrecorded.is_empty();
-        waits.then(|| now.checked_add(LOOK_AGAIN).unwrap_or(now))
+        let looked_at = self.space.looked_at.filter(|at| *at <= now);
+        self.waits_for_space().then(|| looked_at.map_or(now, |at| at.checked_add(LOOK_AGAIN).unwrap_or(now)))
     }
 
     pub(super) fn sending_is_stopped(&self) -> bool {
@@ -74,7 +83,11 @@ impl Cycle {
 
     /// Whether the disk has what the service needs to go on with everything.
     pub fn has_space(&self) -> bool {
-        self.looks_for_space_at(Timestamp::MIN).is_none()
+        !self.waits_for_space()
+    }
+
+    fn waits_for_space(&self) -> bool {
+        self.is_paused() || self.space.sending_stopped || !self.space.unrecorded.is_empty()
     }
 
     pub(super) fn hold_step(&mut self, effects: Effects, error: &StoreError) {
@@ -84,29 +97,64 @@ impl Cycle {
     }
 
     pub(super) fn hold_outcome(&mut self, done: SendOutcome, error: &StoreError) {
-        tracing::error!(%error, delivery = done.send.delivery.id, "the outcome of an attempt waits for space");
+        // Looked at again every second: once is said of each.
+        if !self.space.retrying {
+            tracing::error!(%error, delivery = done.send.delivery.id, "the outcome of an attempt waits for space");
+        }
         self.space.unrecorded.push(done);
         self.say_ready();
     }
 
     pub(super) fn hold_report(&mut self, report: DeliveryReport) {
-        self.space.unheard.insert(report.receiver.clone(), report);
+        // The engine passes over dead messages about the service itself; one must not hide an end that counts.
+        if report.dead.is_none() || report.about != About::System {
+            self.space.unheard.insert(report.receiver.clone(), report);
+        }
     }
 
     pub(super) fn stop_sending(&mut self, error: &StoreError) {
-        if !self.space.sending_stopped {
+        if !self.space.stop_is_said {
             tracing::error!(%error, "the reserve is spent: sending stops until there is space");
         }
-        self.space.sending_stopped = true;
+        (self.space.sending_stopped, self.space.stop_is_said) = (true, true);
         self.say_ready();
+    }
+
+    /// An attempt has begun: the next stop is news again.
+    pub(super) fn sending_goes_on(&mut self) {
+        self.space.stop_is_said = false;
+    }
+
+    /// Marks attempts that the last run left without outcome; none begins before that is written.
+    pub(super) async fn mark_cut_off(&mut self) -> Result<(), CycleError> {
+        match self.store.abandoned().await {
+            Ok(0) => {}
+            Ok(attempts) => {
+                tracing::warn!(attempts, "attempts without outcome from the last run; their deliveries are sent again")
+            }
+            Err(error @ StoreError::Full { .. }) => {
+                self.space.cut_off_unmarked = true;
+                self.stop_sending(&error);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.space.cut_off_unmarked = false;
+        Ok(())
     }
 
     /// Writes what waits, takes the reserve again, and tells the engine when that changes something.
     pub async fn tend_space(&mut self, now: Timestamp) -> Result<(), CycleError> {
         let lost = self.store.reserve_lost();
         if !lost && self.has_space() {
+            self.space.looked_at = None;
             return Ok(());
         }
+        // Every wake of the loop comes by here; each look writes.
+        if self.looks_for_space_at(now).is_some_and(|at| at > now) {
+            return Ok(());
+        }
+        self.space.looked_at = Some(now);
         if let Some(effects) = self.space.unwritten.take()
             && let Err(error) = self.write(&effects).await
         {
@@ -116,10 +164,15 @@ impl Cycle {
             self.space.unwritten = Some(effects);
         }
         // What ended is written before anything else begins; a full disk puts it back.
+        self.space.retrying = true;
         for done in std::mem::take(&mut self.space.unrecorded) {
-            self.sent(done).await?;
+            self.record(done).await?;
         }
-        self.space.sending_stopped = !self.space.unrecorded.is_empty();
+        self.space.retrying = false;
+        if self.space.cut_off_unmarked {
+            self.mark_cut_off().await?;
+        }
+        self.space.sending_stopped = !self.space.unrecorded.is_empty() || self.space.cut_off_unmarked;
         if !self.is_held() {
             let low = lost && !self.store.restore_reserve().await?;
             self.tell_space(low, now).await?;

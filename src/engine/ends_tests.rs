@@ -70,7 +70,7 @@ fn a_slot_that_asked_nothing_says_nothing_of_the_source() {
 }
 
 fn idle(kpi: KpiId) -> SlotEvent {
-    SlotEvent { kpi, slot: slot(1), pull: None, only: None, retry_at: None }
+    SlotEvent { kpi, slot: slot(1), pull: None, only: None, retry_at: None, completes: true }
 }
 
 #[test]

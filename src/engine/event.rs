@@ -36,6 +36,9 @@ pub struct SlotEvent {
     pub only: Option<Vec<RuleId>>,
     /// The slot's data is still missing: evaluate, and try again then.
     pub retry_at: Option<Timestamp>,
+    /// False while more evaluations of the same replay follow: until the last of them a new rule, or a definition that
+    /// changed, is not marked as caught up.
+    pub completes: bool,
 }
 
 /// What a pull brought, validated.

@@ -23,7 +23,7 @@ mod waiting;
 
 pub use event::{Answer, DeliveryReport, Effects, Event, PullReport, PullTrouble, SlotEvent, Tally};
 pub use history::History;
-pub use replay::{first_slots, known_by, missed_slots};
+pub use replay::{Missed, first_slots, known_by, missed, missed_slots};
 pub use setup::{Setup, definition_of};
 pub use state::State;
 pub use step::step;

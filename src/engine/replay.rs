@@ -9,21 +9,37 @@ use crate::model::observation::Observation;
 
 /// Buckets stepped on a first start for a KPI without objective.
 const FIRST_BUCKETS: i64 = 30;
-/// Slots stepped at most in one catch-up; older ones are passed over, and that is said.
+/// Slots stepped at most in one catch-up; older ones are passed over, and the daemon says so.
 const SLOTS_MAX: usize = 5_000;
 
-/// Slots after `last` up to `now`, oldest first; at most 5,000 of the newest.
+/// Slots that nobody stepped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// Oldest first; at most 5,000 of the newest.
+    pub slots: Vec<Timestamp>,
+    /// How many more there were before them.
+    pub passed_over: u64,
+}
+
+/// Slots after `last` up to `now`, as far as they are stepped.
 pub fn missed_slots(kpi: &Kpi, last: Timestamp, now: Timestamp) -> Vec<Timestamp> {
+    missed(kpi, last, now).slots
+}
+
+/// Slots after `last` up to `now`, and how many of them are too old to be stepped.
+pub fn missed(kpi: &Kpi, last: Timestamp, now: Timestamp) -> Missed {
     let mut slots = std::collections::VecDeque::new();
+    let mut passed_over = 0;
     let mut at = last;
     while let Some(slot) = kpi.schedule.next_after(at, &kpi.zone, &kpi.calendar).filter(|slot| *slot <= now) {
         slots.push_back(slot);
         if slots.len() > SLOTS_MAX {
             slots.pop_front();
+            passed_over += 1;
         }
         at = slot;
     }
-    slots.into()
+    Missed { slots: slots.into(), passed_over }
 }
 
 /// The slots that a KPI, or a new rule on it, is stepped through before its first notification: those of

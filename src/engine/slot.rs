@@ -110,17 +110,21 @@ fn advance_clock(
     // A history that could not be pulled is still to be pulled.
     let new = clock.definition != definition_of(kpi) || clock.pulled_to.is_none();
     let failed = event.pull.as_ref().is_some_and(|pull| pull.trouble.is_some());
-    clock.definition = if new && failed { String::new() } else { definition_of(kpi) };
+    if event.completes || failed {
+        clock.definition = if new && failed { String::new() } else { definition_of(kpi) };
+    }
     let came = event.pull.is_some() && !failed;
     if came || clock.shape.is_empty() {
         clock.shape = shape::shape_of(kpi);
     }
     let roll_ups = setup.roll_ups(&kpi.id);
-    if came || roll_ups.is_covered_by(&clock.roll_ups) {
+    if (came && event.completes) || roll_ups.is_covered_by(&clock.roll_ups) {
         clock.roll_ups = roll_ups.names();
     }
     // A rule that was left out has not run: it is still to be stepped through what went before.
-    let ran = |rule: &RuleId| event.only.as_ref().is_none_or(|only| only.contains(rule)) || clock.rules.contains(rule);
+    let ran = |rule: &RuleId| {
+        (event.completes && event.only.as_ref().is_none_or(|only| only.contains(rule))) || clock.rules.contains(rule)
+    };
     let rules = setup.bindings(&kpi.id).iter().map(|binding| &binding.rule.def.id);
     clock.rules = rules.filter(|rule| ran(rule)).cloned().collect();
     // A slot that is tried again is one slot; rules that left the configuration wait no more.

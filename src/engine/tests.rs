@@ -181,7 +181,14 @@ impl Bench {
         self.day += 1;
         let at = slot(self.day);
         let pull = PullReport { observations, trouble, at: Some(at), ..PullReport::default() };
-        self.step(Event::Slot(SlotEvent { kpi: "k".into(), slot: at, pull: Some(pull), only: None, retry_at: None }))
+        self.step(Event::Slot(SlotEvent {
+            kpi: "k".into(),
+            slot: at,
+            pull: Some(pull),
+            only: None,
+            retry_at: None,
+            completes: true,
+        }))
     }
 
     /// One word a day: a number, `9p` provisional, `.` nothing came, `x` the source is down, `q` the query is wrong.

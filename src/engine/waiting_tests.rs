@@ -66,7 +66,7 @@ fn brings(state: &mut State, setup: &Setup, kpi: &str, (day, hours): (i64, i64),
     };
     let observations = values.iter().rev().enumerate().map(observation).collect();
     let pull = PullReport { observations, at: Some(at), ..PullReport::default() };
-    let event = SlotEvent { kpi: kpi.into(), slot: at, pull: Some(pull), only: None, retry_at: None };
+    let event = SlotEvent { kpi: kpi.into(), slot: at, pull: Some(pull), only: None, retry_at: None, completes: true };
     let effects = on_large_stack(|| step(state, setup, Event::Slot(event), at));
     (effects.tally.verdicts, effects.evaluate.transitions.into_iter().map(|transition| transition.change).collect())
 }

@@ -322,6 +322,12 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// Attempts begun so far.
     pub attempts: u32,
+    /// When somebody queued it again after it was dead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requeued_at: Option<Timestamp>,
+    /// Attempts begun since it was last queued.
+    #[serde(default)]
+    pub tries: u32,
     pub next_attempt_at: Timestamp,
     /// Why it is dead or cancelled, or what the last attempt said. Free of secrets.
     pub note: Option<String>,

@@ -156,17 +156,32 @@ async fn open_writer(path: &Path, options: OpenOptions) -> Result<Store, StoreEr
         Found::Ours { version } => {
             // Says "permission denied" before SQLite would quietly fall back to reading.
             fs::OpenOptions::new().write(true).open(path).map_err(|error| StoreError::io(path, &error))?;
-            verify::quick(path).await?;
             version
         }
     };
-    let mut conn = writer_options(path).connect().await.map_err(|error| Failure::from(error).on(path))?;
-    migrate::migrate(&mut conn, version).await.map_err(|failure| failure.on(path))?;
     let reserve = Reserve::of(path, options.reserve_bytes);
+    let conn = match connect(path, version).await {
+        // The files beside the database (log, shared memory) need a little space themselves.
+        Err(error @ StoreError::Full { .. }) if reserve.free().map_err(|error| StoreError::io(path, &error))? => {
+            tracing::error!(path = %path.display(), %error, "disk full: the reserve was freed so that the state can be opened");
+            connect(path, version).await?
+        }
+        other => other?,
+    };
     if !blocking(path, move || reserve.hold()).await? && options.reserve_bytes > 0 {
         tracing::warn!(path = %path.display(), "no space for the reserve file; a full disk will stop notifications too");
     }
     assemble(path, options, reader_pool(path), Some(Mutex::new(Writer::new(conn))), Some(lock)).await
+}
+
+/// Checks what is there, connects, and brings the schema up to date.
+async fn connect(path: &Path, version: u32) -> Result<SqliteConnection, StoreError> {
+    #[cfg(test)]
+    super::conformance::refuse_while_reserve_is_held(path)?;
+    verify::quick(path).await?;
+    let mut conn = writer_options(path).connect().await.map_err(|error| Failure::from(error).on(path))?;
+    migrate::migrate(&mut conn, version).await.map_err(|failure| failure.on(path))?;
+    Ok(conn)
 }
 
 async fn assemble(

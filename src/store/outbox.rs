@@ -19,7 +19,9 @@ macro_rules! delivery_columns {
     ($rest:literal) => {
         concat!(
             "SELECT d.id, d.key, d.notification, d.receiver, d.recipient, d.thread_root, d.thread_position, d.state, \
-             d.attempts, d.created_at, d.next_attempt_at, d.note, d.body ",
+             d.attempts, d.created_at, d.next_attempt_at, d.note, d.body, d.requeued_at, \
+             iif(d.requeued_at IS NULL, d.attempts, \
+                 (SELECT count(*) FROM attempt AS a WHERE a.delivery = d.id AND a.started_at >= d.requeued_at)) ",
             $rest
         )
     };
@@ -45,16 +47,38 @@ impl Store {
         self.deliveries_of(query.fetch_all(&self.inner.readers).await)
     }
 
-    /// When the next delivery falls due; none when nothing is queued, or all that is queued is under way.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+    /// When the next delivery falls due to a receiver that is not among `busy`; none when nothing is queued for the
+    /// others, or all of it is under way.
+    pub async fn next_due(&self, busy: &[ReceiverId]) -> Result<Option<Timestamp>, StoreError> {
         let find = async {
             let sql = "SELECT min(next_attempt_at) FROM ( \
                            SELECT min(id), next_attempt_at, attempting FROM delivery WHERE state = 'queued' \
-                           GROUP BY receiver, recipient, thread_root) WHERE attempting IS NULL";
-            let found: Option<i64> = sqlx::query_scalar(sql).fetch_one(&self.inner.readers).await?;
+                           AND receiver NOT IN (SELECT value FROM json_each(?1)) GROUP BY receiver, recipient, thread_root) WHERE attempting IS NULL";
+            let found: Option<i64> =
+                sqlx::query_scalar(sql).bind(serde_json::to_string(busy)?).fetch_one(&self.inner.readers).await?;
             found.map(instant).transpose()
         };
         find.await.map_err(|failure: Failure| failure.on(&self.inner.path))
+    }
+
+    /// Receivers whose newest delivery that came to its end is dead, with the cause. Dead messages about the service
+    /// itself are left out: nobody is told of those.
+    pub async fn undelivered(&self) -> Result<Vec<(ReceiverId, String)>, StoreError> {
+        // Only receivers with a dead delivery are looked at, which are few.
+        let sql = "SELECT receiver, coalesce(note, '') FROM ( \
+                       SELECT receiver, state, note, \
+                              row_number() OVER (PARTITION BY receiver ORDER BY ended DESC, id DESC) AS place FROM ( \
+                           SELECT d.id, d.receiver, d.state, d.note, \
+                                  (SELECT max(finished_at) FROM attempt AS a WHERE a.delivery = d.id) AS ended \
+                           FROM delivery AS d WHERE d.state IN ('sent', 'dead') \
+                           AND d.receiver IN (SELECT receiver FROM delivery WHERE state = 'dead') \
+                           AND (d.state = 'sent' OR d.body ->> '$.about' <> 'system'))) \
+                   WHERE place = 1 AND state = 'dead' ORDER BY receiver";
+        let rows: Vec<(String, String)> = sqlx::query_as(sql)
+            .fetch_all(&self.inner.readers)
+            .await
+            .map_err(|error| Failure::from(error).on(&self.inner.path))?;
+        Ok(rows.into_iter().map(|(receiver, cause)| (receiver.into(), cause)).collect())
     }
 
     /// Queued deliveries of each receiver that has any.
@@ -94,6 +118,8 @@ pub(super) fn delivery_of(row: &SqliteRow) -> Result<Delivery, Failure> {
         attempts: row.try_get(8)?,
         next_attempt_at: instant(row.try_get(10)?)?,
         note: row.try_get(11)?,
+        requeued_at: row.try_get::<Option<i64>, _>(13)?.map(instant).transpose()?,
+        tries: row.try_get(14)?,
     })
 }
 

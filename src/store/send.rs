@@ -47,9 +47,9 @@ impl Store {
         self.write(self.epoch(), Abandon).await
     }
 
-    /// Queues a dead delivery again, due at once.
-    pub async fn requeue(&self, delivery: i64) -> Result<(), StoreError> {
-        self.write(self.epoch(), Requeue(delivery)).await
+    /// Queues a dead delivery again, due at once, with all the patience of a new one.
+    pub async fn requeue(&self, delivery: i64, at: Timestamp) -> Result<(), StoreError> {
+        self.write(self.epoch(), Requeue { delivery, at }).await
     }
 
     /// Takes a queued delivery out of the queue, with the reason. An attempt under way may still succeed; it then
@@ -151,16 +151,21 @@ impl Write for Abandon {
     }
 }
 
-struct Requeue(i64);
+struct Requeue {
+    delivery: i64,
+    at: Timestamp,
+}
 
 impl Write for Requeue {
     type Out = ();
 
     async fn apply(&self, conn: &mut SqliteConnection) -> Result<(), Failure> {
         // Every instant from its creation on is due.
-        let sql = "UPDATE delivery SET state = 'queued', next_attempt_at = created_at WHERE id = ?1 AND state = 'dead'";
-        let done = sqlx::query(sql).bind(self.0).execute(&mut *conn).await?;
-        if done.rows_affected() == 0 { Err(refuse(conn, self.0, "queued again").await) } else { Ok(()) }
+        let sql = "UPDATE delivery SET state = 'queued', next_attempt_at = created_at, requeued_at = ?2 \
+                   WHERE id = ?1 AND state = 'dead'";
+        let query = sqlx::query(sql).bind(self.delivery).bind(self.at.as_millisecond());
+        let done = query.execute(&mut *conn).await?;
+        if done.rows_affected() == 0 { Err(refuse(conn, self.delivery, "queued again").await) } else { Ok(()) }
     }
 }
 

@@ -90,6 +90,11 @@ impl Store {
             return Err(StoreError::ReadOnly { path: path.clone(), detail: "it was opened for reading".to_owned() });
         };
         let mut writer = writer.lock().await;
+        #[cfg(test)]
+        if super::conformance::disk_is_full(path) {
+            self.free_reserve().await?;
+            return Err(StoreError::Full { path: path.clone(), reserve_freed: true });
+        }
         let failure = match writer.run(epoch, &work).await {
             Ok(out) => return Ok(out),
             Err(failure) => failure,

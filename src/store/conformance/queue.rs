@@ -36,16 +36,16 @@ async fn a_thread_goes_out_in_order() {
     assert_eq!(due(&store, 300).await, ["1", "3"]);
     try_once(&store, 1, &retry(), NextStep::RetryAt(at(900))).await;
     assert_eq!(due(&store, 800).await, ["3"], "a waiting head holds its thread back");
-    assert_eq!(store.next_due().await.unwrap(), Some(at(300)));
+    assert_eq!(store.next_due(&[]).await.unwrap(), Some(at(300)));
     try_once(&store, 3, &sent(), NextStep::Sent).await;
-    assert_eq!(store.next_due().await.unwrap(), Some(at(900)));
+    assert_eq!(store.next_due(&[]).await.unwrap(), Some(at(900)));
     try_once(&store, 1, &sent(), NextStep::Sent).await;
     assert_eq!(due(&store, 300).await, ["2"]);
     store.cancel(2, "superseded").await.unwrap();
     assert_eq!(due(&store, 300).await, ["4"]);
     let attempt = store.begin_attempt(4, at(400)).await.unwrap();
     assert!(due(&store, 999).await.is_empty(), "under way");
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(store.next_due(&[]).await.unwrap(), None);
     store.finish_attempt(attempt, &sent(), at(401), NextStep::Sent).await.unwrap();
     assert_eq!(store.queue_depth().await.unwrap(), []);
 }
@@ -112,8 +112,13 @@ async fn the_dead_can_be_queued_again() {
     let filter = DeliveryFilter { state: Some(DeliveryState::Dead), ..DeliveryFilter::default() };
     let dead = store.deliveries(&filter).await.unwrap();
     assert_eq!((dead.len(), dead[0].note.as_deref()), (1, Some("550 no such user")));
-    store.requeue(1).await.unwrap();
+    store.requeue(1, at(900)).await.unwrap();
     assert_eq!(due(&store, 300).await, ["1"]);
+    let queued = store.delivery(1).await.unwrap().unwrap().0;
+    assert_eq!((queued.attempts, queued.tries, queued.requeued_at), (1, 0, Some(at(900))), "patient from now on");
+    store.begin_attempt(1, at(901)).await.unwrap();
+    let tried = store.delivery(1).await.unwrap().unwrap().0;
+    assert_eq!((tried.attempts, tried.tries), (2, 1));
 }
 
 #[tokio::test]
@@ -143,7 +148,7 @@ async fn impossible_actions_are_refused_with_the_reason() {
         let error = done.unwrap_err();
         assert!(matches!(error, StoreError::Refused { .. }) && error.to_string().contains(says), "{error}");
     };
-    check(store.requeue(1).await, "delivery 1 is queued and can't be queued again");
+    check(store.requeue(1, at(1)).await, "delivery 1 is queued and can't be queued again");
     check(store.begin_attempt(9, at(1)).await.map(drop), "delivery 9 does not exist");
     store.begin_attempt(1, at(1)).await.unwrap();
     check(store.begin_attempt(1, at(1)).await.map(drop), "is queued and being sent and can't be sent");

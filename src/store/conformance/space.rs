@@ -18,6 +18,25 @@ pub(in crate::store) async fn space_was_freed(writer: &mut Writer, path: &Path) 
     }
 }
 
+/// Where a file `<db>.full` says so nothing can be written; a number in it is how many writes still go through.
+pub(in crate::store) fn disk_is_full(path: &Path) -> bool {
+    let marker = files::beside(path, "full");
+    let Ok(text) = std::fs::read_to_string(&marker) else { return false };
+    match text.parse::<u32>().ok().and_then(|left| left.checked_sub(1)) {
+        Some(left) => {
+            std::fs::write(&marker, left.to_string()).unwrap();
+            false
+        }
+        None => true,
+    }
+}
+
+/// Where a file `<db>.brim` says so the database can't be opened before the reserve was given up.
+pub(in crate::store) fn refuse_while_reserve_is_held(path: &Path) -> Result<(), StoreError> {
+    let held = files::beside(path, "brim").exists() && files::beside(path, "reserve").exists();
+    if held { Err(StoreError::Full { path: path.to_owned(), reserve_freed: false }) } else { Ok(()) }
+}
+
 async fn limit(writer: &mut Writer, pages: u32) {
     let pragma = format!("PRAGMA max_page_count = {pages}");
     sqlx::raw_sql(AssertSqlSafe(pragma)).execute(writer.connection()).await.unwrap();
@@ -52,6 +71,19 @@ async fn a_full_disk_frees_the_reserve_then_says_so() {
     set_limit(&store, 1_000_000).await;
     store.commit_evaluate(&history(0), 1).await.unwrap();
     assert!(store.restore_reserve().await.unwrap() && store.reserve_held());
+}
+
+#[tokio::test]
+async fn the_reserve_makes_room_to_open() {
+    let place = Place::new();
+    let options = OpenOptions { reserve_bytes: 1 << 20, ..writing() };
+    let store = Store::open(&place.path(), options).await.unwrap();
+    store.commit_notify(&queued(vec![delivery("k", "direction", "t")]), 1).await.unwrap();
+    store.close().await;
+    std::fs::write(files::beside(&place.path(), "brim"), "").unwrap();
+    let store = Store::open(&place.path(), options).await.unwrap();
+    assert_eq!(store.due(at(400), 10).await.unwrap().len(), 1);
+    store.close().await;
 }
 
 #[tokio::test]

@@ -12,3 +12,6 @@ CREATE TABLE alert_episode (
     alert   TEXT PRIMARY KEY,
     episode INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- When a dead delivery was last queued again: its patience counts from there. Null: never.
+ALTER TABLE delivery ADD COLUMN requeued_at INTEGER;

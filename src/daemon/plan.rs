@@ -1,0 +1,116 @@
+//! What a KPI has to do, from how far it has come.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::jobs::{self, JobKind};
+use crate::engine::{History, Setup, State, first_slots, missed};
+use crate::model::ids::{KpiId, Labels, RuleId};
+use crate::model::kpi::Kpi;
+use crate::model::series::SeriesData;
+use crate::validate::Known;
+
+/// A slot is stepped as missed, by its own time, when its turn comes later than this.
+const ON_TIME: SignedDuration = SignedDuration::from_secs(30);
+
+/// What a KPI has to do.
+pub(super) enum Plan {
+    Now { kind: JobKind, span: Option<(i64, i64)>, known: Vec<Known> },
+    Later(Option<Timestamp>),
+}
+
+/// What a KPI has to do at `now`, from how far it has come.
+pub(super) fn plan(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, now: Timestamp) -> Plan {
+    mend_clock(state, kpi, now);
+    let clock = state.clocks.get(&kpi.id).cloned();
+    let span = |slot: Timestamp| jobs::span(kpi, clock.as_ref(), &state.history, (slot, now));
+    let whole =
+        |slots: &[Timestamp]| jobs::span(kpi, None, &state.history, (slots.last().copied().unwrap_or(now), now));
+    let known = || known_series(&state.history, &kpi.id);
+    let next = |after: Timestamp| kpi.schedule.next_after(after, &kpi.zone, &kpi.calendar);
+    let Some(clock) = &clock else {
+        let slots = first_slots(&setup.catalog, kpi, now);
+        return Plan::Now { span: whole(&slots), kind: JobKind::First { slots }, known: known() };
+    };
+    let retry = clock.open.as_ref().and_then(|open| open.retry_at);
+    // Never later than the next slot, unless it was reckoned by a clock that ran ahead.
+    let waits = retry.filter(|at| *at > now && next(now).is_none_or(|next| *at <= next));
+    let last = clock.last_slot.unwrap_or(now);
+    if setup.asks_anew(kpi, clock) {
+        if let Some(at) = waits {
+            return Plan::Later(Some(at));
+        }
+        let slots = first_slots(&setup.catalog, kpi, now);
+        let span = whole(&slots);
+        let kind = match clock.pulled_to {
+            Some(_) => {
+                JobKind::Anew { slots: missed_and_said(kpi, last, now), rules: clock.rules.clone(), after: last }
+            }
+            None => JobKind::First { slots },
+        };
+        return Plan::Now { span, kind, known: known() };
+    }
+    let rules: Vec<RuleId> = setup.catalog.rules_on(&kpi.id).map(|rule| rule.id.clone()).collect();
+    let new: Vec<RuleId> = rules.into_iter().filter(|rule| !clock.rules.contains(rule)).collect();
+    if !new.is_empty() {
+        let slots = first_slots(&setup.catalog, kpi, now).into_iter().filter(|slot| *slot <= last).collect();
+        return Plan::Now { kind: JobKind::NewRules { rules: new, slots }, span: None, known: Vec::new() };
+    }
+    let slots = missed_and_said(kpi, last, now);
+    match (slots.as_slice(), retry) {
+        ([], Some(at)) if at <= now => {
+            let slot = clock.open.as_ref().map_or(last, |open| open.slot);
+            Plan::Now { kind: JobKind::Retry { slot }, span: span(slot), known: known() }
+        }
+        ([], retry) => Plan::Later([retry, next(last)].into_iter().flatten().min()),
+        (_, Some(_)) if waits.is_some() => Plan::Later(waits),
+        ([slot], _) if now.duration_since(*slot) <= ON_TIME => {
+            let kind = JobKind::Slot { slot: *slot };
+            Plan::Now { kind, span: span(*slot), known: known() }
+        }
+        _ => {
+            let (span, known) = (span(slots.last().copied().unwrap_or(now)), known());
+            state.catching_up.insert(kpi.id.clone());
+            Plan::Now { kind: JobKind::CatchUp { slots, after: last }, span, known }
+        }
+    }
+}
+
+fn known_series(history: &History, kpi: &KpiId) -> Vec<Known> {
+    let first =
+        |(labels, data): (&Labels, &Arc<SeriesData>)| Some(Known { labels: labels.clone(), first: data.span()?.0 });
+    history.of(kpi).filter_map(first).collect()
+}
+
+/// Slots that were missed. That some are too old to be stepped is said.
+fn missed_and_said(kpi: &Kpi, last: Timestamp, now: Timestamp) -> Vec<Timestamp> {
+    let missed = missed(kpi, last, now);
+    if missed.passed_over > 0 {
+        tracing::warn!(
+            kpi = %kpi.id,
+            passed_over = missed.passed_over,
+            stepped = missed.slots.len(),
+            "more slots were missed than one catch-up steps; the oldest are passed over, their figures are pulled all the same"
+        );
+    }
+    missed.slots
+}
+
+/// A clock that ran far ahead and came back leaves a KPI that waits for what lies far ahead: it is taken back to the
+/// newest slot that has passed.
+fn mend_clock(state: &mut State, kpi: &Kpi, now: Timestamp) {
+    let Some(clock) = state.clocks.get_mut(&kpi.id) else { return };
+    let next = kpi.schedule.next_after(now, &kpi.zone, &kpi.calendar);
+    let Some((last, next)) = clock.last_slot.zip(next).filter(|(last, next)| last > next) else { return };
+    let newest = kpi.schedule.last_at_or_before(now, &kpi.zone, &kpi.calendar).unwrap_or(now);
+    tracing::warn!(
+        kpi = %kpi.id, last_slot = %last, %now, %next,
+        "the newest slot that was stepped lies ahead, so the clock must have been wrong; going on from the slot before now"
+    );
+    clock.last_slot = Some(newest);
+    clock.pulled_to = clock.pulled_to.min(Some(kpi.grain.last_ended(newest, &kpi.zone)));
+    clock.last_pull_at = clock.last_pull_at.min(Some(now));
+    clock.open = None;
+    clock.waiting.retain(|waited| waited.slot <= newest);
+}

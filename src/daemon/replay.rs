@@ -1,0 +1,153 @@
+//! From what a pull brought to the evaluations that follow: one for a slot, one each for slots that were missed.
+
+use jiff::Timestamp;
+
+use super::jobs::{self, Job, JobKind, PullOutcome};
+use crate::engine::{PullReport, SlotEvent, known_by};
+use crate::model::kpi::Kpi;
+use crate::model::observation::{Observation, Pull, Reading};
+use crate::validate::{Context, KnownAt, Span, validate};
+
+/// The evaluations that follow a pull, each with its instant.
+pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
+    let PullOutcome { job, result, at } = outcome;
+    let kpi = job.kpi.id.clone();
+    let only = match &job.kind {
+        JobKind::Anew { rules, .. } => Some(rules.clone()),
+        JobKind::First { .. }
+        | JobKind::CatchUp { .. }
+        | JobKind::Slot { .. }
+        | JobKind::Retry { .. }
+        | JobKind::NewRules { .. } => None,
+    };
+    let event =
+        |slot, pull| SlotEvent { kpi: kpi.clone(), slot, pull, only: only.clone(), retry_at: None, completes: true };
+    let report = match result {
+        Some(Err(error)) => {
+            let slot = last_slot_of(&job.kind, at);
+            let retry_at = jobs::retry_at(&job.kpi, slot, at);
+            tracing::warn!(kpi = %kpi, source = %job.kpi.source, %error, "pull failed");
+            let trouble = Some(jobs::trouble(&error));
+            let pull = PullReport { trouble, at: Some(at), ..PullReport::default() };
+            let failed = SlotEvent { retry_at, ..event(slot, Some(pull)) };
+            return vec![(stay(&job.kind, failed), at)];
+        }
+        Some(Ok(pull)) => validated(&job, pull, at),
+        None => PullReport { at: Some(at), nothing_asked: true, ..PullReport::default() },
+    };
+    match job.kind {
+        JobKind::Slot { slot } | JobKind::Retry { slot } => vec![(event(slot, Some(report)), at)],
+        JobKind::NewRules { rules, slots } => {
+            let mut events: Vec<_> = slots
+                .iter()
+                .map(|slot| (SlotEvent { only: Some(rules.clone()), ..event(*slot, None) }, *slot))
+                .collect();
+            if events.is_empty() {
+                events.push((SlotEvent { only: Some(rules), ..event(at, None) }, at));
+            }
+            completing_last(events)
+        }
+        JobKind::First { slots } | JobKind::CatchUp { slots, .. } => replay(&event, &job.kpi, slots, report, at),
+        JobKind::Anew { slots, .. } => completing_last(replay(&event, &job.kpi, slots, report, at)),
+    }
+}
+
+/// A failed pull of slots that were missed moves the KPI nowhere: no rule runs, so that every one of them is still to
+/// be stepped once the source answers. Only the trouble is noted.
+fn stay(kind: &JobKind, failed: SlotEvent) -> SlotEvent {
+    match kind {
+        JobKind::CatchUp { after, .. } | JobKind::Anew { after, .. } => {
+            SlotEvent { slot: *after, only: Some(Vec::new()), ..failed }
+        }
+        JobKind::First { .. } | JobKind::Slot { .. } | JobKind::Retry { .. } | JobKind::NewRules { .. } => failed,
+    }
+}
+
+/// A replay that is cut off is begun again: only its last evaluation marks it as done.
+fn completing_last(mut events: Vec<(SlotEvent, Timestamp)>) -> Vec<(SlotEvent, Timestamp)> {
+    let last = events.len().saturating_sub(1);
+    for (event, _) in events.iter_mut().take(last) {
+        event.completes = false;
+    }
+    events
+}
+
+/// Missed slots in order, each with what was known by then: a bucket that had not settled is provisional
+/// there, and final from the slot on at which it had.
+fn replay(
+    event: &dyn Fn(Timestamp, Option<PullReport>) -> SlotEvent,
+    kpi: &Kpi,
+    slots: Vec<Timestamp>,
+    mut report: PullReport,
+    at: Timestamp,
+) -> Vec<(SlotEvent, Timestamp)> {
+    let slots = if slots.is_empty() { vec![at] } else { jobs::in_order(slots) };
+    let batches = known_by(std::mem::take(&mut report.observations), &slots);
+    let last = slots.len() - 1;
+    let mut unsettled: Vec<Observation> = Vec::new();
+    slots
+        .into_iter()
+        .zip(batches)
+        .enumerate()
+        .map(|(position, (slot, mut observations))| {
+            let settles = |seen: &Observation| {
+                let end = kpi.grain.bucket(seen.bucket, &kpi.zone).end;
+                end.checked_add(kpi.settle).unwrap_or(Timestamp::MAX)
+            };
+            let settled: Vec<_> = unsettled.extract_if(.., |seen| settles(seen) <= slot).collect();
+            for seen in &mut observations {
+                seen.provisional = settles(seen) > slot;
+            }
+            unsettled.extend(observations.iter().filter(|seen| seen.provisional).cloned());
+            observations.extend(settled.into_iter().map(|seen| Observation {
+                provisional: false,
+                known_at: slot,
+                ..seen
+            }));
+            let pull = if position == last {
+                PullReport { observations, ..report.clone() }
+            } else {
+                let nothing_asked = report.nothing_asked;
+                PullReport { observations, at: Some(at), nothing_asked, ..PullReport::default() }
+            };
+            (event(slot, Some(pull)), slot)
+        })
+        .collect()
+}
+
+fn validated(job: &Job, pull: Pull, at: Timestamp) -> PullReport {
+    let Some((from, to)) = job.span else { return PullReport { at: Some(at), ..PullReport::default() } };
+    // Before the first thing that a source ever said there is nothing, not zero.
+    let zero_from = matches!(job.kind, JobKind::First { .. } | JobKind::Anew { .. })
+        .then(|| {
+            let bucket = |reading: &Reading| reading.time.bucket(job.kpi.grain, &job.kpi.zone);
+            pull.readings.iter().map(bucket).min()
+        })
+        .flatten();
+    let known_at = if job.is_late() { KnownAt::Assumed } else { KnownAt::Own(at) };
+    let (kpi, roll_ups, known) = (&*job.kpi, &*job.roll_ups, &*job.known);
+    let context = Context { kpi, span: Span { from, to }, known_at, now: at, roll_ups, known, zero_from };
+    let found = validate(&context, pull);
+    if !found.rejections.is_empty() {
+        tracing::warn!(kpi = %job.kpi.id, rejected = found.rejections.len(), "readings were refused; `vigie status` shows them");
+    }
+    PullReport {
+        observations: found.observations,
+        rejections: found.rejections,
+        pulled_to: Some(to),
+        trouble: None,
+        warnings: found.warnings,
+        at: Some(at),
+        nothing_asked: false,
+    }
+}
+
+fn last_slot_of(kind: &JobKind, now: Timestamp) -> Timestamp {
+    match kind {
+        JobKind::Slot { slot } | JobKind::Retry { slot } => *slot,
+        JobKind::First { slots }
+        | JobKind::Anew { slots, .. }
+        | JobKind::CatchUp { slots, .. }
+        | JobKind::NewRules { slots, .. } => slots.last().copied().unwrap_or(now),
+    }
+}
