@@ -130,7 +130,7 @@ impl Cycle {
         match self.store.abandoned().await {
             Ok(0) => {}
             Ok(attempts) => {
-                tracing::warn!(attempts, "attempts without outcome from the last run; their deliveries are sent again")
+                tracing::warn!(attempts, "attempts without outcome from the last run; their deliveries are sent again");
             }
             Err(error @ StoreError::Full { .. }) => {
                 self.space.cut_off_unmarked = true;
