@@ -11,10 +11,6 @@ use support::{Rule, Size, World};
 use vigie::engine::{Event, SlotEvent, step};
 use vigie::rule::on_large_stack;
 
-/// That of the program.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     // Scripts recurse on the native stack, as on the daemon's engine thread.
     on_large_stack(divan::main);

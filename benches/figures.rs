@@ -29,10 +29,6 @@ const VIGIE: &str = env!("CARGO_BIN_EXE_vigie");
 /// Longest wait for the daemon.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// That of the program.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     println!("| figure | limit | measured |\n|---|---|---|");
     on_large_stack(|| {

@@ -7,11 +7,6 @@ use clap::Parser as _;
 use vigie::cli::{Args, Command, Refused, execute};
 use vigie::daemon::CONFIGURATION_ERROR;
 
-/// Gives memory back to the system after a large pull, which the C library's keeps in pieces; and evaluations, which
-/// allocate much and briefly, take a quarter less time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // Refused only where a provider is installed already, which serves as well.
     drop(rustls::crypto::ring::default_provider().install_default());
