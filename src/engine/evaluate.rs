@@ -40,7 +40,7 @@ pub(super) fn run_waited(
     (now, slot): (Timestamp, Timestamp),
     commit: &mut EvaluateCommit,
 ) -> Tally {
-    Round::new(setup, kpi, (now, slot)).as_of_slot().run_binding(state, binding, commit)
+    Round::new(setup, kpi, (now, slot)).into_waited().run_binding(state, binding, commit)
 }
 
 /// Runs one rule on all of its series, and each of their objectives.
@@ -86,7 +86,7 @@ impl<'a> Round<'a> {
     }
 
     /// For a rule that waited in its slot until now.
-    fn as_of_slot(self) -> Round<'a> {
+    fn into_waited(self) -> Round<'a> {
         Round { as_of: self.slot, ..self }
     }
 

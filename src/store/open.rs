@@ -242,7 +242,8 @@ fn writer_options(path: &Path) -> SqliteConnectOptions {
         // Bounds what the log keeps on disk after a large commit.
         .pragma("journal_size_limit", (64 << 20).to_string())
         .pragma("temp_store", "MEMORY")
-        .pragma("cache_size", "-6144")
+        // What is changed is written out soon; the system keeps the file in its own memory too.
+        .pragma("cache_size", "-2048")
         .disable_statement_logging()
 }
 
@@ -253,6 +254,7 @@ pub(super) fn reader_options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY_TIMEOUT)
         .row_buffer_size(ROW_BUFFER)
         .pragma("query_only", "ON")
+        .pragma("cache_size", "-1024")
         .disable_statement_logging()
 }
 
