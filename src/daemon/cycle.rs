@@ -14,6 +14,7 @@ use super::replay::events_of;
 use super::space::Space;
 use crate::engine::{Answer, Effects, Event, State, Tally, missed_slots, step};
 use crate::model::action::Action;
+use crate::model::alert::{Aspect, Change};
 use crate::model::ids::{KpiId, Labels, ReceiverId};
 use crate::model::kpi::Kpi;
 use crate::model::series::SeriesData;
@@ -141,7 +142,10 @@ impl Cycle {
         let events = if all_stepped { events_of(outcome) } else { Vec::new() };
         for (event, at) in events {
             match self.event(Event::Slot(event), at).await? {
-                Some(effects) => tally += effects.tally,
+                Some(effects) => {
+                    tally += effects.tally;
+                    log_failures(&effects);
+                }
                 None => {
                     (all_stepped, cut_off) = (false, true);
                     break;
@@ -275,5 +279,15 @@ impl Cycle {
             self.engine.with(move |state, setup| state.take_up(setup, kpi, series)).await;
         }
         Ok(())
+    }
+}
+
+/// Rules that have begun to fail, once each; what goes on failing is an alert.
+fn log_failures(effects: &Effects) {
+    let fired = effects.evaluate.transitions.iter().filter(|step| step.change == Change::Fired);
+    for step in fired.filter(|step| step.key.aspect == Aspect::Failed) {
+        let alert = effects.evaluate.alerts.iter().find(|alert| alert.key == step.key);
+        let cause = alert.and_then(|alert| alert.facts.as_ref()?.cause.clone()).unwrap_or_default();
+        tracing::warn!(subject = %step.key.subject, cause, "a rule fails; what it watches is not judged");
     }
 }

@@ -170,7 +170,9 @@ impl Cycle {
         let was_dead = Subject::Receiver(receiver.clone());
         let known = self.engine.with(move |state, _| !state.book.of(&was_dead).is_empty()).await;
         let went_through = matches!(done.outcome, AttemptOutcome::Sent { .. });
-        if dead.is_some() || (known && went_through) {
+        // One recipient that is reached says nothing of another that was not.
+        let all_reached = known && went_through && !self.is_undelivered(&receiver).await?;
+        if dead.is_some() || all_reached {
             let report = DeliveryReport { receiver, about: delivery.new.message.about, dead };
             if self.is_held() {
                 self.hold_report(report);
@@ -180,6 +182,10 @@ impl Cycle {
             self.wake(done.at).await?;
         }
         Ok(())
+    }
+
+    async fn is_undelivered(&self, receiver: &ReceiverId) -> Result<bool, CycleError> {
+        Ok(self.store.undelivered().await?.iter().any(|(dead, _)| dead == receiver))
     }
 
     /// When the next delivery is due that can then be begun; none while sending is stopped or nobody has a free place,

@@ -61,19 +61,19 @@ impl Store {
         find.await.map_err(|failure: Failure| failure.on(&self.inner.path))
     }
 
-    /// Receivers whose newest delivery that came to its end is dead, with the cause. Dead messages about the service
+    /// Receivers one of whose recipients' newest delivery that came to its end is dead, with a cause. Dead messages about the service
     /// itself are left out: nobody is told of those.
     pub async fn undelivered(&self) -> Result<Vec<(ReceiverId, String)>, StoreError> {
         // Only receivers with a dead delivery are looked at, which are few.
-        let sql = "SELECT receiver, coalesce(note, '') FROM ( \
-                       SELECT receiver, state, note, \
-                              row_number() OVER (PARTITION BY receiver ORDER BY ended DESC, id DESC) AS place FROM ( \
-                           SELECT d.id, d.receiver, d.state, d.note, \
+        let sql = "SELECT receiver, min(coalesce(note, '')) FROM ( \
+                       SELECT receiver, state, note, row_number() OVER ( \
+                           PARTITION BY receiver, recipient ORDER BY ended DESC, id DESC) AS place FROM ( \
+                           SELECT d.id, d.receiver, d.recipient, d.state, d.note, \
                                   (SELECT max(finished_at) FROM attempt AS a WHERE a.delivery = d.id) AS ended \
                            FROM delivery AS d WHERE d.state IN ('sent', 'dead') \
                            AND d.receiver IN (SELECT receiver FROM delivery WHERE state = 'dead') \
                            AND (d.state = 'sent' OR d.body ->> '$.about' <> 'system'))) \
-                   WHERE place = 1 AND state = 'dead' ORDER BY receiver";
+                   WHERE place = 1 AND state = 'dead' GROUP BY receiver ORDER BY receiver";
         let rows: Vec<(String, String)> = sqlx::query_as(sql)
             .fetch_all(&self.inner.readers)
             .await
