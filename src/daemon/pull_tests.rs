@@ -65,7 +65,7 @@ async fn a_catch_up_that_fails_leaves_the_slots_to_be_stepped() {
 
 #[tokio::test]
 async fn of_half_a_catch_up_nothing_is_told() {
-    let place = Place::new(&["2026-09-07"]);
+    let place = Place::new(&["2026-09-07", "2026-09-08", "2026-09-09"]);
     let mut script = place.start(COMPANY, "2026-09-03T09:00:00Z").await;
     script.advance_to(at("2026-09-05T09:00:00Z")).await.unwrap();
     kill(script).await;
