@@ -144,9 +144,9 @@ impl SeriesData {
     }
 }
 
-/// Series grow by a bucket a slot: a sixteenth to spare keeps memory near the data.
+/// Series grow by a bucket a slot: a little to spare keeps memory near the data.
 fn spare(buckets: usize) -> usize {
-    (buckets / 16).max(8)
+    (buckets / 50).max(8)
 }
 
 fn roomy<T: Clone>(value: T, count: usize) -> Vec<T> {

@@ -20,7 +20,8 @@ use super::verify;
 use super::write::Writer;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-const READERS_MAX: u32 = 4;
+/// Each has a thread and a cache of its own.
+const READERS_MAX: u32 = 2;
 /// Rows a reader may run ahead of its consumer.
 const ROW_BUFFER: usize = 1024;
 
