@@ -248,11 +248,11 @@ impl Walk {
         }
     }
 
-    /// One that only waited is as it was before: ended, or nothing at all.
+    /// One that only waited is as it was before: ended with somebody still to be told, or nothing at all. Its history
+    /// says the same for both: what was told by now must not show in it.
     fn withdraw(&mut self, mut alert: Alert) -> Alert {
-        let back = if alert.resolved_at.is_some() { Phase::Resolved } else { Phase::Inactive };
-        self.changes.push((alert.phase, back, Change::Withdrawn));
-        alert.phase = back;
+        self.changes.push((alert.phase, Phase::Inactive, Change::Withdrawn));
+        alert.phase = if alert.resolved_at.is_some() { Phase::Resolved } else { Phase::Inactive };
         alert.frozen = None;
         alert
     }
