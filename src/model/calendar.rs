@@ -3,6 +3,7 @@
 //! Everything is computed, so that no table of holidays can run out.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use jiff::ToSpan;
 use jiff::civil::{Date, Weekday, date};
@@ -95,8 +96,23 @@ fn weekdays(from: Date, to: Date) -> u32 {
     (days / 7 * 5 + rest) as u32
 }
 
-/// The eleven national holidays, of which four hang on Easter.
-fn french_holidays(year: i16) -> [(Date, &'static str); 11] {
+type Holidays = [(Date, &'static str); 11];
+
+/// Years whose holidays are kept once computed: every trajectory asks for them, many times over.
+const KEPT_YEARS: std::ops::Range<i16> = 1970..2120;
+
+/// The eleven national holidays.
+fn french_holidays(year: i16) -> Holidays {
+    static KEPT: OnceLock<Vec<Holidays>> = OnceLock::new();
+    if !KEPT_YEARS.contains(&year) {
+        return compute_french_holidays(year);
+    }
+    let kept = KEPT.get_or_init(|| KEPT_YEARS.map(compute_french_holidays).collect());
+    kept[usize::from((year - KEPT_YEARS.start).unsigned_abs())]
+}
+
+/// Four of them hang on Easter.
+fn compute_french_holidays(year: i16) -> Holidays {
     let easter = easter(year);
     let after_easter = |days: i64| easter.saturating_add(days.days());
     [
@@ -168,6 +184,13 @@ mod tests {
         check(date(2026, 11, 11), Some("Armistice de 1918"));
         check(date(2026, 11, 12), None);
         assert_eq!(Calendar::default().holiday_name(date(2026, 12, 25)), None);
+    }
+
+    #[test]
+    fn kept_years_are_those_that_were_computed() {
+        for year in [1969, 1970, 2026, 2119, 2120, 2400] {
+            assert_eq!(french_holidays(year), compute_french_holidays(year), "{year}");
+        }
     }
 
     #[test]
