@@ -29,8 +29,9 @@ macro_rules! delivery_columns {
 pub(super) use delivery_columns;
 
 impl Store {
-    /// Deliveries that may be sent now. Within a thread and recipient only the oldest queued one is handed out, none
-    /// while an attempt is under way. Receivers take turns, so that a flood for one hides nobody else's.
+    /// Deliveries that may be sent now. Of one group (the threads whose names begin alike) and recipient only the oldest
+    /// queued one is handed out, none while an attempt is under way: an end that is tried again must not be overtaken by
+    /// the next firing, which opens a thread of its own. Receivers take turns, so that a flood for one hides nobody else's.
     pub async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Delivery>, StoreError> {
         // The bare columns beside min(id) come from the row with the least id: SQLite promises that.
         let sql = delivery_columns!(
@@ -38,7 +39,8 @@ impl Store {
                  SELECT id, row_number() OVER (PARTITION BY receiver ORDER BY turn, id) AS place FROM ( \
                      SELECT id, receiver, row_number() OVER (PARTITION BY receiver, recipient ORDER BY id) AS turn \
                      FROM (SELECT receiver, recipient, min(id) AS id, next_attempt_at, attempting FROM delivery \
-                           WHERE state = 'queued' GROUP BY receiver, recipient, thread_root) \
+                           WHERE state = 'queued' GROUP BY receiver, recipient, \
+                                substr(thread_root, 1, instr(thread_root || '.', '.'))) \
                      WHERE next_attempt_at <= ?1 AND attempting IS NULL) \
                  WHERE turn <= ?2 ORDER BY place, id LIMIT ?3) AS head \
              CROSS JOIN delivery AS d ON d.id = head.id ORDER BY head.place, d.id"
@@ -53,7 +55,9 @@ impl Store {
         let find = async {
             let sql = "SELECT min(next_attempt_at) FROM ( \
                            SELECT min(id), next_attempt_at, attempting FROM delivery WHERE state = 'queued' \
-                           AND receiver NOT IN (SELECT value FROM json_each(?1)) GROUP BY receiver, recipient, thread_root) WHERE attempting IS NULL";
+                           AND receiver NOT IN (SELECT value FROM json_each(?1)) \
+                           GROUP BY receiver, recipient, substr(thread_root, 1, instr(thread_root || '.', '.'))) \
+                       WHERE attempting IS NULL";
             let found: Option<i64> =
                 sqlx::query_scalar(sql).bind(serde_json::to_string(busy)?).fetch_one(&self.inner.readers).await?;
             found.map(instant).transpose()

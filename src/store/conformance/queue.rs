@@ -155,3 +155,18 @@ async fn impossible_actions_are_refused_with_the_reason() {
     store.cancel(1, "x").await.unwrap();
     check(store.cancel(1, "x").await, "can't be cancelled");
 }
+
+#[tokio::test]
+async fn a_new_thread_of_a_group_waits_for_the_one_before() {
+    let place = Place::new();
+    let store = place.open().await;
+    let threads =
+        vec![delivery("end", "ops", "vaa.1.0"), delivery("again", "ops", "vaa.2.0"), delivery("b", "ops", "vbb.1.0")];
+    store.commit_notify(&queued(threads), 1).await.unwrap();
+    assert_eq!(due(&store, 400).await, ["end", "b"]);
+    let attempt = store.begin_attempt(1, at(400)).await.unwrap();
+    let refused = AttemptOutcome::Retry { cause: "503".into(), after: None };
+    store.finish_attempt(attempt, &refused, at(401), NextStep::RetryAt(at(500))).await.unwrap();
+    assert_eq!(due(&store, 402).await, ["b"], "the next firing may not overtake the end");
+    assert_eq!(due(&store, 500).await, ["end", "b"]);
+}
