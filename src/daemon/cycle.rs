@@ -8,13 +8,12 @@ use jiff::Timestamp;
 
 use super::build::Built;
 use super::engine_thread::EngineThread;
-use super::jobs::{Job, JobKind, PullOutcome};
+use super::jobs::Job;
 use super::plan::{Plan, plan};
-use super::replay::events_of;
 use super::space::Space;
-use crate::engine::{Answer, Effects, Event, State, Tally, missed_slots, step};
+use super::stepping::Replay;
+use crate::engine::{Answer, Effects, Event, State, missed_slots, step};
 use crate::model::action::Action;
-use crate::model::alert::{Aspect, Change};
 use crate::model::ids::{KpiId, Labels, ReceiverId};
 use crate::model::kpi::Kpi;
 use crate::model::series::SeriesData;
@@ -39,6 +38,8 @@ pub struct Cycle {
     due: HashMap<KpiId, Option<Timestamp>>,
     /// When pulls were last looked for.
     looked_at: Timestamp,
+    /// What pulls brought and is still to be stepped.
+    pub(super) replays: Vec<Replay>,
     pub(super) space: Space,
     #[cfg(feature = "seeded-bugs")]
     pub(super) bug: Option<super::deliver::DeliveryBug>,
@@ -51,10 +52,12 @@ impl Cycle {
         let checksum = built.setup.catalog.checksum.clone();
         let reconfigured = stored.config_checksum.as_deref() != Some(checksum.as_str());
         let mut state = State::from_stored(stored);
-        // Until a KPI has caught up nothing is told of it.
+        // Until a KPI has caught up nothing is told of it; the last run may have ended amid a replay.
         for kpi in built.setup.catalog.kpis.values() {
-            let last = state.clocks.get(&kpi.id).and_then(|clock| clock.last_slot);
-            if last.is_some_and(|last| !missed_slots(kpi, last, now).is_empty()) {
+            let Some(clock) = state.clocks.get(&kpi.id) else { continue };
+            let missed = clock.last_slot.is_some_and(|last| !missed_slots(kpi, last, now).is_empty());
+            let mut rules = built.setup.catalog.rules_on(&kpi.id);
+            if missed || built.setup.asks_anew(kpi, clock) || rules.any(|rule| !clock.rules.contains(&rule.id)) {
                 state.catching_up.insert(kpi.id.clone());
             }
         }
@@ -69,6 +72,7 @@ impl Cycle {
             pulling: BTreeSet::new(),
             due,
             looked_at: now,
+            replays: Vec::new(),
             space: Space::default(),
             #[cfg(feature = "seeded-bugs")]
             bug: None,
@@ -94,7 +98,7 @@ impl Cycle {
         &self.engine
     }
 
-    /// Pulls that are due, each with its source. They count as under way until [`Cycle::pulled`].
+    /// Pulls that are due, each with its source. They count as under way until what they brought was stepped.
     pub async fn due_pulls(&mut self, now: Timestamp) -> Outcome<Vec<(Job, Option<Arc<Source>>)>> {
         let built = self.built.clone();
         let mut jobs = Vec::new();
@@ -130,43 +134,10 @@ impl Cycle {
         Ok(jobs)
     }
 
-    /// Takes in what a pull brought: evaluates, commits, and tells what is to be told.
-    pub async fn pulled(&mut self, outcome: PullOutcome) -> Outcome<Tally> {
-        let kpi = outcome.job.kpi.clone();
-        let now = outcome.at;
-        let mut tally = Tally::default();
-        // New rules leave the KPI where it was: slots that it missed are still to be stepped.
-        let moves_on = !matches!(outcome.job.kind, JobKind::NewRules { .. });
-        // While history pauses what came is left: it is asked for again, as of slots that were missed.
-        let (mut all_stepped, mut cut_off) = (!self.is_paused(), false);
-        let events = if all_stepped { events_of(outcome) } else { Vec::new() };
-        for (event, at) in events {
-            match self.event(Event::Slot(event), at).await? {
-                Some(effects) => {
-                    tally += effects.tally;
-                    log_failures(&effects);
-                }
-                None => {
-                    (all_stepped, cut_off) = (false, true);
-                    break;
-                }
-            }
-        }
-        let id = kpi.id.clone();
-        self.engine
-            .with(move |state, _| {
-                if cut_off {
-                    // Half of what was missed: nothing is told of it before the rest was stepped.
-                    state.catching_up.insert(id);
-                } else if all_stepped && moves_on {
-                    state.catching_up.remove(&id);
-                }
-            })
-            .await;
-        self.pulling.remove(&kpi.id);
-        self.due.insert(kpi.id.clone(), None);
-        self.wake(now).await?;
-        Ok(tally)
+    /// What a pull brought was stepped, or left: its KPI may be looked at again.
+    pub(super) fn ended_pull(&mut self, kpi: KpiId) {
+        self.pulling.remove(&kpi);
+        self.due.insert(kpi, None);
     }
 
     /// The receivers of the configuration.
@@ -279,15 +250,5 @@ impl Cycle {
             self.engine.with(move |state, setup| state.take_up(setup, kpi, series)).await;
         }
         Ok(())
-    }
-}
-
-/// Rules that have begun to fail, once each; what goes on failing is an alert.
-fn log_failures(effects: &Effects) {
-    let fired = effects.evaluate.transitions.iter().filter(|step| step.change == Change::Fired);
-    for step in fired.filter(|step| step.key.aspect == Aspect::Failed) {
-        let alert = effects.evaluate.alerts.iter().find(|alert| alert.key == step.key);
-        let cause = alert.and_then(|alert| alert.facts.as_ref()?.cause.clone()).unwrap_or_default();
-        tracing::warn!(subject = %step.key.subject, cause, "a rule fails; what it watches is not judged");
     }
 }

@@ -17,6 +17,7 @@ use super::cycle::Cycle;
 use super::deliver::{Send, SendOutcome};
 use super::jobs::{Job, PullOutcome};
 use super::requests;
+use super::stepping::Stepped;
 use crate::clock::{Clock, monotonic};
 use crate::model::alert::Phase;
 use crate::model::ids::SourceId;
@@ -34,6 +35,8 @@ const SLEEP_MAX: Duration = Duration::from_secs(30);
 const SLEEP_MIN: Duration = Duration::from_millis(10);
 /// Gauges are brought up to date this often at most: each time all alerts and the queue are looked through.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
+/// How long evaluations go on before sends and requests have their turn.
+const PIECE: Duration = Duration::from_millis(50);
 /// How long sends under way may take to end after SIGTERM.
 const DRAIN_MAX: Duration = Duration::from_secs(35);
 
@@ -87,6 +90,7 @@ impl Driver {
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM can't be watched")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT can't be watched")?;
         loop {
+            self.step_what_came().await?;
             let now = self.clock.now();
             self.start_what_is_due(now).await?;
             self.show_state().await?;
@@ -115,6 +119,14 @@ impl Driver {
         self.cycle.wake(now).await?;
         for send in self.cycle.due_sends(now).await? {
             self.start_send(send);
+        }
+        Ok(())
+    }
+
+    async fn step_what_came(&mut self) -> anyhow::Result<()> {
+        for Stepped { tally, took, at } in self.cycle.advance(self.clock.now(), PIECE).await? {
+            self.metrics.evaluated(tally.verdicts, tally.failures, took, at);
+            self.shown.outdated = true;
         }
         Ok(())
     }
@@ -161,9 +173,7 @@ impl Driver {
                 };
                 self.metrics.pull_ended(&outcome.job.kpi.source, end, took);
                 self.metrics.slots_missed(outcome.job.missed());
-                let (began, at) = (monotonic(), outcome.at);
-                let tally = self.cycle.pulled(*outcome).await?;
-                self.metrics.evaluated(tally.verdicts, tally.failures, began.elapsed(), at);
+                self.cycle.take_up(*outcome).await;
             }
             Done::Sent(outcome) => {
                 let kind = outcome.send.channel_kind();
@@ -194,6 +204,9 @@ impl Driver {
     }
 
     async fn sleep_for(&mut self, now: Timestamp) -> anyhow::Result<Duration> {
+        if self.cycle.has_steps() {
+            return Ok(Duration::ZERO);
+        }
         let wake = self.cycle.next_wake(now).await;
         let delivery = self.cycle.next_delivery().await?;
         let next = [wake, delivery].into_iter().flatten().min();

@@ -18,6 +18,7 @@ mod requests;
 mod run;
 mod script;
 mod space;
+mod stepping;
 #[cfg(test)]
 mod tests;
 

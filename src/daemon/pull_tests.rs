@@ -52,15 +52,15 @@ async fn a_catch_up_that_fails_leaves_the_slots_to_be_stepped() {
     let mut script = place.start(COMPANY, "2026-09-12T09:40:00Z").await;
     script.advance_to(at("2026-09-12T12:30:00Z")).await.unwrap();
     assert_eq!(clock_of(&script).await.open.map(|open| open.failures), Some(2));
-    let told = changes(&script).await;
+    let told = changes(&script.cycle).await;
     assert!(told.iter().any(|line| line.contains("source:shop") && line.ends_with("Fired")), "{told:?}");
     assert!(!told.iter().any(|line| line.contains("rule:high")), "{told:?}");
     fs::rename(place.path("away.csv"), place.path("sales.csv")).unwrap();
     script.advance_to(at("2026-09-13T09:00:00Z")).await.unwrap();
     let of_rule = |all: Vec<String>| all.into_iter().filter(|line| line.contains("rule:high")).collect::<Vec<_>>();
-    let expected = of_rule(changes(&whole).await);
+    let expected = of_rule(changes(&whole.cycle).await);
     assert!(expected.len() >= 2, "{expected:?}");
-    assert_eq!(of_rule(changes(&script).await), expected);
+    assert_eq!(of_rule(changes(&script.cycle).await), expected);
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn of_half_a_catch_up_nothing_is_told() {
     let now = script.now();
     let (job, source) = script.cycle.due_pulls(now).await.unwrap().remove(0);
     script.cycle.pulled(job.pull(source, &place.clock).await).await.unwrap();
-    let done = changes(&script).await;
+    let done = changes(&script.cycle).await;
     assert!(done.iter().any(|line| line.contains("#breach") && line.contains("Fired")), "{done:?}");
     place.free_disk();
     script.cycle.tend_space(now + seconds(2)).await.unwrap();
@@ -83,7 +83,7 @@ async fn of_half_a_catch_up_nothing_is_told() {
     assert_eq!(script.cycle.store().notification_items().await.unwrap().len(), 0, "the rest is not stepped");
     script.advance_to(now + seconds(60)).await.unwrap();
     assert_eq!(clock_of(&script).await.last_slot, Some(at("2026-09-12T06:00:00Z")));
-    let ended = changes(&script).await;
+    let ended = changes(&script.cycle).await;
     assert!(ended.iter().any(|line| line.contains("#breach") && line.contains("Resolved")), "{ended:?}");
     assert_eq!(script.cycle.engine().with(|state, _| state.catching_up.len()).await, 0);
 }
@@ -101,7 +101,7 @@ async fn a_new_rule_that_is_cut_off_catches_up_again() {
     let of_rule = |all: Vec<String>| all.into_iter().filter(|line| line.contains("rule:late")).collect::<Vec<_>>();
     let mut script = whole.start(&more, "2026-09-05T10:00:00Z").await;
     script.advance_to(at("2026-09-05T11:00:00Z")).await.unwrap();
-    let expected = of_rule(changes(&script).await);
+    let expected = of_rule(changes(&script.cycle).await);
     assert!(expected.len() >= 2, "{expected:?}");
 
     let mut script = place.start(&more, "2026-09-05T10:00:00Z").await;
@@ -115,7 +115,7 @@ async fn a_new_rule_that_is_cut_off_catches_up_again() {
     let mut script = place.start(&more, "2026-09-05T10:30:00Z").await;
     assert_eq!(clock_of(&script).await.rules, ["high".into()]);
     script.advance_to(at("2026-09-05T11:00:00Z")).await.unwrap();
-    assert_eq!(of_rule(changes(&script).await), expected);
+    assert_eq!(of_rule(changes(&script.cycle).await), expected);
     assert_eq!(clock_of(&script).await.rules.len(), 2);
 }
 

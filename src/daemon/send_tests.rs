@@ -130,10 +130,10 @@ async fn a_death_that_nobody_was_told_of_is_told_at_the_start() {
     die(&place, 1).await;
     let mut script = place.start(COMPANY, NOW).await;
     assert_eq!(cut_off(&script).await.as_deref(), Some("550 no such user"));
-    let before = changes(&script).await.len();
+    let before = changes(&script.cycle).await.len();
     kill(script).await;
     script = place.start(COMPANY, NOW).await;
-    assert_eq!(changes(&script).await.len(), before, "once");
+    assert_eq!(changes(&script.cycle).await.len(), before, "once");
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ use crate::config::{Environment, LoadOptions, Secrets, load, render};
 use crate::model::kpi::Kpi;
 use crate::store::{OpenOptions, Store, TransitionFilter};
 
+#[path = "stepping_tests.rs"]
+mod pieces;
 #[path = "pull_tests.rs"]
 mod pulls;
 #[path = "send_tests.rs"]
@@ -117,8 +119,8 @@ async fn kill(script: Script) {
 }
 
 /// `rule:high/sales#breach Fired`, in the order of decisions.
-async fn changes(script: &Script) -> Vec<String> {
+async fn changes(cycle: &Cycle) -> Vec<String> {
     let all = TransitionFilter { limit: u32::MAX, ..TransitionFilter::default() };
-    let changes = script.cycle.store().transitions(&all).await.unwrap();
+    let changes = cycle.store().transitions(&all).await.unwrap();
     changes.iter().map(|change| format!("{} {} {:?}", change.slot, change.key.canonical(), change.change)).collect()
 }

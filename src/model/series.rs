@@ -15,17 +15,45 @@ pub struct Point {
     pub provisional: bool,
 }
 
-/// Newest versions of one series, 9 bytes a bucket (33 for ratios).
+/// Newest versions of one series, a little over 8 bytes a bucket (32 for ratios).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SeriesData {
     first: BucketIndex,
     values: Vec<f64>,
-    marks: Vec<u8>,
+    marks: Marks,
     parts: Vec<Parts>,
 }
 
 const PRESENT: u8 = 1;
 const PROVISIONAL: u8 = 2;
+
+/// Two bits a bucket, four buckets a byte: there may be millions of buckets in memory.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Marks(Vec<u8>);
+
+impl Marks {
+    fn get(&self, offset: usize) -> u8 {
+        self.0.get(offset / 4).map_or(0, |four| four >> (offset % 4 * 2) & 3)
+    }
+
+    fn set(&mut self, offset: usize, mark: u8) {
+        let byte = offset / 4;
+        if byte >= self.0.len() {
+            self.0.resize(byte + 1, 0);
+        }
+        let shift = offset % 4 * 2;
+        self.0[byte] = self.0[byte] & !(3 << shift) | mark << shift;
+    }
+
+    /// The marks of `kept`, in order, from `offset` on; those before are none.
+    fn moved(&self, kept: std::ops::Range<usize>, offset: usize) -> Marks {
+        let mut moved = Marks(Vec::with_capacity((offset + kept.len()).div_ceil(4)));
+        for (position, from) in kept.enumerate() {
+            moved.set(offset + position, self.get(from));
+        }
+        moved
+    }
+}
 
 /// Most buckets one series keeps in memory; older ones stay in the store.
 pub const BUCKETS_MAX: usize = 200_000;
@@ -50,10 +78,11 @@ impl SeriesData {
 
     pub fn get(&self, index: BucketIndex) -> Option<Point> {
         let offset = usize::try_from(index.checked_sub(self.first)?).ok()?;
-        let mark = *self.marks.get(offset)?;
+        let value = *self.values.get(offset)?;
+        let mark = self.marks.get(offset);
         (mark & PRESENT != 0).then(|| Point {
             index,
-            value: self.values[offset],
+            value,
             parts: self.parts.get(offset).copied().filter(|parts| !parts.denominator.is_nan()),
             provisional: mark & PROVISIONAL != 0,
         })
@@ -74,12 +103,13 @@ impl SeriesData {
         let first = points[0].index;
         let buckets = (last - first + 1) as usize;
         let parts = if points.iter().any(|point| point.parts.is_some()) { buckets } else { 0 };
-        let (values, marks, parts) = (roomy(f64::NAN, buckets), roomy(0, buckets), roomy(NO_PARTS, parts));
+        let (values, parts) = (roomy(f64::NAN, buckets), roomy(NO_PARTS, parts));
+        let marks = Marks(Vec::with_capacity(values.capacity().div_ceil(4)));
         let mut data = SeriesData { first, values, marks, parts };
         for point in points {
             let offset = (point.index - first) as usize;
             data.values[offset] = point.value;
-            data.marks[offset] = PRESENT | if point.provisional { PROVISIONAL } else { 0 };
+            data.marks.set(offset, PRESENT | if point.provisional { PROVISIONAL } else { 0 });
             if let Some(parts) = point.parts {
                 data.parts[offset] = parts;
             }
@@ -92,7 +122,7 @@ impl SeriesData {
         let before = self.get(observation.bucket);
         let offset = self.make_room(observation.bucket)?;
         self.values[offset] = observation.value;
-        self.marks[offset] = PRESENT | if observation.provisional { PROVISIONAL } else { 0 };
+        self.marks.set(offset, PRESENT | if observation.provisional { PROVISIONAL } else { 0 });
         if let Some(parts) = observation.parts {
             if self.parts.len() < self.values.len() {
                 self.parts.resize(self.values.len(), NO_PARTS);
@@ -115,8 +145,8 @@ impl SeriesData {
             if missing + self.values.len() > BUCKETS_MAX {
                 return None;
             }
+            self.marks = self.marks.moved(0..self.values.len(), missing);
             self.values.splice(0..0, std::iter::repeat_n(f64::NAN, missing));
-            self.marks.splice(0..0, std::iter::repeat_n(0, missing));
             if !self.parts.is_empty() {
                 self.parts.splice(0..0, std::iter::repeat_n(NO_PARTS, missing));
             }
@@ -125,8 +155,8 @@ impl SeriesData {
         let mut offset = usize::try_from(index - self.first).ok()?;
         if offset >= BUCKETS_MAX {
             let drop = (offset + 1 - BUCKETS_MAX + BUCKETS_MAX / 8).min(self.values.len());
+            self.marks = self.marks.moved(drop..self.values.len(), 0);
             self.values.drain(..drop);
-            self.marks.drain(..drop);
             self.parts.drain(..drop.min(self.parts.len()));
             self.first = if self.values.is_empty() { index } else { self.first + drop as i64 };
             offset = usize::try_from(index - self.first).ok()?;
@@ -135,10 +165,8 @@ impl SeriesData {
             if offset == self.values.len() && self.values.capacity() == self.values.len() {
                 let spare = spare(self.values.len());
                 self.values.reserve_exact(spare);
-                self.marks.reserve_exact(spare);
             }
             self.values.resize(offset + 1, f64::NAN);
-            self.marks.resize(offset + 1, 0);
         }
         Some(offset)
     }
@@ -198,6 +226,21 @@ mod tests {
         check(&[point(-5, None)]);
         check(&[point(20_000, None), point(20_001, None), point(20_004, None)]);
         check(&[point(1, None), point(2, parts), point(9, None), point(10, parts)]);
+    }
+
+    #[test]
+    fn marks_move_with_their_buckets() {
+        let mut data = SeriesData::default();
+        // Downwards, one by one and over a hole, then beyond the bound.
+        for index in [9, 8, 7, 3, 0, -6] {
+            data.put(&observed(&point(index, None)));
+        }
+        let held = |data: &SeriesData| data.range(i64::MIN, i64::MAX).collect::<Vec<_>>();
+        assert_eq!(held(&data), [-6, 0, 3, 7, 8, 9].map(|index| point(index, None)));
+        let newest = BUCKETS_MAX as i64 + 1;
+        data.put(&observed(&point(BUCKETS_MAX as i64 / 2, None)));
+        data.put(&observed(&point(newest, None)));
+        assert_eq!(held(&data), [BUCKETS_MAX as i64 / 2, newest].map(|index| point(index, None)));
     }
 
     #[test]
