@@ -5,12 +5,14 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 
 use super::freshness::find_current;
-use super::objective::Standing;
+use super::objective::{Standing, find_period};
+use super::passage::Passages;
 use crate::model::assessment::{Measured, Unmeasurable};
 use crate::model::grain::{Bucket, BucketIndex};
 use crate::model::ids::Labels;
 use crate::model::kpi::Kpi;
 use crate::model::objective::Objective;
+use crate::model::period::Period;
 use crate::model::series::{Point, SeriesData};
 
 /// What is known about one series, and its objective, at one instant.
@@ -27,7 +29,9 @@ pub struct Assessment {
     pub(super) final_only: bool,
     /// An older current bucket than this one is late.
     pub(super) not_before: Option<BucketIndex>,
+    passages: Arc<Passages>,
     current: OnceLock<Measured<Point>>,
+    period: OnceLock<Measured<Period>>,
     standing: OnceLock<Measured<Standing>>,
 }
 
@@ -47,7 +51,9 @@ impl Assessment {
             now,
             final_only: false,
             not_before: None,
+            passages: Arc::default(),
             current: OnceLock::new(),
+            period: OnceLock::new(),
             standing: OnceLock::new(),
         }
     }
@@ -55,6 +61,12 @@ impl Assessment {
     /// Judges final buckets only, as rules do that don't ask for provisional ones.
     pub fn final_only(mut self) -> Assessment {
         self.final_only = true;
+        self
+    }
+
+    /// Reckons periods together with other series of its KPI.
+    pub fn sharing(mut self, passages: &Arc<Passages>) -> Assessment {
+        self.passages = passages.clone();
         self
     }
 
@@ -90,6 +102,16 @@ impl Assessment {
     /// True when the current bucket may still change.
     pub fn is_provisional(&self) -> bool {
         self.current().is_ok_and(|point| point.provisional)
+    }
+
+    /// The period under way: the one that holds the first day of the current bucket (of the newest
+    /// overdue bucket while the data is late).
+    pub fn period(&self) -> Measured<Period> {
+        self.period.get_or_init(|| find_period(self)).clone()
+    }
+
+    pub(super) fn passages(&self) -> &Passages {
+        &self.passages
     }
 
     pub(super) fn bucket(&self, index: BucketIndex) -> Bucket {

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 
 use super::assessment::Assessment;
-use super::objective::{Standing, aggregate_of, buckets_of};
+use super::objective::{Standing, aggregate_of};
 use super::window::{Span, before, year_before};
 use crate::model::assessment::{ComparisonBasis, ComparisonFact, DataFacts, Measured, ObjectiveFacts};
 use crate::model::grain::day_of;
@@ -88,7 +88,7 @@ impl Assessment {
         basis: ComparisonBasis,
         period: Period,
     ) -> Option<ComparisonFact> {
-        let whole = buckets_of(period, &self.kpi);
+        let whole = self.passages().buckets_of(period, &self.kpi);
         let to = if standing.is_over() {
             whole.to
         } else {

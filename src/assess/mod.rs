@@ -10,6 +10,7 @@ mod fields;
 mod freshness;
 mod objective;
 mod outcome;
+mod passage;
 mod trajectory;
 mod window;
 
@@ -22,3 +23,4 @@ pub use assessment::Assessment;
 pub use fields::{Field, FieldUnit, KPI_FIELDS, OBJECTIVE_FIELDS};
 pub use freshness::due_at;
 pub use outcome::{AHEAD_FROM, EARLY_BUCKETS_MIN, EARLY_SHARE, OFF_TRAJECTORY_FROM, WATCH_FROM};
+pub use passage::Passages;

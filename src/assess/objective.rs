@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::{Timestamp, ToSpan};
 
 use super::assessment::{Assessment, not_defined, quotient, value_of};
-use super::elapsed::{Elapsed, covered_days};
+use super::elapsed::Elapsed;
+use super::passage::Passage;
 use super::trajectory::{Course, expected_on_way, has_milestones, more_is_good};
 use super::window::{Aggregate, Span};
 use crate::model::assessment::{Measured, Unmeasurable};
@@ -39,13 +40,9 @@ impl Standing {
     pub(super) fn of(assessment: &Assessment) -> Measured<Standing> {
         let objective = assessment.the_objective()?;
         let current = assessment.current()?;
-        let period = assessment.period()?;
         let kpi = &assessment.kpi;
-        let whole = buckets_of(period, kpi);
-        let counted = Span { from: whole.from, to: current.index.min(whole.to) };
-        let covered = covered_days(period, whole, kpi);
-        let through = kpi.grain.bucket(counted.to, &kpi.zone).end.min(end_of(covered, kpi));
-        let elapsed = Elapsed::until(through, covered, kpi);
+        let passage = assessment.passages().of(assessment.period()?, current.index, kpi);
+        let Passage { period, whole, counted, covered, elapsed } = passage;
         let course = Course::of(objective, covered);
         let actual = aggregate_of(objective.measure).over(counted, &assessment.data, kpi)?;
         let start = match course {
@@ -119,18 +116,18 @@ pub(super) fn aggregate_of(measure: Measure) -> Aggregate {
     }
 }
 
-impl Assessment {
-    /// The period under way: the one that holds the first day of the current bucket (of the newest
-    /// overdue bucket while the data is late).
-    pub fn period(&self) -> Measured<Period> {
-        let first_day = day_of(self.kpi.grain.start_of(self.anchor(), &self.kpi.zone), &self.kpi.zone);
-        let period = self.the_objective()?.period.holding(first_day).ok_or(Unmeasurable::OutsidePeriod)?;
-        if buckets_of(period, &self.kpi).due() == 0 {
-            return not_defined("a period that holds no bucket of the KPI; choose a longer one or a finer grain");
-        }
-        Ok(period)
+/// The period that holds the first day of the bucket that decides.
+pub(super) fn find_period(assessment: &Assessment) -> Measured<Period> {
+    let kpi = &assessment.kpi;
+    let first_day = day_of(kpi.grain.start_of(assessment.anchor(), &kpi.zone), &kpi.zone);
+    let period = assessment.the_objective()?.period.holding(first_day).ok_or(Unmeasurable::OutsidePeriod)?;
+    if assessment.passages().buckets_of(period, kpi).due() == 0 {
+        return not_defined("a period that holds no bucket of the KPI; choose a longer one or a finer grain");
     }
+    Ok(period)
+}
 
+impl Assessment {
     /// Share of the period's civil days up to the end of the newest bucket counted, 0 to 1. With weeks
     /// or months that the period cuts through, of the days that its buckets cover.
     pub fn elapsed(&self) -> Measured<f64> {
@@ -271,7 +268,7 @@ impl Assessment {
 
     /// Share of the period's due buckets that are there, 0 to 1; known also while the data is late.
     pub fn completeness(&self) -> Measured<f64> {
-        let whole = buckets_of(self.period()?, &self.kpi);
+        let whole = self.passages().buckets_of(self.period()?, &self.kpi);
         Ok(Span { from: whole.from, to: self.anchor().min(whole.to) }.completeness(&self.data))
     }
 

@@ -1,7 +1,7 @@
 //! The judgement in one word: the status while the period runs, the outcome once it is over.
 
 use super::assessment::Assessment;
-use super::objective::{Standing, aggregate_of, buckets_of, end_of};
+use super::objective::{Standing, aggregate_of, end_of};
 use super::trajectory::{Course, more_is_good};
 use super::window::Span;
 use crate::model::alert::PeriodOutcome;
@@ -87,7 +87,7 @@ impl Assessment {
         let Ok(objective) = self.the_objective() else {
             return PeriodOutcome::ToBeConfirmed;
         };
-        let whole = buckets_of(period, &self.kpi);
+        let whole = self.passages().buckets_of(period, &self.kpi);
         let over = self.now >= end_of(period, &self.kpi).max(self.bucket(whole.to).end);
         if whole.due() == 0 || !over || !is_final(whole, &self.data, &self.kpi) {
             return PeriodOutcome::ToBeConfirmed;

@@ -100,6 +100,13 @@ impl Cycle {
             return Ok(None);
         }
         let Replay { kpi, at, tally, took, moves_on, was_held, .. } = replay;
+        if tally.crowded_out > 0 {
+            tracing::warn!(
+                kpi = %kpi,
+                slots = tally.crowded_out,
+                "rules that read several KPIs waited in more slots than are kept; they ran in the oldest with what is there"
+            );
+        }
         // Half of what was missed: nothing is told of it before the rest was stepped.
         if !cut_off && (moves_on || !was_held) {
             let id = kpi.clone();

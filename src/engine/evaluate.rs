@@ -12,7 +12,7 @@ use super::moves::{Figures, end_pulses, move_alert};
 use super::setup::{Binding, Setup};
 use super::state::State;
 use crate::alert::{Moment, Policy, Signal};
-use crate::assess::Assessment;
+use crate::assess::{Assessment, Passages};
 use crate::model::alert::{About, Alert, AlertFacts, AlertKey, Aspect, EndReason, Freeze, Phase, Subject};
 use crate::model::assessment::Unmeasurable;
 use crate::model::commit::EvaluateCommit;
@@ -78,11 +78,13 @@ pub(super) struct Round<'a> {
     as_of: Timestamp,
     pub(super) slot: Timestamp,
     renewals: Cell<u32>,
+    passages: Arc<Passages>,
 }
 
 impl<'a> Round<'a> {
     pub(super) fn new(setup: &'a Setup, kpi: &Arc<Kpi>, (now, slot): (Timestamp, Timestamp)) -> Round<'a> {
-        Round { setup, kpi: kpi.clone(), now, as_of: now, slot, renewals: Cell::new(RENEWALS_PER_SLOT_MAX) }
+        let renewals = Cell::new(RENEWALS_PER_SLOT_MAX);
+        Round { setup, kpi: kpi.clone(), now, as_of: now, slot, renewals, passages: Arc::default() }
     }
 
     /// For a rule that waited in its slot until now.
@@ -138,6 +140,7 @@ impl<'a> Round<'a> {
     ) -> Arc<Assessment> {
         let data = state.history.series(&self.kpi.id, labels).cloned().unwrap_or_else(SeriesData::shared);
         let assessment = Assessment::new(self.kpi.clone(), labels.clone(), data, objective, self.as_of);
+        let assessment = assessment.sharing(&self.passages);
         Arc::new(if binding.rule.def.use_provisional { assessment } else { assessment.final_only() })
     }
 

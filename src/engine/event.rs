@@ -82,17 +82,20 @@ pub struct Effects {
     pub answer: Option<Result<Answer, String>>,
 }
 
-/// How many rules were run, and how many of them failed.
+/// How many rules were run, how many of them failed, and how many could not wait longer for other KPIs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub verdicts: u64,
     pub failures: u64,
+    /// Slots in which a rule ran without figures that it waited for, because too many waited.
+    pub crowded_out: u64,
 }
 
 impl std::ops::AddAssign for Tally {
     fn add_assign(&mut self, other: Tally) {
         self.verdicts += other.verdicts;
         self.failures += other.failures;
+        self.crowded_out += other.crowded_out;
     }
 }
 

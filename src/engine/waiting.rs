@@ -1,5 +1,6 @@
 //! Rules that read several KPIs run after the last of their pulls, so that all figures are of the same bucket.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,10 +14,10 @@ use crate::model::commit::{EvaluateCommit, WaitingSlot};
 use crate::model::ids::KpiId;
 use crate::model::kpi::Kpi;
 
-/// Slots of one KPI that may wait; the oldest beyond them runs with what is there.
-const WAITING_MAX: usize = 1_000;
+/// Slots of one KPI that may wait; the oldest beyond them run with what is there, which is counted.
+pub(super) const WAITING_MAX: usize = 400;
 
-/// Runs every rule that has waited for this KPI alone, each as of the slot it waits in.
+/// Runs every rule that has waited for this KPI alone, each as of the slots it waits in, in their order.
 pub(super) fn run_ready(
     state: &mut State,
     setup: &Setup,
@@ -31,23 +32,29 @@ pub(super) fn run_ready(
         let Some(kpi) = setup.catalog.kpi(owner).filter(current) else { continue };
         let Some(clock) = state.clocks.get(owner).filter(|clock| !clock.waiting.is_empty()) else { continue };
         let too_many = clock.waiting.len().saturating_sub(WAITING_MAX);
-        let (ready, waiting): (Vec<_>, Vec<_>) = clock
-            .waiting
-            .iter()
-            .cloned()
-            .enumerate()
-            .partition(|(position, slot)| *position < too_many || is_ready(state, setup, kpi, slot));
+        tally.crowded_out += too_many as u64;
+        let (crowded, rest) = clock.waiting.split_at(too_many);
+        // Once a rule waits in a slot it waits in those after it too.
+        let mut waits = BTreeSet::new();
+        let (ready, waiting): (Vec<_>, Vec<_>) = rest.iter().cloned().partition(|waited| {
+            let ready = !waits.contains(&waited.rule) && is_ready(state, setup, kpi, waited);
+            if !ready {
+                waits.insert(waited.rule.clone());
+            }
+            ready
+        });
+        let ready: Vec<_> = crowded.iter().cloned().chain(ready).collect();
         if ready.is_empty() {
             continue;
         }
-        for (_, waited) in ready {
+        for waited in ready {
             let Some(binding) = setup.bindings(owner).iter().find(|binding| binding.rule.def.id == waited.rule) else {
                 continue;
             };
             tally += run_waited(state, setup, kpi, binding, (now, waited.slot), commit);
         }
         if let Some(clock) = state.clocks.get_mut(owner) {
-            clock.waiting = waiting.into_iter().map(|(_, slot)| slot).collect();
+            clock.waiting = waiting;
             commit.clocks.push(clock.clone());
         }
     }

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{catalog, kpi, rule, slot};
+use crate::engine::waiting::WAITING_MAX;
 use crate::engine::{Event, PullReport, Setup, SlotEvent, State, step};
 use crate::model::alert::{Aspect, Change, Phase};
 use crate::model::commit::StoredState;
@@ -153,4 +154,23 @@ fn each_slot_that_waited_is_judged_on_its_own_figures() {
     // The stock's source was slow for two days.
     let (verdicts, changes) = brings(&mut state, &setup, "stock", (3, 2), &[9.0, 9.0]);
     assert_eq!((verdicts, changes), (2, vec![Change::Pended, Change::Fired]));
+}
+
+#[test]
+fn what_waits_is_bounded_and_counted() {
+    let (setup, mut state) = (setup("daily 08:00", Grain::Day), State::default());
+    let (mut crowded, mut verdicts) = (0, 0);
+    for day in 2..2 + WAITING_MAX as i64 + 3 {
+        let at = later(day, 0);
+        let event =
+            SlotEvent { kpi: "orders".into(), slot: at, pull: None, only: None, retry_at: None, completes: true };
+        let effects = on_large_stack(|| step(&mut state, &setup, Event::Slot(event), at));
+        crowded += effects.tally.crowded_out;
+        verdicts += effects.tally.verdicts;
+    }
+    assert_eq!((crowded, verdicts), (3, 3), "the oldest run with what is there");
+    assert_eq!(state.clocks[&KpiId::from("orders")].waiting.len(), WAITING_MAX);
+    // All that waited is stepped in order once the other has come.
+    let at = (2 + WAITING_MAX as i64 + 2, 2);
+    assert_eq!(arrives(&mut state, &setup, "stock", at, 9.0).0, WAITING_MAX as u64);
 }
