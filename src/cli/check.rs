@@ -15,8 +15,10 @@ use super::output::{Out, Table, counted};
 use crate::clock::monotonic;
 use crate::config::{Config, Environment, Level, LoadOptions, Loaded, Problem, load, render, to_json};
 use crate::daemon::{Built, CONFIGURATION_ERROR, build};
-use crate::model::ids::ReceiverId;
+use crate::engine::{FailedTrial, Setup, try_rules};
+use crate::model::ids::{ReceiverId, RuleId};
 use crate::model::notification::Route;
+use crate::rule::shipped;
 use crate::source::Source;
 
 /// For one system to answer.
@@ -32,6 +34,9 @@ pub(super) async fn check(out: &mut Out, config: &[PathBuf], args: CheckArgs) ->
         problems.extend(unrouted(config, &loaded));
         build(config, &loaded, &secrets()).map_err(|found| problems.extend(found)).ok()
     });
+    let trials = built.as_ref().map(|built| tried(&built.setup, &loaded)).unwrap_or_default();
+    let never_works = trials.iter().any(Problem::is_error);
+    problems.extend(trials);
     if out.is_json() {
         out.raw(to_json(&problems).as_bytes())?;
     } else {
@@ -39,7 +44,7 @@ pub(super) async fn check(out: &mut Out, config: &[PathBuf], args: CheckArgs) ->
         std::io::stderr().write_all(text.as_bytes())?;
     }
     summary(out, loaded.config.as_ref(), &problems)?;
-    let Some(built) = built else { return Ok(CONFIGURATION_ERROR) };
+    let Some(built) = built.filter(|_| !never_works) else { return Ok(CONFIGURATION_ERROR) };
     if args.connect && connect(out, &built).await? > 0 {
         return Ok(PROBES_FAILED);
     }
@@ -61,6 +66,35 @@ fn unrouted(config: &Config, loaded: &Loaded) -> Vec<Problem> {
         Problem { severity: Level::Warning, ..problem }.help("name it in `route:`, or remove it")
     })
     .collect()
+}
+
+/// Rules that fail on made-up figures: always is an error, sometimes a warning.
+fn tried(setup: &Setup, loaded: &Loaded) -> Vec<Problem> {
+    let is_shipped = |rule: &RuleId, path: &str| {
+        let script = setup.rules.get(rule).and_then(|rule| shipped(&rule.def.script));
+        script.is_some_and(|script| script.path == path)
+    };
+    let found = try_rules(setup).into_iter().map(|trial| {
+        let FailedTrial { rule, path, at, message, always } = trial;
+        let (severity, when) = if always {
+            (Level::Error, "it fails on any figures")
+        } else {
+            (Level::Warning, "it failed on one of two series of made-up figures")
+        };
+        let message = format!("rule '{rule}': {message}");
+        let problem = match at {
+            // Of a shipped script the reader has no file: what can be wrong there is what it was given.
+            Some(_) if is_shipped(&rule, &path) => loaded.problem_at(&["rules", rule.as_str()], message),
+            Some((line, column)) => {
+                let mut problem = Problem::of_file(&path, message);
+                (problem.line, problem.column) = (line, column);
+                problem
+            }
+            None => loaded.problem_at(&["rules", rule.as_str()], message),
+        };
+        Problem { severity, ..problem }.help(format!("the rule was tried as `run` would: {when}"))
+    });
+    found.collect()
 }
 
 fn summary(out: &mut Out, config: Option<&Config>, problems: &[Problem]) -> anyhow::Result<()> {

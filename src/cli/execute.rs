@@ -25,7 +25,10 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
         Command::Deliveries(deliveries) => deliveries::deliveries(&mut out, &config, deliveries, now).await,
         Command::Send(send) => send::send(&mut out, &config, send, now).await,
         Command::Completions { shell } => completions::completions(&mut out, shell),
-        Command::Demo(demo) => super::demo::run(DemoOptions { dir: demo.dir, now: demo.now, once: demo.once }).await,
+        Command::Demo(demo) => {
+            let options = DemoOptions { dir: demo.dir, now: demo.now, once: demo.once, json: out.is_json() };
+            super::demo::run(options).await
+        }
     };
     let code = without_broken_pipe(code)?;
     without_broken_pipe(out.finish().map(|()| code).map_err(Into::into))

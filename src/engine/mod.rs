@@ -19,6 +19,7 @@ mod state;
 mod step;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod waiting;
 
 pub use event::{Answer, DeliveryReport, Effects, Event, PullReport, PullTrouble, SlotEvent, Tally};
@@ -27,3 +28,4 @@ pub use replay::{Missed, first_slots, known_by, missed, missed_slots};
 pub use setup::{Setup, definition_of};
 pub use state::State;
 pub use step::step;
+pub use trial::{FailedTrial, try_rules};

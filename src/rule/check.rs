@@ -25,6 +25,8 @@ pub(super) struct Findings {
     pub problems: Vec<Found>,
     /// What each condition watches, by the position of its call.
     pub watched: HashMap<Position, String>,
+    /// Where the script's first loop begins.
+    pub first_loop: Option<Position>,
     /// Literals given to `say`, `warning`, `hold`, `suggest`...
     texts: Vec<(String, Position)>,
     params: Vec<(String, Position)>,
@@ -46,6 +48,9 @@ pub(super) fn walk(engine: &Engine, ast: &AST) -> Findings {
         match path.last() {
             Some(ASTNode::Expr(expr)) => findings.look_at(expr, &native),
             Some(ASTNode::Stmt(Stmt::FnCall(call, position))) => findings.look_at_function(call, *position, &native),
+            Some(ASTNode::Stmt(Stmt::While(_, position) | Stmt::Do(_, _, position) | Stmt::For(_, position))) => {
+                findings.first_loop = findings.first_loop.or(Some(*position));
+            }
             _ => {}
         }
         true

@@ -75,6 +75,8 @@ pub struct CompiledRule {
     pub(super) texts: HashMap<String, Localized>,
     /// What each condition watches, by the position of its call.
     pub(super) watched: HashMap<Position, String>,
+    /// Where a run that ends by its limits most likely spent itself.
+    pub(super) first_loop: Option<Position>,
 }
 
 impl RuleSet {
@@ -162,6 +164,7 @@ fn compile_rule(
         params: Arc::new(params),
         texts,
         watched: findings.watched,
+        first_loop: findings.first_loop,
         sidecar,
     })
 }
@@ -233,6 +236,13 @@ fn resolve_params(
                     }
                     others.push(id.clone());
                     Param::Kpi(id.to_string())
+                }
+                Ok(Param::Value(ParamValue::Text(text))) if !parameter.allows(&text) => {
+                    let hint = did_you_mean(&text, parameter.one_of.iter().map(String::as_str));
+                    let choice = parameter.one_of.join(", ");
+                    let message = format!("parameter '{name}' can't be '{text}'{hint} (it is one of {choice})");
+                    problems.push(in_config(def, &key, message));
+                    Param::Unset
                 }
                 Ok(param) => param,
                 Err(wanted) => {

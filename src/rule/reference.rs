@@ -85,6 +85,7 @@ const TAIL: &str = "
 parameters:
   safety: {default: 10, help: \"fires below this quantity\"}      # its default gives its type
   peer:   {type: kpi, help: \"another KPI, read as p.peer.value\"} # number, integer, bool, text, kpi
+  month:  {default: any, one_of: [any, december], help: \"when\"}   # a text that may be one of these
 require_one_of: [safety]                                         # at least one must be set
 for: 2 buckets                                                   # default patience; the configuration's `for` wins
 about: objective                                                 # or data: alerts go to ops, not to managers

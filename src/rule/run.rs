@@ -136,8 +136,13 @@ impl CompiledRule {
 
     /// An error as a verdict: unmeasurable values are no failure.
     fn fail(&self, error: &EvalAltResult) -> Verdict {
-        let position = deepest_position(error);
         let inner = error.unwrap_inner();
+        let spent = matches!(inner, EvalAltResult::ErrorTooManyOperations(_) | EvalAltResult::ErrorTerminated(..));
+        let position = match (deepest_position(error), self.first_loop) {
+            // The engine counts some operations without their place.
+            (Position::NONE, Some(first_loop)) if spent => first_loop,
+            (position, _) => position,
+        };
         let place = match (position.line(), position.position()) {
             (Some(line), Some(column)) => format!("{}:{line}:{column}", self.path),
             (Some(line), None) => format!("{}:{line}", self.path),

@@ -31,6 +31,9 @@ pub struct Parameter {
     /// Given for parameters that have no default, or name a KPI.
     #[serde(default, rename = "type")]
     pub kind: Option<ParameterKind>,
+    /// Of a text: the only values that make sense; empty: any.
+    #[serde(default)]
+    pub one_of: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -44,6 +47,10 @@ pub enum ParameterKind {
 }
 
 impl Parameter {
+    pub(super) fn allows(&self, text: &str) -> bool {
+        self.one_of.is_empty() || self.one_of.iter().any(|known| known == text)
+    }
+
     pub fn kind(&self) -> ParameterKind {
         self.kind.unwrap_or(match &self.default {
             Some(ParamValue::Bool(_)) => ParameterKind::Bool,

@@ -1,12 +1,12 @@
 //! Gathers the readings of one pull by series and bucket, and combines those that share one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use crate::model::grain::BucketIndex;
 use crate::model::ids::Labels;
-use crate::model::kpi::Kpi;
+use crate::model::kpi::{Empty, Kpi};
 use crate::model::observation::{Parts, ReadingValue};
 use crate::model::roll_ups::RollUps;
 use crate::model::unit::{Kind, LevelOverTime};
@@ -15,6 +15,8 @@ use crate::model::unit::{Kind, LevelOverTime};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slot {
     said: Option<Said>,
+    /// A reading came without value.
+    absent: bool,
     /// A reading was refused or unreadable: what is left may be only a part.
     pub(super) spoiled: bool,
 }
@@ -55,7 +57,10 @@ impl Slot {
     /// Takes over one reading of a KPI. Anything refused spoils the bucket.
     pub(super) fn take(&mut self, kpi: &Kpi, at: Timestamp, value: &ReadingValue) -> Taken {
         let taken = match value {
-            ReadingValue::Absent => Taken::Well,
+            ReadingValue::Absent => {
+                self.absent = true;
+                Taken::Well
+            }
             ReadingValue::Unreadable(_) => Taken::Refused("it is no number".to_owned()),
             ReadingValue::Number(number) if !number.is_finite() => Taken::Refused("it is not finite".to_owned()),
             ReadingValue::Number(number) => self.number(kpi.kind, at, *number),
@@ -162,8 +167,17 @@ impl Slot {
 /// The slots of one pull.
 pub(super) type Slots = BTreeMap<Labels, BTreeMap<BucketIndex, Slot>>;
 
-/// What can't be derived because the kind doesn't allow it: buckets by the labels of the series that lacks them.
-pub(super) type Impossible = BTreeMap<Labels, BTreeSet<BucketIndex>>;
+/// Buckets that can't be derived, by the labels of the series that lacks them.
+pub(super) type Impossible = BTreeMap<Labels, BTreeMap<BucketIndex, Obstacle>>;
+
+/// Why a bucket can't be derived from those of its dimension values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// Values of its kind don't add up.
+    Kind,
+    /// One of them is not known: the rest would be too little.
+    Absent,
+}
 
 /// Derives the total where the source didn't give it, and the roll-ups that are asked for.
 pub(super) fn roll_up(kpi: &Kpi, asked: &RollUps, slots: &mut Slots) -> Impossible {
@@ -180,17 +194,18 @@ pub(super) fn roll_up(kpi: &Kpi, asked: &RollUps, slots: &mut Slots) -> Impossib
             for (index, slot) in
                 buckets.iter().filter(|(index, _)| given.is_none_or(|given| !given.contains_key(index)))
             {
-                if adds_up(kpi.kind, slot) {
-                    own.entry(*index).or_default().add(slot);
-                } else {
-                    impossible.entry(whole.clone()).or_default().insert(*index);
+                match obstacle(kpi, slot) {
+                    None => own.entry(*index).or_default().add(slot),
+                    Some(why) => {
+                        impossible.entry(whole.clone()).or_default().insert(*index, why);
+                    }
                 }
             }
         }
     }
     for (labels, buckets) in &impossible {
         if let Some(own) = derived.get_mut(labels) {
-            own.retain(|index, _| !buckets.contains(index));
+            own.retain(|index, _| !buckets.contains_key(index));
         }
     }
     derived.entry(Labels::total()).or_default().extend(given);
@@ -198,10 +213,14 @@ pub(super) fn roll_up(kpi: &Kpi, asked: &RollUps, slots: &mut Slots) -> Impossib
     impossible
 }
 
-fn adds_up(kind: Kind, slot: &Slot) -> bool {
-    match kind {
+fn obstacle(kpi: &Kpi, slot: &Slot) -> Option<Obstacle> {
+    if slot.said.is_none() && slot.absent && kpi.empty == Empty::Missing {
+        return Some(Obstacle::Absent);
+    }
+    let adds_up = match kpi.kind {
         Kind::Flow | Kind::Level { additive: true, .. } => true,
         Kind::Ratio => !matches!(slot.said, Some(Said::Quotient(_))),
         Kind::Level { additive: false, .. } => false,
-    }
+    };
+    (!adds_up).then_some(Obstacle::Kind)
 }

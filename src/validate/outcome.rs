@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::buckets::{Combined, Impossible, Slots, Taken, roll_up};
+use super::buckets::{Combined, Impossible, Obstacle, Slots, Taken, roll_up};
 use super::limits;
 use crate::model::grain::{Bucket, BucketIndex};
 use crate::model::ids::{Labels, SeriesKey};
@@ -148,19 +148,24 @@ impl Work<'_> {
             self.outcome.warnings.push(warning);
         }
         // One is told; the others lack the same buckets for the same reason.
-        if let Some((labels, buckets)) = impossible.first_key_value() {
-            let remedy = match kpi.kind {
-                Kind::Ratio => "give numerator and denominator",
-                Kind::Flow | Kind::Level { .. } => "declare the level additive, or give rows without labels",
-            };
-            let what = if labels.is_total() { "total".to_owned() } else { format!("{labels}") };
-            let first = buckets.first().map(|first| named(kpi, *first)).unwrap_or_default();
-            self.outcome.warnings.push(format!(
-                "KPI `{}` has no {what} for {} buckets from {first} on: its dimension values don't add up; {remedy}",
-                kpi.id,
-                buckets.len(),
-            ));
-        }
+        let Some((labels, buckets)) = impossible.first_key_value() else { return };
+        let Some((first, obstacle)) = buckets.first_key_value() else { return };
+        let cause = match (obstacle, kpi.kind) {
+            (Obstacle::Absent, _) => {
+                "a dimension value of it has a row without value; set `empty: zero` if such a row means none"
+            }
+            (Obstacle::Kind, Kind::Ratio) => "its dimension values don't add up; give numerator and denominator",
+            (Obstacle::Kind, Kind::Flow | Kind::Level { .. }) => {
+                "its dimension values don't add up; declare the level additive, or give rows without labels"
+            }
+        };
+        let what = if labels.is_total() { "total".to_owned() } else { format!("{labels}") };
+        self.outcome.warnings.push(format!(
+            "KPI `{}` has no {what} for {} buckets from {} on: {cause}",
+            kpi.id,
+            buckets.len(),
+            named(kpi, *first),
+        ));
     }
 
     /// A complete pull says that what it doesn't hold is zero: for the total, and for every series from the first
@@ -176,7 +181,7 @@ impl Work<'_> {
             let buckets = self.slots.entry(labels.clone()).or_default();
             let impossible = impossible.get(&labels);
             for index in first.max(seen)..=last {
-                if impossible.is_some_and(|buckets| buckets.contains(&index)) {
+                if impossible.is_some_and(|buckets| buckets.contains_key(&index)) {
                     continue;
                 }
                 let slot = buckets.entry(index).or_default();

@@ -408,3 +408,18 @@ fn missed_slots_give_what_slots_on_time_give() {
         assert_eq!(run(&one_by_one), run(&[(1, 3), (2, 8), (7, 10)]), "seed {seed}");
     }
 }
+
+#[test]
+fn a_row_without_value_leaves_no_total_that_is_too_small() {
+    let rows = || vec![at(1, "a", number(2.0)), at(1, "b", ReadingValue::Absent), at(2, "a", number(1.0))];
+    let missing = kpi(Kind::Flow, &["d"]);
+    let outcome = check(&missing, rows(), "2=1 1{d=\"a\"}=2 2{d=\"a\"}=1", 0);
+    assert_eq!(outcome.warnings.len(), 1);
+    assert!(outcome.warnings[0].contains("no total for 1 buckets from 2026-05-01"), "{:?}", outcome.warnings);
+    assert!(outcome.warnings[0].contains("empty: zero"), "{:?}", outcome.warnings);
+    // Where emptiness means none, the total is that of the rest.
+    let zero = Kpi { empty: Empty::Zero, ..missing };
+    let outcome = run(&zero, pull(rows()), &[]);
+    assert!(shown(&outcome).starts_with("1=2 2=1 3=0 4=0"), "{}", shown(&outcome));
+    assert_eq!(outcome.warnings, Vec::<String>::new());
+}

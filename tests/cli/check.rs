@@ -37,6 +37,39 @@ fn a_sound_configuration_is_counted() {
 }
 
 #[test]
+fn a_rule_that_can_never_work_is_found_before_it_is_live() {
+    let dir = folder(&SMALL.replace("script: objective/off_trajectory", "script: own"));
+    let rules = dir.path().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    let written = |text: &str| std::fs::write(rules.join("own.rhai"), text).unwrap();
+
+    written("fn evaluate(kpi, p) {\n    let much = kpi.value + \"a\";\n    above(much.len, 1)\n}\n");
+    let ran = vigie(dir.path(), &["check", "vigie.yaml"]);
+    assert_eq!(ran.code, 78, "{ran:?}");
+    assert!(ran.err.contains("rules/own.rhai:2:26: ") && ran.err.contains("fails on any figures"), "{}", ran.err);
+
+    written("fn evaluate(kpi, p) {\n    let n = 0;\n    while true { n += 1; }\n    ok()\n}\n");
+    let ran = vigie(dir.path(), &["check", "vigie.yaml"]);
+    assert_eq!(ran.code, 78, "{ran:?}");
+    assert!(ran.err.contains("rules/own.rhai:3:") && ran.err.contains("operations"), "{}", ran.err);
+
+    // One that fails now and then may still serve.
+    written("fn evaluate(kpi, p) {\n    if kpi.change(7) > 0 { let much = kpi.value + \"a\"; }\n    ok()\n}\n");
+    let ran = vigie(dir.path(), &["check", "vigie.yaml"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.err.contains("own.rhai:2:") && ran.err.contains("one of two") && ran.out.contains("1 warning"),
+        "{ran:?}"
+    );
+
+    let typo = "script: signal/change\n    with: {drop: 0.2, against: yeer}";
+    std::fs::write(dir.path().join("vigie.yaml"), SMALL.replace("script: objective/off_trajectory", typo)).unwrap();
+    let ran = vigie(dir.path(), &["check", "vigie.yaml"]);
+    assert_eq!(ran.code, 78, "{ran:?}");
+    assert!(ran.err.contains("can't be 'yeer'; did you mean 'year'?"), "{}", ran.err);
+}
+
+#[test]
 fn an_idle_receiver_is_only_a_warning() {
     let idle = SMALL.replace("route:", "  idle: {maildir: {path: autres, to: [claire]}}\nroute:");
     let dir = folder(&idle);

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::{CONFIGURATION, REPLAY_DAYS, generate};
@@ -34,6 +35,8 @@ pub struct DemoOptions {
     pub now: Option<Date>,
     /// Ends after the replay.
     pub once: bool,
+    /// One JSON object a line instead of text.
+    pub json: bool,
 }
 
 /// Plays the demo. Returns the exit code.
@@ -44,7 +47,8 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<u8> {
     let zone = TimeZone::get("Europe/Paris").context("the time zone Europe/Paris is unknown")?;
     let wall = Clock::Wall.now();
     let today = options.now.unwrap_or_else(|| day_of(wall, &zone));
-    prepare(&dir, today).await?;
+    let tell = Teller { json: options.json };
+    prepare(&dir, today, tell).await?;
     let (loaded, config) = read_configuration(&dir)?;
     let secrets = Secrets { environment: Environment::default(), base_dir: PathBuf::new() };
     let built = match build(&config, &loaded, &secrets) {
@@ -55,19 +59,14 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<u8> {
     let first = today.checked_sub(REPLAY_DAYS.days()).context("the day is too early")?;
     let clock = Clock::script(start_of_day(first, &zone));
     let store = Store::open(&config.settings.state, OpenOptions { create: true, ..OpenOptions::default() }).await?;
-    say(&format!(
-        "database  {}\nmaildir   {}\nstate     {}\nplaying   {first} to {today}\n",
-        dir.join(DATABASE).display(),
-        dir.join("boites").display(),
-        config.settings.state.display()
-    ))?;
+    tell.start(&dir, &config.settings.state, (first, today))?;
     let mut script = Script::new(Cycle::start(store, built.clone(), clock.now()).await?, clock);
-    play(&mut script, (first, end), &zone).await?;
+    play(&mut script, (first, end), &zone, tell).await?;
     if options.once {
         script.cycle.store().close().await;
         return Ok(0);
     }
-    say("\nThe replay is over; the demo runs on. Ctrl-C ends it.\n")?;
+    tell.remark("\nThe replay is over; the demo runs on. Ctrl-C ends it.\n")?;
     let (_nobody, requests) = mpsc::channel(1);
     let mut driver = Driver::new(script.cycle, Clock::shifted_to(end), Arc::new(Metrics::new(&MetricNames::default())));
     driver.drive(requests).await?;
@@ -76,12 +75,12 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<u8> {
 }
 
 /// Makes the company unless it is there; clears what an earlier replay left.
-async fn prepare(dir: &Path, today: Date) -> anyhow::Result<()> {
+async fn prepare(dir: &Path, today: Date, tell: Teller) -> anyhow::Result<()> {
     let database = dir.join(DATABASE);
     if database.exists() {
-        say(&format!("{} is there already and is replayed as it stands\n", database.display()))?;
+        tell.remark(&format!("{} is there already and is replayed as it stands\n", database.display()))?;
     } else {
-        say("writing two years of orders, stock, deliveries and answers...\n")?;
+        tell.remark("writing two years of orders, stock, deliveries and answers...\n")?;
         generate(&database, today, SEED).await?;
     }
     for left in ["etat.db", "etat.db-wal", "etat.db-shm", "etat.db.lock", "etat.db.reserve"] {
@@ -111,22 +110,27 @@ fn read_configuration(dir: &Path) -> anyhow::Result<(Loaded, Config)> {
 }
 
 /// Day by day, printing each mail with its file as it comes.
-async fn play(script: &mut Script, (first, end): (Date, Timestamp), zone: &TimeZone) -> anyhow::Result<()> {
+async fn play(
+    script: &mut Script,
+    (first, end): (Date, Timestamp),
+    zone: &TimeZone,
+    tell: Teller,
+) -> anyhow::Result<()> {
     let mut printed = 0;
     let mut day = first;
     loop {
         day = day.checked_add(1.day()).context("the day is too late")?;
         let until = start_of_day(day, zone).min(end);
         script.advance_to(until).await?;
-        printed = print_new(script, printed, zone).await?;
+        printed = print_new(script, printed, zone, tell).await?;
         if until >= end {
             break;
         }
     }
-    say(&format!("{printed} mails\n"))
+    tell.end(printed)
 }
 
-async fn print_new(script: &Script, printed: usize, zone: &TimeZone) -> anyhow::Result<usize> {
+async fn print_new(script: &Script, printed: usize, zone: &TimeZone, tell: Teller) -> anyhow::Result<usize> {
     let filter = DeliveryFilter { state: Some(DeliveryState::Sent), limit: 10_000, ..DeliveryFilter::default() };
     let mut sent = script.cycle.store().deliveries(&filter).await?;
     sent.sort_by_key(|delivery| delivery.id);
@@ -134,21 +138,55 @@ async fn print_new(script: &Script, printed: usize, zone: &TimeZone) -> anyhow::
         let (_, attempts) = script.cycle.store().delivery(delivery.id).await?.context("a listed delivery exists")?;
         let file = attempts.last().and_then(|attempt| attempt.detail.clone()).unwrap_or_default();
         let file = file.trim_start_matches("written to ").to_owned();
-        say(&line(delivery, &file, zone))?;
+        tell.mail(delivery, &file, zone)?;
     }
     Ok(sent.len())
 }
 
-fn line(delivery: &Delivery, file: &str, zone: &TimeZone) -> String {
-    let message = &delivery.new.message;
-    let at = datetime(Language::Fr, delivery.new.created_at, zone);
-    format!(
-        "\n{at}  {} {}\n  {}\n  {}\n  {file}\n",
-        text(Language::Fr, Text::Receiver),
-        delivery.new.recipient,
-        message.subject,
-        message.headline
-    )
+fn record(value: &serde_json::Value) -> anyhow::Result<()> {
+    say(&format!("{value}\n"))
+}
+
+/// Says what happens, in the format that was asked for.
+#[derive(Clone, Copy)]
+struct Teller {
+    json: bool,
+}
+
+impl Teller {
+    /// For people only.
+    fn remark(self, text: &str) -> anyhow::Result<()> {
+        if self.json { Ok(()) } else { say(text) }
+    }
+
+    fn start(self, dir: &Path, state: &Path, (first, today): (Date, Date)) -> anyhow::Result<()> {
+        let (database, boxes) = (dir.join(DATABASE), dir.join("boites"));
+        if self.json {
+            return record(&json!({
+                "type": "start", "database": database, "maildir": boxes, "state": state,
+                "from": first.to_string(), "to": today.to_string(),
+            }));
+        }
+        let (database, boxes, state) = (database.display(), boxes.display(), state.display());
+        say(&format!("database  {database}\nmaildir   {boxes}\nstate     {state}\nplaying   {first} to {today}\n"))
+    }
+
+    fn mail(self, delivery: &Delivery, file: &str, zone: &TimeZone) -> anyhow::Result<()> {
+        let (new, message) = (&delivery.new, &delivery.new.message);
+        if self.json {
+            return record(&json!({
+                "type": "mail", "at": new.created_at.to_string(), "to": new.recipient,
+                "subject": message.subject, "headline": message.headline, "file": file,
+            }));
+        }
+        let at = datetime(Language::Fr, new.created_at, zone);
+        let (receiver, to) = (text(Language::Fr, Text::Receiver), &new.recipient);
+        say(&format!("\n{at}  {receiver} {to}\n  {}\n  {}\n  {file}\n", message.subject, message.headline))
+    }
+
+    fn end(self, mails: usize) -> anyhow::Result<()> {
+        if self.json { record(&json!({"type": "summary", "mails": mails})) } else { say(&format!("{mails} mails\n")) }
+    }
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

@@ -56,6 +56,21 @@ struct Reading<'a> {
     last_delimiter: u8,
 }
 
+/// Whether the last record of a file ends within quotes that nothing closes; it has swallowed whatever follows them.
+fn is_unclosed(body: &[u8], delimiter: u8, start: &csv::Position, end: &csv::Position) -> bool {
+    if (end.byte() as usize) < body.len() {
+        return false;
+    }
+    let (mut quoted, mut may_open) = (false, true);
+    for byte in body.get(start.byte() as usize..).unwrap_or_default() {
+        let closes = quoted && *byte == b'"';
+        quoted = if quoted { !closes } else { may_open && *byte == b'"' };
+        // At the start of a cell; and a doubled quote closes and opens again.
+        may_open = closes || *byte == delimiter || *byte == b'\n';
+    }
+    quoted
+}
+
 /// Where the columns of one file stand.
 struct Places {
     /// Of the header.
@@ -107,6 +122,13 @@ impl<'a> Reading<'a> {
         while reader.read_record(&mut record).map_err(unreadable)? {
             let line = record.position().map_or(0, csv::Position::line) + lines_cut as u64;
             let misfit = misfit(&record, &places);
+            if let Some(position) = record.position()
+                && is_unclosed(body.as_bytes(), delimiter, position, reader.position())
+            {
+                let cause =
+                    format!("{name}:{line}: a quote is opened and never closed, so the rest of the file is lost");
+                return Err(SourceError::new(ErrorClass::Unexpected, format!("{cause}; export it again")));
+            }
             self.read_row(&record, (&places, misfit), || format!("{name}:{line}"))?;
         }
         Ok(())

@@ -245,3 +245,17 @@ fn a_row_that_does_not_fit_its_header_is_not_believed() {
     let found = pull("date;total\n2026-05-01\n2026-05-02;4;\n;;\n\n").unwrap();
     assert_eq!(values(&found), [misfit(1), ReadingValue::Number(4.0)]);
 }
+
+#[test]
+fn a_quote_that_nothing_closes_is_no_cell() {
+    refused(
+        pull("date;note;total\n2026-05-01;fine;1\n2026-05-02;\"torn;2\n2026-05-03;x;3\n"),
+        ErrorClass::Unexpected,
+        &["mai.csv:3", "never closed"],
+    );
+    refused(pull("date;total;note\n2026-05-01;1;\"torn\n"), ErrorClass::Unexpected, &["mai.csv:2"]);
+    // Lines within quotes, and quotes within a cell, are fine.
+    check("date;note;total\n2026-05-01;\"two\nlines\";1\n2026-05-02;5\" pipe;2\n", &[1.0, 2.0]);
+    check("date;total;note\n2026-05-02;2;\"two\nlines\"\n", &[2.0]);
+    check("date;total;note\n2026-05-02;2;5\" pipe\n", &[2.0]);
+}
