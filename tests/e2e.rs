@@ -1,7 +1,7 @@
 //! The end-to-end suite: the built program against real servers, judged by scripts that share no code with it.
 //!
-//! Needs python3, python3-aiosmtpd, openssl, opensmtpd, prometheus, sqlite3 and strace (`.ci/run` installs them) and,
-//! for opensmtpd and a disk of its own, root. With `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and
+//! Needs python3, python3-aiosmtpd, openssl, opensmtpd, prometheus, postgresql, mariadb-server, faketime, sqlite3 and
+//! strace (`.ci/run` installs them) and, for opensmtpd, the databases and a disk of its own, root. With `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and
 //! `VIGIE_SEED` set the crash run.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "summaries are shown; settings come from outside")]
@@ -84,6 +84,12 @@ fn the_demo_tells_what_its_database_holds() {
 fn prometheus_is_read_and_mail_is_delivered() {
     let (_alone, folder) = (alone(), folder());
     check(python("prometheus.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
+fn databases_are_read_as_their_rows_add_up() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("databases.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Source {
     pub fn capabilities(&self) -> Capabilities {
         match self {
             Source::Csv(_) => CsvSource::capabilities(),
-            Source::Sql(_) => SqlSource::capabilities(),
+            Source::Sql(source) => source.capabilities(),
             Source::Prometheus(_) => PrometheusSource::capabilities(),
         }
     }

@@ -1,6 +1,11 @@
-//! Databases: one read-only statement per KPI. SQLite now; the rest of the folder knows no dialect but in `statement`.
+//! Databases: one read-only statement per KPI. A file for each product; the rest of the folder knows no dialect but in
+//! `statement`.
 
+mod address;
 mod config;
+mod mysql;
+mod postgres;
+mod server;
 mod sqlite;
 mod statement;
 mod table;

@@ -9,8 +9,9 @@ use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Connection, Executor, Row, SqlSafeStr, Statement as _, TypeInfo, ValueRef,
 };
 
+use super::server::{Limits, read_rows};
 use super::statement::{Bound, Statement};
-use super::table::{Columns, SqlValue, Table};
+use super::table::{Columns, SqlValue};
 use crate::clock;
 use crate::model::observation::Pull;
 use crate::net::ErrorClass;
@@ -19,7 +20,6 @@ use crate::source::request::PullRequest;
 
 /// Virtual machine instructions between two looks at the clock.
 const INSTRUCTIONS_PER_LOOK: i32 = 10_000;
-const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 const BUSY_TIMEOUT_MAX: Duration = Duration::from_secs(5);
 
 /// A SQLite file.
@@ -89,7 +89,7 @@ impl Sqlite {
         let sql = AssertSqlSafe(statement.sql.clone()).into_sql_str();
         let prepared = (&mut *connection).prepare(sql).await.map_err(|error| self.failed(&error))?;
         let names: Vec<String> = prepared.columns().iter().map(|column| column.name().to_owned()).collect();
-        let mut table = Table::new(request, Columns::find(&names, &request.kpi).map_err(named)?);
+        let columns = Columns::find(&names, &request.kpi).map_err(named)?;
         let mut query = prepared.query();
         for parameter in &statement.parameters {
             query = match parameter.value(request.from, request.to, &request.kpi.zone) {
@@ -97,24 +97,9 @@ impl Sqlite {
                 Bound::Integer(number) => query.bind(number),
             };
         }
-        let mut rows = query.fetch(connection);
-        let (mut count, mut bytes) = (0, 0);
-        while let Some(row) = rows.try_next().await.map_err(|error| self.failed(&error))? {
-            count += 1;
-            let row = values(&row).map_err(|error| self.failed(&error))?;
-            bytes +=
-                row.iter().map(|value| if let SqlValue::Text(text) = value { text.len() } else { 8 }).sum::<usize>();
-            if count > self.rows_max || bytes > TEXT_BYTES_MAX {
-                let message = format!(
-                    "query of KPI `{}`: more than {} rows or {TEXT_BYTES_MAX} bytes; group or filter by :from and :to, or raise rows_max",
-                    request.kpi.id, self.rows_max
-                );
-                return Err(SourceError::new(ErrorClass::TooLarge, message));
-            }
-            table.push(row);
-        }
-        drop(rows);
-        table.finish()
+        let rows = query.fetch(connection).map_err(|error| self.failed(&error));
+        let limits = Limits { rows_max: self.rows_max, statement_timeout: self.statement_timeout };
+        read_rows(limits, request, columns, rows, |row| values(row).map_err(|error| self.failed(&error))).await
     }
 
     /// Classifies what the database reports.

@@ -168,7 +168,7 @@ async fn probing_tells_version_and_tables() {
 #[test]
 fn addresses() {
     let error = |url: &str| build(url, Path::new("/conf"), "").map(|_| ()).unwrap_err();
-    assert!(error("postgres://u:hunter2@h/db").contains("`postgres` databases can't be read by this version"));
+    assert!(error("mssql://u:hunter2@h/db").contains("`mssql` databases can't be read by this version"));
     assert!(!error("hunter2:x").contains("hunter2"));
     assert!(error("sqlite://").contains("must name a file"));
     assert!(error("sqlite::memory:").contains("must name a file"));

@@ -12,6 +12,20 @@ use crate::source::suggest::{did_you_mean, listed};
 pub(super) enum Dialect {
     /// `?1`, and `[name]` is a quoted name.
     Sqlite,
+    /// `$1`, one for each place, so that each takes its type from there; `$tag$...$tag$`, `E'...'`, nested comments.
+    Postgres,
+    /// `?` in order; backslashes in texts, `#` comments.
+    MySql,
+}
+
+impl Dialect {
+    fn place(self, at: usize) -> String {
+        match self {
+            Dialect::Sqlite => format!("?{at}"),
+            Dialect::Postgres => format!("${at}"),
+            Dialect::MySql => "?".to_owned(),
+        }
+    }
 }
 
 /// What may be bound.
@@ -42,16 +56,41 @@ pub(super) enum Bound {
 }
 
 impl Parameter {
+    /// As it is written, without the colon.
+    pub(super) fn name(self) -> &'static str {
+        PARAMETERS.iter().find(|(_, parameter)| *parameter == self).map_or("", |(name, _)| name)
+    }
+
+    /// The end of the span that it stands for.
+    pub(super) fn instant(self, from: Timestamp, to: Timestamp) -> Timestamp {
+        match self {
+            Parameter::From | Parameter::FromDate | Parameter::FromUnix => from,
+            Parameter::To | Parameter::ToDate | Parameter::ToUnix => to,
+        }
+    }
+
+    /// A day without time.
+    pub(super) fn is_date(self) -> bool {
+        matches!(self, Parameter::FromDate | Parameter::ToDate)
+    }
+
+    /// The value as text, with times in the KPI's zone.
+    pub(super) fn text(self, from: Timestamp, to: Timestamp, zone: &TimeZone) -> String {
+        let at = self.instant(from, to);
+        match self {
+            Parameter::From | Parameter::To => zone.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            Parameter::FromDate | Parameter::ToDate => zone.to_datetime(at).strftime("%Y-%m-%d").to_string(),
+            Parameter::FromUnix | Parameter::ToUnix => at.as_second().to_string(),
+        }
+    }
+
     /// The value for a span, with times in the KPI's zone.
     pub(super) fn value(self, from: Timestamp, to: Timestamp, zone: &TimeZone) -> Bound {
-        let text = |at: Timestamp, format: &str| Bound::Text(zone.to_datetime(at).strftime(format).to_string());
         match self {
-            Parameter::From => text(from, "%Y-%m-%d %H:%M:%S"),
-            Parameter::To => text(to, "%Y-%m-%d %H:%M:%S"),
-            Parameter::FromDate => text(from, "%Y-%m-%d"),
-            Parameter::ToDate => text(to, "%Y-%m-%d"),
-            Parameter::FromUnix => Bound::Integer(from.as_second()),
-            Parameter::ToUnix => Bound::Integer(to.as_second()),
+            Parameter::FromUnix | Parameter::ToUnix => Bound::Integer(self.instant(from, to).as_second()),
+            Parameter::From | Parameter::To | Parameter::FromDate | Parameter::ToDate => {
+                Bound::Text(self.text(from, to, zone))
+            }
         }
     }
 }
@@ -77,7 +116,7 @@ impl Statement {
                 return Err("it holds several statements; keep one SELECT".to_owned());
             }
             match token {
-                Token::Parameter => statement.bind(&piece[1..])?,
+                Token::Parameter => statement.bind(&piece[1..], dialect)?,
                 Token::Foreign => {
                     return Err(format!("`{piece}` is bound to nothing; the parameters are {}", parameter_names()));
                 }
@@ -93,18 +132,18 @@ impl Statement {
         Ok(statement)
     }
 
-    fn bind(&mut self, name: &str) -> Result<(), String> {
+    fn bind(&mut self, name: &str, dialect: Dialect) -> Result<(), String> {
         let known = PARAMETERS.iter().find(|(known, _)| *known == name);
         let Some((_, parameter)) = known else {
             let near = did_you_mean(name, PARAMETERS.iter().map(|(name, _)| *name));
             return Err(format!("unknown parameter `:{name}`{near}; there are {}", parameter_names()));
         };
-        let place = self.parameters.iter().position(|bound| bound == parameter).unwrap_or_else(|| {
+        let known = self.parameters.iter().position(|bound| bound == parameter);
+        let place = known.filter(|_| dialect == Dialect::Sqlite).unwrap_or_else(|| {
             self.parameters.push(*parameter);
             self.parameters.len() - 1
         });
-        self.sql.push('?');
-        self.sql.push_str(&(place + 1).to_string());
+        self.sql.push_str(&dialect.place(place + 1));
         Ok(())
     }
 }
@@ -123,7 +162,10 @@ fn check_reading_only(words: &[String]) -> Result<(), String> {
         ));
     }
     let writes = words.windows(2).find(|pair| {
-        matches!((pair[0].as_str(), pair[1].as_str()), ("insert" | "replace", "into") | ("delete", "from"))
+        matches!(
+            (pair[0].as_str(), pair[1].as_str()),
+            ("insert" | "replace", "into") | ("delete", "from") | ("into", "outfile" | "dumpfile")
+        )
     });
     match writes {
         Some(pair) => {
@@ -152,23 +194,93 @@ fn next_token(rest: &str, dialect: Dialect) -> Result<(Token, usize), String> {
     let mut chars = rest.chars();
     let first = chars.next().unwrap_or(' ');
     let second = chars.next().unwrap_or(' ');
+    let quoted = |quote: char, from: usize, what: &str| {
+        end_of_quoted(rest, quote, from, dialect == Dialect::MySql).ok_or_else(|| format!("{what} is not closed"))
+    };
     Ok(match (first, second) {
         (c, _) if c.is_whitespace() => (Token::Blank, c.len_utf8()),
-        ('-', '-') => (Token::Blank, rest.find('\n').map_or(rest.len(), |at| at + 1)),
+        ('-', '-')
+            if dialect != Dialect::MySql || rest[2..].starts_with(|c: char| c.is_whitespace()) || rest.len() == 2 =>
+        {
+            (Token::Blank, line_length(rest))
+        }
+        ('#', _) if dialect == Dialect::MySql => (Token::Blank, line_length(rest)),
+        ('/', '*') if dialect == Dialect::MySql && rest[2..].starts_with(['!', 'M']) => {
+            return Err("a comment that the server runs (/*! ... */) is not allowed; write it as plain SQL".to_owned());
+        }
+        ('/', '*') if dialect == Dialect::Postgres => {
+            (Token::Blank, end_of_nested_comment(rest).ok_or("a comment is not closed")?)
+        }
         ('/', '*') => (Token::Blank, until("*/", 2, "a comment")?),
         // A doubled quote inside is read as the end of one text and the start of the next.
-        ('\'', _) => (Token::Other, until("'", 1, "a text in '...'")?),
-        ('"', _) => (Token::Other, until("\"", 1, "a name in \"...\"")?),
+        ('\'', _) => (Token::Other, quoted('\'', 1, "a text in '...'")?),
+        ('e' | 'E', '\'') if dialect == Dialect::Postgres => {
+            let end = end_of_quoted(rest, '\'', 2, true).ok_or("a text in E'...' is not closed")?;
+            (Token::Other, end)
+        }
+        ('"', _) => (Token::Other, quoted('"', 1, "a name in \"...\"")?),
         ('`', _) => (Token::Other, until("`", 1, "a name in `...`")?),
         ('[', _) if dialect == Dialect::Sqlite => (Token::Other, until("]", 1, "a name in [...]")?),
+        ('$', _) if dialect == Dialect::Postgres && dollar_tag(rest).is_some() => {
+            let tag = dollar_tag(rest).unwrap_or_default();
+            (Token::Other, until(tag, tag.len(), "a text in $...$")?)
+        }
         (':', ':') => (Token::Other, 2),
         (':', c) if is_word_start(c) => (Token::Parameter, 1 + word_length(&rest[1..])),
+        ('@', _) if dialect == Dialect::Postgres => (Token::Other, 1),
+        ('@', '@') if dialect == Dialect::MySql => (Token::Other, 2 + word_length(&rest[2..])),
         ('@' | '$', c) if is_word_start(c) => (Token::Foreign, 1 + word_length(&rest[1..])),
-        ('?', _) => (Token::Foreign, 1),
+        ('$', c) if c.is_ascii_digit() => (Token::Foreign, 1 + word_length(&rest[1..])),
+        ('?', _) if dialect != Dialect::Postgres => (Token::Foreign, 1),
         (c, _) if is_word_start(c) => (Token::Word, word_length(rest)),
         (c, _) if c.is_ascii_digit() => (Token::Other, word_length(rest)),
         (c, _) => (Token::Other, c.len_utf8()),
     })
+}
+
+fn line_length(rest: &str) -> usize {
+    rest.find('\n').map_or(rest.len(), |at| at + 1)
+}
+
+/// Where a quoted text ends, its quote included.
+fn end_of_quoted(rest: &str, quote: char, from: usize, backslashes: bool) -> Option<usize> {
+    let mut escaped = false;
+    for (at, c) in rest[from..].char_indices() {
+        if escaped {
+            escaped = false;
+        } else if backslashes && c == '\\' {
+            escaped = true;
+        } else if c == quote {
+            return Some(from + at + c.len_utf8());
+        }
+    }
+    None
+}
+
+fn end_of_nested_comment(rest: &str) -> Option<usize> {
+    let (mut depth, mut at) = (0_u32, 0);
+    while at < rest.len() {
+        let ahead = &rest[at..];
+        if ahead.starts_with("/*") {
+            (depth, at) = (depth + 1, at + 2);
+        } else if ahead.starts_with("*/") {
+            (depth, at) = (depth - 1, at + 2);
+            if depth == 0 {
+                return Some(at);
+            }
+        } else {
+            at += ahead.chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    None
+}
+
+/// `$$` or `$tag$` at the start of a dollar-quoted text.
+fn dollar_tag(rest: &str) -> Option<&str> {
+    let end = rest[1..].find('$')? + 2;
+    let tag = &rest[1..end - 1];
+    let is_tag = tag.chars().all(|c| c.is_alphanumeric() || c == '_') && !tag.starts_with(|c: char| c.is_ascii_digit());
+    is_tag.then(|| &rest[..end])
 }
 
 fn is_word_start(c: char) -> bool {
@@ -231,6 +343,44 @@ mod tests {
         refused("SELECT $from", "`$from` is bound to nothing");
         refused("SELECT 'open", "a text in '...' is not closed");
         refused("SELECT /* open", "a comment is not closed");
+    }
+
+    #[test]
+    fn dialects_differ_in_places_and_quotes() {
+        fn check(dialect: Dialect, text: &str, sql: &str, count: usize) {
+            let statement = Statement::parse(text, dialect).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!((statement.sql.as_str(), statement.parameters.len()), (sql, count), "{text}");
+        }
+        let (postgres, mysql) = (Dialect::Postgres, Dialect::MySql);
+        // One place for each, so that each takes the type that is wanted there.
+        check(postgres, "SELECT :from, :from::date", "SELECT $1, $2::date", 2);
+        check(postgres, "SELECT $$:from$$, $q$ $$ :to $q$, :to", "SELECT $$:from$$, $q$ $$ :to $q$, $1", 1);
+        check(postgres, r"SELECT E'it\'s :from', '\', :to", r"SELECT E'it\'s :from', '\', $1", 1);
+        check(postgres, "SELECT /* a /* :from */ b */ :to", "SELECT /* a /* :from */ b */ $1", 1);
+        check(
+            postgres,
+            "SELECT a ? 'x', b @> c, d[1:2], t -- it's :from",
+            "SELECT a ? 'x', b @> c, d[1:2], t -- it's :from",
+            0,
+        );
+        check(mysql, "SELECT :from, :to, :from", "SELECT ?, ?, ?", 3);
+        check(mysql, r#"SELECT 'it\'s :from', "a\":to", `:to`, :to"#, r#"SELECT 'it\'s :from', "a\":to", `:to`, ?"#, 1);
+        check(mysql, "SELECT 1 # :from '\n, :to", "SELECT 1 # :from '\n, ?", 1);
+        check(mysql, "SELECT 1--:from\n-- :to\n", "SELECT 1--?\n-- :to\n", 1);
+        check(mysql, "SELECT @@version", "SELECT @@version", 0);
+        for (dialect, text, part) in [
+            (mysql, "SELECT /*! :from */ 1", "a comment that the server runs"),
+            (mysql, "SELECT 1 INTO OUTFILE '/tmp/x'", "`INTO OUTFILE` writes"),
+            (mysql, "SELECT @x", "`@x` is bound to nothing"),
+            (mysql, r"SELECT 'open\'", "not closed"),
+            (postgres, "SELECT $1", "`$1` is bound to nothing"),
+            (postgres, "SELECT $a$ open", "not closed"),
+            (postgres, "SELECT /* /* */", "not closed"),
+            (postgres, "SELECT 1; SELECT :from", "several statements"),
+        ] {
+            let error = Statement::parse(text, dialect).unwrap_err();
+            assert!(error.contains(part), "{text}: {error} lacks {part}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::source::suggest::{did_you_mean, listed};
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum SqlValue {
     Null,
+    Bool(bool),
     Integer(i64),
     Real(f64),
     Text(String),
@@ -23,9 +24,15 @@ pub(super) enum SqlValue {
 }
 
 impl SqlValue {
+    /// Bytes that it takes, roughly.
+    pub(super) fn size(&self) -> usize {
+        if let SqlValue::Text(text) = self { text.len() } else { 8 }
+    }
+
     fn as_label(&self) -> Option<String> {
         match self {
             SqlValue::Null | SqlValue::Blob => None,
+            SqlValue::Bool(truth) => Some(truth.to_string()),
             SqlValue::Integer(number) => Some(number.to_string()),
             SqlValue::Real(number) => Some(number.to_string()),
             SqlValue::Text(text) => Some(text.clone()),
@@ -36,6 +43,7 @@ impl SqlValue {
     fn into_reading(self) -> ReadingValue {
         match self {
             SqlValue::Null => ReadingValue::Absent,
+            SqlValue::Bool(truth) => ReadingValue::Number(f64::from(u8::from(truth))),
             SqlValue::Integer(number) => ReadingValue::Number(number as f64),
             SqlValue::Real(number) if number.is_nan() => ReadingValue::Absent,
             SqlValue::Real(number) => ReadingValue::Number(number),
@@ -50,7 +58,7 @@ impl SqlValue {
 
     fn as_time(&self) -> Option<ReadingTime> {
         match self {
-            SqlValue::Null | SqlValue::Blob => None,
+            SqlValue::Null | SqlValue::Bool(_) | SqlValue::Blob => None,
             SqlValue::Integer(number) => time::read(&number.to_string()),
             SqlValue::Real(number) => time::read_number(*number),
             SqlValue::Text(text) => time::read(text),
