@@ -182,7 +182,7 @@ async fn probe(name: String, kind: &'static str, asked: BoxFuture<'_, Result<Str
 
 fn kind_of(source: &Source) -> &'static str {
     match source {
-        Source::Csv(_) => "csv",
+        Source::Csv(source) => source.kind(),
         Source::Sql(_) => "sql",
         Source::Prometheus(_) => "prometheus",
     }

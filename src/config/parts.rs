@@ -18,13 +18,14 @@ pub(super) use crate::source::SourceConfig;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum QueryForm {
     Text,
-    Columns,
+    /// Columns, or SQL over the table that they are.
+    Table,
 }
 
 /// The form of query that a source understands.
 pub(super) fn query_form(source: &SourceConfig) -> QueryForm {
     match source {
-        SourceConfig::Csv(_) => QueryForm::Columns,
+        SourceConfig::Csv(_) | SourceConfig::Xlsx(_) => QueryForm::Table,
         SourceConfig::Sql(_) | SourceConfig::Prometheus(_) => QueryForm::Text,
     }
 }

@@ -263,7 +263,6 @@ fn what_does_not_agree_is_refused() {
     mistake("reach: 400000", "reduce_to: 4", &["warning: ", "does not agree"]);
     mistake("reach: 400000", "between: [5, 3]", &["not below its upper end"]);
     mistake("reach: 400000", "reach: 12 %", &["whose unit is not a share"]);
-    mistake("query: {time: date, value: montant}", "query: SELECT 1", &["the source `shop` is a table"]);
     mistake("unit: EUR", "unit: EUR\n    kind: ratio", &["a ratio needs its parts"]);
     mistake("timezone: Europe/Paris", "timezone: Europe/Pari", &["no time zone is called"]);
     mistake("script: objective/off_trajectory", "script: ../../etc/passwd", &["is not the name of a script"]);

@@ -17,7 +17,7 @@ mod system;
 #[cfg(test)]
 mod fixture;
 
-pub use csv::{CsvConfig, CsvSource, Decimal};
+pub use csv::{CsvConfig, CsvSource, Decimal, Overlap, Period, PeriodOverlap, Wide, XlsxConfig};
 pub use error::SourceError;
 pub use prometheus::{PrometheusConfig, PrometheusSource};
 pub use request::{BuildContext, Capabilities, PullRequest, QueryForm};

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::csv::{CsvConfig, CsvSource};
+use super::csv::{CsvConfig, CsvSource, XlsxConfig};
 use super::error::SourceError;
 use super::prometheus::{PrometheusConfig, PrometheusSource};
 use super::request::{BuildContext, Capabilities, PullRequest};
@@ -18,6 +18,8 @@ use crate::net::ErrorClass;
 pub enum SourceConfig {
     /// Text tables on disk. Example: `csv: {path: "exports/*.csv"}`.
     Csv(CsvConfig),
+    /// Spreadsheets on disk. Example: `xlsx: {path: "exports/*.xlsx", sheet: Ventes}`.
+    Xlsx(XlsxConfig),
     /// A database. Example: `sql: {url: "sqlite:///srv/shop.db"}`.
     Sql(SqlConfig),
     /// Prometheus, or what speaks its API. Example: `prometheus: {url: "http://127.0.0.1:9090"}`.
@@ -29,6 +31,7 @@ impl SourceConfig {
     pub fn build(self, context: &BuildContext<'_>) -> Result<Source, String> {
         match self {
             SourceConfig::Csv(config) => config.build(context).map(Source::Csv),
+            SourceConfig::Xlsx(config) => config.build(context).map(Source::Csv),
             SourceConfig::Sql(config) => config.build(context).map(Source::Sql),
             SourceConfig::Prometheus(config) => config.build(context).map(Source::Prometheus),
         }
@@ -112,14 +115,17 @@ mod tests {
     fn settings_read_as_the_manual_writes_them() {
         let yaml = "
 - csv: {path: \"exports/*.csv\", delimiter: \";\", decimal: comma}
+- csv: {path: a.csv, overlap: {key: [invoice]}, wide: {keep: [shop], time: month, value: total}}
+- xlsx: {path: a.xlsx, sheet: Ventes, skip_rows: 2, overlap: {period: {each: month, time: date}}}
 - sql: {url: {env: SHOP_URL}, statement_timeout: 2m}
+- sql: {url: \"postgres://vigie@db/shop\", tls: {ca: ca.pem}, zone: UTC, connections: 1}
 - prometheus: {url: \"http://127.0.0.1:9090\", auth: {basic: {user: vigie, password: {file: p}}}, tls: {ca: ca.pem}}
 - prometheus: {url: \"http://h\", auth: {bearer: {credential: token}}, headers: {X-Scope-OrgID: sales}}
 ";
         // The YAML library itself wants `!csv` for an enum; by way of a plain value, maps with one key will do.
         let value: serde_yaml::Value = serde_yaml::from_str(yaml).unwrap();
         let json = serde_json::to_value(value).unwrap();
-        assert_eq!(serde_json::from_value::<Vec<SourceConfig>>(json).unwrap().len(), 4);
+        assert_eq!(serde_json::from_value::<Vec<SourceConfig>>(json).unwrap().len(), 7);
     }
 
     #[test]

@@ -120,11 +120,6 @@ fn dimensions(context: &mut Context<'_>, id: &str, raw: &RawKpi) {
 fn query(context: &mut Context<'_>, id: &str, raw: &RawKpi, kind: Kind, form: Option<QueryForm>) -> Option<Query> {
     let path = ["kpis", id, "query"];
     match (&raw.query, form) {
-        (RawQuery::Text(_), Some(QueryForm::Columns)) => {
-            let message = format!("the source `{}` is a table, and the query is a text", raw.source);
-            context.report.error(&path, message, "name the columns: `{time: date, value: amount}`");
-            None
-        }
         (RawQuery::Columns(_), Some(QueryForm::Text)) => {
             let message = format!("the source `{}` takes a text as query", raw.source);
             context.report.error(&path, message, "write SQL (with `:from` and `:to`) or PromQL");

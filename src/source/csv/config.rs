@@ -1,11 +1,16 @@
 //! The settings of a csv source, and the source itself.
 
+use std::borrow::Cow;
+
 use encoding_rs::Encoding;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::files::Files;
-use super::table;
+use super::overlap::Overlap;
+use super::wide::Wide;
+use super::workbook::Sheet;
+use super::{decode, relation, table};
 use crate::clock;
 use crate::model::kpi::{Kpi, Query, TableQuery};
 use crate::model::observation::Pull;
@@ -13,11 +18,15 @@ use crate::net::ErrorClass;
 use crate::source::error::SourceError;
 use crate::source::labels::check_dimension;
 use crate::source::request::{BuildContext, Capabilities, PullRequest, QueryForm};
+use crate::source::sql::statement_of;
 
 /// Text tables on disk.
 ///
-/// A KPI says which columns it reads: `query: {time: date, value: total, labels: [channel]}`.
-/// Rows of the same bucket and labels add up for flows; files that overlap would count twice.
+/// A KPI says which columns it reads: `query: {time: date, value: total, labels: [channel]}`. Or it asks in SQL of the
+/// table `data`, whose columns are those of the files with `_file` and `_line`:
+/// `query: SELECT date AS bucket, sum(total) AS value FROM data WHERE status = 'paid' GROUP BY 1` (the rest is as for
+/// SQLite; columns of numbers are numbers, of times ISO texts).
+/// Rows of the same bucket and labels add up for flows; for files that overlap say `overlap`.
 /// Numbers may be written `1 234,50`, `(1 234,50)` for negative, `1.234,50 €`; `12,5 %` is 12.5,
 /// and 0.125 where the KPI's unit is a ratio. Empty cells, `-` and `n/a` say nothing.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +54,14 @@ pub struct CsvConfig {
     /// Lines above the line with the columns' names. Default: 0. Example: `2`.
     #[serde(default)]
     pub skip_lines: usize,
+    /// Periods that stand side by side (months across), turned into rows. Default: none.
+    /// Example: `{keep: [shop], time: month, value: total}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wide: Option<Wide>,
+    /// How rows of later files replace those of earlier ones, so that nothing counts twice: by key or by period.
+    /// Default: all rows count. Example: `{key: [invoice]}` or `{period: {each: month, time: date}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<Overlap>,
     /// Most bytes of all files together. Default: 268435456 (256 MiB).
     #[serde(default = "bytes_max_default")]
     pub bytes_max: u64,
@@ -81,6 +98,8 @@ impl CsvConfig {
             encoding: None,
             date_format: None,
             skip_lines: 0,
+            wide: None,
+            overlap: None,
             bytes_max: bytes_max_default(),
             rows_max: rows_max_default(),
         }
@@ -92,6 +111,7 @@ impl CsvConfig {
         {
             return Err(format!("delimiter {delimiter:?} can't separate cells; use `;`, `,`, `|` or a tab"));
         }
+        self.overlap.as_ref().map_or(Ok(()), Overlap::check)?;
         let encoding = match &self.encoding {
             None => None,
             Some(name) => Some(Encoding::for_label(name.as_bytes()).ok_or_else(|| {
@@ -99,7 +119,7 @@ impl CsvConfig {
             })?),
         };
         let files = Files::new(context.base_dir, &self.path, self.bytes_max)?;
-        Ok(CsvSource { config: self, files, encoding })
+        Ok(CsvSource { config: self, files, encoding, sheet: None })
     }
 }
 
@@ -109,14 +129,34 @@ pub struct CsvSource {
     pub(super) config: CsvConfig,
     pub(super) files: Files,
     pub(super) encoding: Option<&'static Encoding>,
+    /// For spreadsheets.
+    pub(super) sheet: Option<Sheet>,
 }
 
 impl CsvSource {
+    /// The text of a file.
+    pub(super) fn text<'a>(&self, name: &str, bytes: &'a [u8]) -> Result<Cow<'a, str>, SourceError> {
+        match &self.sheet {
+            Some(sheet) => sheet.text(name, bytes).map(Cow::Owned),
+            None => Ok(decode::text(bytes, self.encoding)),
+        }
+    }
+
+    /// As the configuration names it.
+    pub fn kind(&self) -> &'static str {
+        if self.sheet.is_some() { "xlsx" } else { "csv" }
+    }
+
     /// Reads the files on a thread of their own, since disks block.
     pub(in crate::source) async fn pull(&self, request: &PullRequest) -> Result<Pull, SourceError> {
-        let (source, request) = (self.clone(), request.clone());
+        let (source, asked) = (self.clone(), request.clone());
         let until = clock::monotonic() + request.deadline;
-        in_background(move || table::pull(&source, &request, until)).await
+        let Some(statement) = statement_of(&request.kpi).map_err(SourceError::config)? else {
+            return in_background(move || table::pull(&source, &asked, until)).await;
+        };
+        let data = in_background(move || relation::load(&source, &asked.kpi, until)).await?;
+        let left = until.saturating_duration_since(clock::monotonic());
+        data.ask(&self.files.pattern, &statement, request, left).await
     }
 
     pub(in crate::source) async fn probe(&self) -> Result<String, SourceError> {
@@ -135,6 +175,9 @@ impl CsvSource {
     }
 
     pub(in crate::source) fn check_query(kpi: &Kpi) -> Result<(), String> {
+        if statement_of(kpi)?.is_some() {
+            return Ok(());
+        }
         let query = columns(kpi)?;
         if query.time.trim().is_empty() {
             return Err(format!("KPI `{}` names no time column; write query: {{time: date, value: total}}", kpi.id));
@@ -164,7 +207,7 @@ pub(super) fn columns(kpi: &Kpi) -> Result<&TableQuery, String> {
     match &kpi.query {
         Query::Table(query) => Ok(query),
         Query::Text(_) => Err(format!(
-            "KPI `{}` has a text as query, but a csv source reads columns; write query: {{time: date, value: total}}",
+            "KPI `{}` has a text as query where columns are read; write query: {{time: date, value: total}}",
             kpi.id
         )),
     }

@@ -3,6 +3,14 @@
 mod config;
 mod decode;
 mod files;
+mod overlap;
+mod records;
+mod relation;
 mod table;
+mod wide;
+mod workbook;
 
 pub use config::{CsvConfig, CsvSource, Decimal};
+pub use overlap::{Overlap, Period, PeriodOverlap};
+pub use wide::Wide;
+pub use workbook::XlsxConfig;

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::StringRecord;
 
 use super::config::{CsvSource, Decimal, columns};
-use super::decode;
 use super::files::check_deadline;
+use super::overlap::Winners;
+use super::records::Records;
 use crate::model::ids::Labels;
 use crate::model::kpi::{Kpi, TableQuery};
 use crate::model::observation::{Pull, ReadingTime, ReadingValue};
@@ -26,9 +27,11 @@ const ROWS_PER_LOOK: usize = 4096;
 /// Reads all files and keeps the rows asked for.
 pub(super) fn pull(source: &CsvSource, request: &PullRequest, until: Instant) -> Result<Pull, SourceError> {
     let query = columns(&request.kpi).map_err(SourceError::config)?;
-    let mut reading = Reading::new(source, request, query, until);
-    for (name, bytes) in source.files.read(until)? {
-        reading.read_file(&name, &decode::text(&bytes, source.encoding))?;
+    let files = source.files.read(until)?;
+    let winners = Winners::of(source, &files, until)?;
+    let mut reading = Reading::new(source, request, query, (winners, until));
+    for (file, (name, bytes)) in files.iter().enumerate() {
+        reading.read_file(file, name, &source.text(name, bytes)?)?;
     }
     reading.finish()
 }
@@ -47,6 +50,7 @@ struct Reading<'a> {
     source: &'a CsvSource,
     kpi: &'a Kpi,
     query: &'a TableQuery,
+    winners: Winners,
     until: Instant,
     rows: Rows<'a>,
     rows_seen: usize,
@@ -54,21 +58,6 @@ struct Reading<'a> {
     /// Names of the number columns, and what their cells show of the decimal mark.
     numbers: Vec<(&'a str, Column)>,
     last_delimiter: u8,
-}
-
-/// Whether the last record of a file ends within quotes that nothing closes; it has swallowed whatever follows them.
-fn is_unclosed(body: &[u8], delimiter: u8, start: &csv::Position, end: &csv::Position) -> bool {
-    if (end.byte() as usize) < body.len() {
-        return false;
-    }
-    let (mut quoted, mut may_open) = (false, true);
-    for byte in body.get(start.byte() as usize..).unwrap_or_default() {
-        let closes = quoted && *byte == b'"';
-        quoted = if quoted { !closes } else { may_open && *byte == b'"' };
-        // At the start of a cell; and a doubled quote closes and opens again.
-        may_open = closes || *byte == delimiter || *byte == b'\n';
-    }
-    quoted
 }
 
 /// Where the columns of one file stand.
@@ -81,13 +70,19 @@ struct Places {
 }
 
 impl<'a> Reading<'a> {
-    fn new(source: &'a CsvSource, request: &'a PullRequest, query: &'a TableQuery, until: Instant) -> Self {
+    fn new(
+        source: &'a CsvSource,
+        request: &'a PullRequest,
+        query: &'a TableQuery,
+        (winners, until): (Winners, Instant),
+    ) -> Self {
         let names = [&query.value, &query.numerator, &query.denominator, &query.n];
         let numbers = names.into_iter().flatten().map(|name| (name.as_str(), Column::default())).collect();
         Self {
             source,
             kpi: &request.kpi,
             query,
+            winners,
             until,
             rows: Rows::new(request),
             rows_seen: 0,
@@ -97,39 +92,17 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn read_file(&mut self, name: &str, text: &str) -> Result<(), SourceError> {
-        let (body, lines_cut, said) = decode::body(text, self.source.config.skip_lines);
-        let delimiter = self.source.config.delimiter.map(|given| given as u8).or(said);
-        let delimiter = delimiter.unwrap_or_else(|| decode::delimiter(body));
-        self.last_delimiter = delimiter;
-        let mut reader = ReaderBuilder::new()
-            .delimiter(delimiter)
-            .flexible(true)
-            .trim(Trim::All)
-            .has_headers(false)
-            .from_reader(body.as_bytes());
-        let mut record = StringRecord::new();
-        let unreadable = |error: csv::Error| {
-            SourceError::new(ErrorClass::Unexpected, format!("{name} is no table of text: {error}; export it again"))
-        };
-        if !reader.read_record(&mut record).map_err(unreadable)? {
-            return Err(SourceError::new(
-                ErrorClass::Transient,
-                format!("{name} is empty, not even the columns' names are there; check the export"),
-            ));
-        }
-        let places = self.places(name, &record)?;
-        while reader.read_record(&mut record).map_err(unreadable)? {
-            let line = record.position().map_or(0, csv::Position::line) + lines_cut as u64;
-            let misfit = misfit(&record, &places);
-            if let Some(position) = record.position()
-                && is_unclosed(body.as_bytes(), delimiter, position, reader.position())
-            {
-                let cause =
-                    format!("{name}:{line}: a quote is opened and never closed, so the rest of the file is lost");
-                return Err(SourceError::new(ErrorClass::Unexpected, format!("{cause}; export it again")));
+    fn read_file(&mut self, file: usize, name: &str, text: &str) -> Result<(), SourceError> {
+        let mut records = Records::open(self.source, name, text)?;
+        self.last_delimiter = records.delimiter;
+        let places = self.places(name, &records.header)?;
+        let own = self.winners.file(file, name, &records.header)?;
+        while let Some((record, line)) = records.next()? {
+            if !self.winners.keep(&own, record, line) {
+                continue;
             }
-            self.read_row(&record, (&places, misfit), || format!("{name}:{line}"))?;
+            let misfit = misfit(record, &places);
+            self.read_row(record, (&places, misfit), || format!("{name}:{line}"))?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 mod address;
 mod config;
+mod memory;
 mod mysql;
 mod postgres;
 mod server;
@@ -11,3 +12,5 @@ mod statement;
 mod table;
 
 pub use config::{SqlConfig, SqlSource};
+pub(super) use memory::{Relation, statement_of};
+pub(super) use table::SqlValue;

@@ -1,7 +1,7 @@
 //! Asking a SQLite file: opened read-only and never created, with a bound on time, rows and bytes.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
@@ -72,14 +72,18 @@ impl Sqlite {
             .pragma("query_only", "1")
             .disable_statement_logging();
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(|error| self.failed(&error))?;
-        let until = clock::monotonic() + time;
-        let mut handle = connection.lock_handle().await.map_err(|error| self.failed(&error))?;
-        handle.set_progress_handler(INSTRUCTIONS_PER_LOOK, move || clock::monotonic() < until);
-        drop(handle);
+        self.limit(&mut connection, clock::monotonic() + time).await?;
         Ok(connection)
     }
 
-    async fn ask(
+    /// From that moment on whatever runs on the connection is interrupted.
+    pub(super) async fn limit(&self, connection: &mut SqliteConnection, until: Instant) -> Result<(), SourceError> {
+        let mut handle = connection.lock_handle().await.map_err(|error| self.failed(&error))?;
+        handle.set_progress_handler(INSTRUCTIONS_PER_LOOK, move || clock::monotonic() < until);
+        Ok(())
+    }
+
+    pub(super) async fn ask(
         &self,
         connection: &mut SqliteConnection,
         statement: &Statement,

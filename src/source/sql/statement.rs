@@ -97,7 +97,7 @@ impl Parameter {
 
 /// One read-only statement; the nth of `parameters` stands at the driver's nth place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Statement {
+pub(in crate::source) struct Statement {
     pub(super) sql: String,
     pub(super) parameters: Vec<Parameter>,
 }

@@ -14,7 +14,7 @@ use crate::source::suggest::{did_you_mean, listed};
 
 /// A value of a database.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum SqlValue {
+pub(in crate::source) enum SqlValue {
     Null,
     Bool(bool),
     Integer(i64),

@@ -1,0 +1,75 @@
+//! Tables with periods side by side, such as months across: each of their cells becomes a row.
+
+use csv::StringRecord;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::config::CsvSource;
+use crate::source::cell::time;
+use crate::source::error::SourceError;
+use crate::source::suggest::{did_you_mean, listed};
+
+/// Which columns stay, and what those that are periods become. Columns of another name (a sum at the end) are left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wide {
+    /// Columns that stay in each row. Default: none. Example: `[shop]`.
+    #[serde(default)]
+    pub keep: Vec<String>,
+    /// The name of the new column with the period. Example: `month`.
+    pub time: String,
+    /// The name of the new column with the figure. Example: `total`.
+    pub value: String,
+}
+
+/// Where the columns of one file stand.
+pub(super) struct Spread {
+    keep: Vec<usize>,
+    /// Place and name of each period.
+    periods: Vec<(usize, String)>,
+}
+
+impl Wide {
+    /// Finds the columns of a file; gives them with the header of the rows that come of it.
+    pub(super) fn spread(
+        &self,
+        source: &CsvSource,
+        file: &str,
+        header: &StringRecord,
+    ) -> Result<(Spread, StringRecord), SourceError> {
+        let place = |name: &String| {
+            header.iter().position(|known| known.trim().eq_ignore_ascii_case(name.trim())).ok_or_else(|| {
+                let near = did_you_mean(name, header.iter());
+                let has = listed(header.iter());
+                SourceError::config(format!("{file} has no column `{name}`{near}, which wide keeps; it has {has}"))
+            })
+        };
+        let keep: Vec<usize> = self.keep.iter().map(place).collect::<Result<_, _>>()?;
+        let is_period = |name: &str| match &source.config.date_format {
+            Some(format) => time::read_as(name, format).is_some(),
+            None => time::read(name).is_some(),
+        };
+        let others = header.iter().enumerate().filter(|(at, _)| !keep.contains(at));
+        let periods: Vec<_> =
+            others.filter(|(_, name)| is_period(name)).map(|(at, name)| (at, name.to_owned())).collect();
+        if periods.is_empty() {
+            let has = listed(header.iter());
+            return Err(SourceError::config(format!(
+                "{file}: no column's name is a period, as wide needs them; it has {has}: say date_format, or skip the lines above the names"
+            )));
+        }
+        let names = self.keep.iter().chain([&self.time, &self.value]);
+        Ok((Spread { keep, periods }, names.collect()))
+    }
+}
+
+impl Spread {
+    /// The rows that come of one.
+    pub(super) fn rows(&self, record: &StringRecord) -> impl DoubleEndedIterator<Item = StringRecord> {
+        let cell = |at: usize| record.get(at).unwrap_or_default();
+        self.periods.iter().map(move |(at, period)| {
+            let kept = self.keep.iter().map(|at| cell(*at));
+            kept.chain([period.as_str(), cell(*at)]).collect()
+        })
+    }
+}

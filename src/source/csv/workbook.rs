@@ -1,0 +1,161 @@
+//! Spreadsheets (`xlsx`, `xlsm`, `xlsb`, `xls`, `ods`): one sheet becomes the text of a table, and is read as such.
+
+use std::io::Cursor;
+
+use calamine::{Data, DataType, Range, Reader, open_workbook_auto_from_rs};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use zip::ZipArchive;
+
+use super::config::{CsvConfig, CsvSource, Decimal};
+use super::overlap::Overlap;
+use super::wide::Wide;
+use crate::net::ErrorClass;
+use crate::source::error::SourceError;
+use crate::source::request::BuildContext;
+use crate::source::suggest::{did_you_mean, listed};
+
+/// Between the cells of the text that a sheet becomes.
+const DELIMITER: u8 = b';';
+/// Bytes of a workbook once unpacked; more is no export but an attack, or a mistake.
+const UNPACKED_MAX: u64 = 1024 * 1024 * 1024;
+const CELLS_MAX: u64 = 50_000_000;
+
+/// Spreadsheets on disk: `xlsx`, `xlsm`, `xlsb`, `xls` or `ods`.
+///
+/// A KPI reads columns or asks in SQL of the table `data`, as of a csv source. Numbers and dates are taken as the cells
+/// hold them, whatever their format shows; a formula counts with the result that was saved.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct XlsxConfig {
+    /// A file, or a pattern with `*`, `?`, `**` or `[..]`; relative to the configuration file.
+    /// Several files are read in the order of their names. Example: `exports/*.xlsx`.
+    pub path: String,
+    /// The sheet's name. Default: the first sheet. Example: `Ventes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
+    /// Rows above the row with the columns' names. Default: 0. Example: `2`.
+    #[serde(default)]
+    pub skip_rows: usize,
+    /// How times that are written as text look, in strftime. Default: found out. Example: `"%m/%d/%Y"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date_format: Option<String>,
+    /// Periods that stand side by side (months across), turned into rows. Default: none.
+    /// Example: `{keep: [shop], time: month, value: total}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wide: Option<Wide>,
+    /// How rows of later files replace those of earlier ones. Default: all rows count.
+    /// Example: `{key: [invoice]}` or `{period: {each: month, time: date}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<Overlap>,
+    /// Most bytes of all files together. Default: 67108864 (64 MiB).
+    #[serde(default = "bytes_max_default")]
+    pub bytes_max: u64,
+    /// Most rows of all files together. Default: 1000000.
+    #[serde(default = "rows_max_default")]
+    pub rows_max: usize,
+}
+
+fn bytes_max_default() -> u64 {
+    64 * 1024 * 1024
+}
+
+fn rows_max_default() -> usize {
+    1_000_000
+}
+
+impl XlsxConfig {
+    pub fn build(self, context: &BuildContext<'_>) -> Result<CsvSource, String> {
+        let sheet = Sheet { name: self.sheet };
+        let config = CsvConfig {
+            delimiter: Some(char::from(DELIMITER)),
+            decimal: Decimal::Point,
+            date_format: self.date_format,
+            skip_lines: self.skip_rows,
+            wide: self.wide,
+            overlap: self.overlap,
+            bytes_max: self.bytes_max,
+            rows_max: self.rows_max,
+            ..CsvConfig::new(self.path)
+        };
+        Ok(CsvSource { sheet: Some(sheet), ..config.build(context)? })
+    }
+}
+
+/// Which sheet of a workbook is read.
+#[derive(Clone, Debug)]
+pub(super) struct Sheet {
+    name: Option<String>,
+}
+
+impl Sheet {
+    /// The sheet as text, one line for each of its rows.
+    pub(super) fn text(&self, file: &str, bytes: &[u8]) -> Result<String, SourceError> {
+        let refused = |class, cause: String| SourceError::new(class, format!("{file}: {cause}"));
+        let damaged = |error: &dyn std::fmt::Display| {
+            refused(ErrorClass::Unexpected, format!("no spreadsheet that can be read ({error}); save it again as xlsx"))
+        };
+        if let Ok(mut archive) = ZipArchive::new(Cursor::new(bytes)) {
+            let sizes = (0..archive.len()).map(|at| archive.by_index_raw(at).map_or(0, |part| part.size()));
+            if sizes.sum::<u64>() > UNPACKED_MAX {
+                let cause = format!("it unpacks to more than {UNPACKED_MAX} bytes; split it");
+                return Err(refused(ErrorClass::TooLarge, cause));
+            }
+        }
+        let mut workbook = open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(|error| damaged(&error))?;
+        let names = workbook.sheet_names();
+        let name = match &self.name {
+            None => names.first().cloned().ok_or_else(|| damaged(&"it has no sheet"))?,
+            Some(name) if names.contains(name) => name.clone(),
+            Some(name) => {
+                let near = did_you_mean(name, names.iter().map(String::as_str));
+                let has = listed(names.iter().map(String::as_str));
+                return Err(refused(ErrorClass::Config, format!("no sheet `{name}`{near}; it has {has}")));
+            }
+        };
+        let range = workbook.worksheet_range(&name).map_err(|error| damaged(&error))?;
+        let end = range.end().unwrap_or_default();
+        if (u64::from(end.0) + 1) * (u64::from(end.1) + 1) > CELLS_MAX {
+            let cause = format!("sheet `{name}` spans more than {CELLS_MAX} cells; delete what lies far out");
+            return Err(refused(ErrorClass::TooLarge, cause));
+        }
+        write(&range).map_err(|error| damaged(&error))
+    }
+}
+
+/// Rows count from the sheet's first, whether or not something stands there.
+fn write(range: &Range<Data>) -> Result<String, csv::Error> {
+    let mut writer = csv::WriterBuilder::new().delimiter(DELIMITER).flexible(true).from_writer(Vec::new());
+    if let Some((last_row, last_column)) = range.end() {
+        for row in 0..=last_row {
+            writer.write_record(
+                (0..=last_column).map(|column| range.get_value((row, column)).map(text_of).unwrap_or_default()),
+            )?;
+        }
+    }
+    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A cell as a table of text would have it.
+fn text_of(cell: &Data) -> String {
+    match cell {
+        Data::DateTime(at) if at.is_datetime() => {
+            let (year, month, day, hour, minute, second, millisecond) = at.to_ymd_hms_milli();
+            let rounded = second + u8::from(millisecond >= 500);
+            if (hour, minute, rounded) == (0, 0, 0) {
+                format!("{year:04}-{month:02}-{day:02}")
+            } else {
+                format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{:02}", rounded.min(59))
+            }
+        }
+        Data::Bool(truth) => u8::from(*truth).to_string(),
+        Data::Error(_) => "#error".to_owned(),
+        // A line within a cell would move the lines that messages name.
+        other => other.as_string().unwrap_or_default().replace(['\n', '\r'], " "),
+    }
+}
+
+#[cfg(test)]
+#[path = "workbook_tests.rs"]
+mod tests;

@@ -1,0 +1,95 @@
+//! A table in memory that a statement is asked of: for sources that are no database.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqlSafeStr};
+
+use super::sqlite::Sqlite;
+use super::statement::{Dialect, Statement};
+use super::table::SqlValue;
+use crate::clock;
+use crate::model::kpi::{Kpi, Query};
+use crate::model::observation::Pull;
+use crate::net::ErrorClass;
+use crate::source::error::SourceError;
+use crate::source::request::PullRequest;
+
+const ROWS_MAX: usize = 100_000;
+/// Values bound in one statement; SQLite allows 32,766.
+const BOUND_MAX: usize = 30_000;
+
+/// One table: names of columns, and rows with a value for each.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::source) struct Relation {
+    pub(in crate::source) table: &'static str,
+    pub(in crate::source) columns: Vec<String>,
+    pub(in crate::source) rows: Vec<Vec<SqlValue>>,
+    pub(in crate::source) warnings: Vec<String>,
+}
+
+/// The statement of a KPI over such a table.
+pub(in crate::source) fn statement_of(kpi: &Kpi) -> Result<Option<Statement>, String> {
+    let Query::Text(text) = &kpi.query else { return Ok(None) };
+    let named = |cause: String| format!("query of KPI `{}`: {cause}", kpi.id);
+    Statement::parse(text, Dialect::Sqlite).map(Some).map_err(named)
+}
+
+impl Relation {
+    /// Asks it; `object` names it in messages.
+    pub(in crate::source) async fn ask(
+        self,
+        object: &str,
+        statement: &Statement,
+        request: &PullRequest,
+        left: Duration,
+    ) -> Result<Pull, SourceError> {
+        let database =
+            Sqlite { path: PathBuf::new(), shown: PathBuf::from(object), rows_max: ROWS_MAX, statement_timeout: left };
+        let warnings = self.warnings.clone();
+        let failed = |error: sqlx::Error| {
+            SourceError::new(ErrorClass::Unexpected, format!("{object} can't be held as a table: {error}; report this"))
+        };
+        let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
+        let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+        self.fill(&mut connection).await.map_err(failed)?;
+        (&mut connection).execute("PRAGMA query_only = 1").await.map_err(failed)?;
+        database.limit(&mut connection, clock::monotonic() + left).await?;
+        let outcome = database.ask(&mut connection, statement, request).boxed().await;
+        // Closing waits for the thread behind the connection; its own errors say nothing new.
+        let _ = connection.close().await;
+        let mut pull = outcome?;
+        pull.warnings.extend(warnings);
+        Ok(pull)
+    }
+
+    async fn fill(self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
+        let columns = self.columns.iter().map(quoted).collect::<Vec<_>>().join(", ");
+        let create = format!("CREATE TABLE {} ({columns})", self.table);
+        (&mut *connection).execute(AssertSqlSafe(create).into_sql_str()).await?;
+        let mut transaction = connection.begin().await?;
+        let at_once = (BOUND_MAX / self.columns.len().max(1)).clamp(1, 500);
+        let places = format!("({})", vec!["?"; self.columns.len()].join(", "));
+        let mut rows = self.rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let piece: Vec<Vec<SqlValue>> = rows.by_ref().take(at_once).collect();
+            let values = vec![places.as_str(); piece.len()].join(", ");
+            let insert = AssertSqlSafe(format!("INSERT INTO {} VALUES {values}", self.table)).into_sql_str();
+            let mut query = sqlx::query(insert);
+            for value in piece.into_iter().flatten() {
+                query = match value {
+                    SqlValue::Null | SqlValue::Blob => query.bind(None::<String>),
+                    SqlValue::Bool(truth) => query.bind(truth),
+                    SqlValue::Integer(number) => query.bind(number),
+                    SqlValue::Real(number) => query.bind(number),
+                    SqlValue::Text(text) => query.bind(text),
+                };
+            }
+            query.execute(&mut *transaction).await?;
+        }
+        transaction.commit().await
+    }
+}
