@@ -129,7 +129,7 @@ pub enum Command {
 pub struct CheckArgs {
     /// Files or folders to check instead of those of --config
     pub paths: Vec<PathBuf>,
-    /// Also reach out to every source and channel
+    /// Also reach out to every source and channel, and try the query of every KPI
     #[arg(long)]
     pub connect: bool,
 }

@@ -3,30 +3,25 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt, join_all};
+use jiff::Timestamp;
 use serde_json::json;
-use tokio::time::timeout;
 
 use super::args::CheckArgs;
 use super::configuration::secrets;
-use super::output::{Out, Table, counted};
-use crate::clock::monotonic;
+use super::connect::connect;
+use super::output::{Out, counted};
 use crate::config::{Config, Environment, Level, LoadOptions, Loaded, Problem, load, render, to_json};
-use crate::daemon::{Built, CONFIGURATION_ERROR, build};
+use crate::daemon::{CONFIGURATION_ERROR, build};
 use crate::engine::{FailedTrial, Setup, try_rules};
 use crate::model::ids::{ReceiverId, RuleId};
 use crate::model::notification::Route;
 use crate::rule::shipped;
-use crate::source::Source;
 
-/// For one system to answer.
-const PROBE_DEADLINE: Duration = Duration::from_secs(15);
 /// Exit code when only `--connect` found something.
 const PROBES_FAILED: u8 = 1;
 
-pub(super) async fn check(out: &mut Out, config: &[PathBuf], args: CheckArgs) -> anyhow::Result<u8> {
+pub(super) async fn check(out: &mut Out, config: &[PathBuf], args: CheckArgs, now: Timestamp) -> anyhow::Result<u8> {
     let paths = if args.paths.is_empty() { config.to_vec() } else { args.paths };
     let loaded = load(&LoadOptions { paths, env: Environment::Process });
     let mut problems = loaded.problems.clone();
@@ -45,7 +40,7 @@ pub(super) async fn check(out: &mut Out, config: &[PathBuf], args: CheckArgs) ->
     }
     summary(out, loaded.config.as_ref(), &problems)?;
     let Some(built) = built.filter(|_| !never_works) else { return Ok(CONFIGURATION_ERROR) };
-    if args.connect && connect(out, &built).await? > 0 {
+    if args.connect && connect(out, &built, now).await? > 0 {
         return Ok(PROBES_FAILED);
     }
     Ok(0)
@@ -125,65 +120,4 @@ fn summary(out: &mut Out, config: Option<&Config>, problems: &[Problem]) -> anyh
     let read = counts.map(|counts| counts.map(|(count, word)| counted(count, word)).join(", "));
     out.line(&read.map_or_else(|| found.clone(), |read| format!("{read}: {found}")))?;
     Ok(())
-}
-
-/// One system that was tried.
-struct Probe {
-    name: String,
-    kind: &'static str,
-    /// What was found, else why not.
-    result: Result<String, String>,
-    took: Duration,
-}
-
-/// Tries every source and channel side by side. Returns how many failed.
-async fn connect(out: &mut Out, built: &Built) -> anyhow::Result<usize> {
-    let sources = built.sources.iter().map(|(id, source)| {
-        let asked = async { source.probe().await.map_err(|error| error.to_string()) };
-        probe(format!("source {id}"), kind_of(source), asked.boxed())
-    });
-    let channels = built.channels.iter().flat_map(|(id, channels)| channels.iter().map(move |channel| (id, channel)));
-    let channels = channels
-        .map(|(id, channel)| probe(format!("receiver {id}"), channel.kind(), channel.probe(PROBE_DEADLINE).boxed()));
-    let mut probes: Vec<Probe> = join_all(sources.map(FutureExt::boxed).chain(channels.map(FutureExt::boxed))).await;
-    probes.sort_by(|a, b| (&a.name, a.kind).cmp(&(&b.name, b.kind)));
-    let mut table = Table::new(&["NAME", "KIND", "RESULT", "TIME", "FOUND"]);
-    for Probe { name, kind, result, took } in &probes {
-        let (word, text) = match result {
-            Ok(found) => ("ok", found),
-            Err(cause) => ("error", cause),
-        };
-        if out.is_json() {
-            let record = json!({"type": "probe", "name": name, "kind": kind, "ok": result.is_ok(),
-                                "milliseconds": took.as_millis() as u64, "found": text});
-            out.record(&record)?;
-        }
-        table.row([
-            name.clone(),
-            (*kind).to_owned(),
-            word.to_owned(),
-            format!("{} ms", took.as_millis()),
-            text.clone(),
-        ]);
-    }
-    if !out.is_json() {
-        out.table(&table)?;
-    }
-    Ok(probes.iter().filter(|probe| probe.result.is_err()).count())
-}
-
-async fn probe(name: String, kind: &'static str, asked: BoxFuture<'_, Result<String, String>>) -> Probe {
-    let began = monotonic();
-    let late = |_| Err(format!("no answer within {} s: check the address and the network", PROBE_DEADLINE.as_secs()));
-    // A channel keeps its own deadline; this one is only for what does not.
-    let result = timeout(PROBE_DEADLINE + Duration::from_secs(1), asked).await.unwrap_or_else(late);
-    Probe { name, kind, result, took: began.elapsed() }
-}
-
-fn kind_of(source: &Source) -> &'static str {
-    match source {
-        Source::Csv(source) => source.kind(),
-        Source::Sql(_) => "sql",
-        Source::Prometheus(_) => "prometheus",
-    }
 }

@@ -14,7 +14,7 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
     let now = Clock::Wall.now();
     let code = match command {
         Command::Run => crate::daemon::run(RunOptions { config }).await,
-        Command::Check(check) => check::check(&mut out, &config, check).await,
+        Command::Check(check) => check::check(&mut out, &config, check, now).await,
         Command::Schema => schema::schema(&mut out),
         Command::Query(query) => query::query(&mut out, &config, query, now).await,
         Command::Status => status::status(&mut out, &config, now).await,

@@ -9,6 +9,7 @@ mod ask;
 mod check;
 mod completions;
 mod configuration;
+mod connect;
 mod deliveries;
 pub mod demo;
 mod execute;

@@ -35,7 +35,7 @@ pub(super) async fn query(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now
         bail!("KPI '{}': {message}", kpi.id);
     }
     let (from, to) = span(&kpi, &args, now)?;
-    let pull = pull(&kpi, source, (from, to), now).await?;
+    let pull = pull(&kpi, Arc::new(source), (from, to), now).await?;
     let complete = pull.complete;
     let (span, known_at) = (Span { from, to }, KnownAt::Own(now));
     let roll_ups = config.catalog.roll_ups().remove(&kpi.id).unwrap_or_default();
@@ -65,10 +65,16 @@ fn source_of(config: &Config, kpi: &Kpi) -> anyhow::Result<Source> {
     built.map_err(|message| anyhow::anyhow!("source '{}': {message}", kpi.source))
 }
 
+/// The newest buckets that have ended, both included.
+pub(super) fn newest_buckets(kpi: &Kpi, now: Timestamp) -> (BucketIndex, BucketIndex) {
+    let last = kpi.grain.last_ended(now, &kpi.zone);
+    (last + 1 - BUCKETS_DEFAULT, last)
+}
+
 /// The buckets asked for, both included; only ended ones.
 fn span(kpi: &Kpi, args: &QueryArgs, now: Timestamp) -> anyhow::Result<(BucketIndex, BucketIndex)> {
-    let last = kpi.grain.last_ended(now, &kpi.zone);
-    let Some(day) = args.from else { return Ok((last + 1 - BUCKETS_DEFAULT, last)) };
+    let (first, last) = newest_buckets(kpi, now);
+    let Some(day) = args.from else { return Ok((first, last)) };
     let from = kpi.grain.index_at(start_of_day(day, &kpi.zone), &kpi.zone);
     let to = match args.to {
         Some(day) => {
@@ -87,16 +93,16 @@ fn span(kpi: &Kpi, args: &QueryArgs, now: Timestamp) -> anyhow::Result<(BucketIn
     Ok((from, to))
 }
 
-async fn pull(
+pub(super) async fn pull(
     kpi: &Arc<Kpi>,
-    source: Source,
+    source: Arc<Source>,
     span: (BucketIndex, BucketIndex),
     now: Timestamp,
 ) -> anyhow::Result<Pull> {
     let kind = JobKind::Slot { slot: now };
     let job =
         Job { kpi: kpi.clone(), kind, span: Some(span), roll_ups: Arc::default(), known: Vec::new(), due_at: now };
-    let outcome = job.pull(Some(Arc::new(source)), &Clock::Wall).await;
+    let outcome = job.pull(Some(source), &Clock::Wall).await;
     Ok(outcome.result.context("a span was asked for")??)
 }
 

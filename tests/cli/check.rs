@@ -84,10 +84,18 @@ fn connecting_tells_what_can_be_reached() {
     let ran = vigie(dir.path(), &["check", "vigie.yaml", "--connect"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.out.contains("source shop") && ran.out.contains("receiver direction"), "{ran:?}");
+    assert!(ran.out.contains("kpi revenue") && ran.out.contains("no value in the newest 7 buckets"), "{ran:?}");
+    let wrong = SMALL.replace("value: montant", "value: montan");
+    std::fs::write(dir.path().join("vigie.yaml"), &wrong).unwrap();
+    let ran = vigie(dir.path(), &["check", "vigie.yaml", "--connect"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains("did you mean `montant`?"), "{ran:?}");
+    std::fs::write(dir.path().join("vigie.yaml"), SMALL).unwrap();
     std::fs::remove_file(dir.path().join("shop.csv")).unwrap();
     let ran = vigie(dir.path(), &["check", "vigie.yaml", "--connect", "--format", "json"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.out.contains(r#""name":"source shop","kind":"csv","ok":false"#), "{ran:?}");
+    assert!(!ran.out.contains("kpi revenue"), "one cause is told once: {ran:?}");
 }
 
 #[test]
