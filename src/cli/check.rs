@@ -185,5 +185,6 @@ fn kind_of(source: &Source) -> &'static str {
         Source::Csv(_) => "csv",
         Source::Sql(_) => "sql",
         Source::Prometheus(_) => "prometheus",
+        Source::HttpJson(_) => "http_json",
     }
 }

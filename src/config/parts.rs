@@ -19,6 +19,7 @@ pub(super) use crate::source::SourceConfig;
 pub(super) enum QueryForm {
     Text,
     Columns,
+    Request,
 }
 
 /// The form of query that a source understands.
@@ -26,6 +27,7 @@ pub(super) fn query_form(source: &SourceConfig) -> QueryForm {
     match source {
         SourceConfig::Csv(_) => QueryForm::Columns,
         SourceConfig::Sql(_) | SourceConfig::Prometheus(_) => QueryForm::Text,
+        SourceConfig::HttpJson(_) => QueryForm::Request,
     }
 }
 
