@@ -77,7 +77,10 @@ pub enum Aggregate {
     Max,
 }
 
-/// How the further pages of an answer are asked for.
+/// How the further pages of an answer are asked for. An empty page is the last one.
+///
+/// Parameters of pages stand in the body where that is a map, else in the address; links are asked with the same method
+/// and body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Paging {

@@ -199,6 +199,17 @@ async fn a_passing_failure_is_tried_again() {
 }
 
 #[tokio::test]
+async fn names_are_looked_up_and_accept_may_be_set() {
+    let server = MockServer::start().await;
+    let vendor = header("accept", "application/vnd.api+json");
+    let answer = ResponseTemplate::new(200).set_body_raw(r#"{"items": []}"#, "application/vnd.api+json");
+    Mock::given(path("/v1/orders")).and(vendor).respond_with(answer).expect(1).mount(&server).await;
+    let url = format!("http://localhost:{}/v1", server.address().port());
+    let named = build(&format!(r#""url":"{url}","headers":{{"Accept":"application/vnd.api+json"}}"#)).unwrap();
+    pull(&named, kpi(orders())).await.unwrap();
+}
+
+#[tokio::test]
 async fn probing_tells_status_and_content() {
     let server = MockServer::start().await;
     let answer = ResponseTemplate::new(200).set_body_raw("{}", "application/json");
