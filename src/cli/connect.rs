@@ -144,5 +144,6 @@ fn kind_of(source: &Source) -> &'static str {
         Source::Csv(source) => source.kind(),
         Source::Sql(_) => "sql",
         Source::Prometheus(_) => "prometheus",
+        Source::HttpJson(_) => "http_json",
     }
 }

@@ -20,6 +20,8 @@ pub(super) enum QueryForm {
     Text,
     /// Columns, or SQL over the table that they are.
     Table,
+    /// What an HTTP API is asked, and where its answer holds the figures.
+    Request,
 }
 
 /// The form of query that a source understands.
@@ -27,6 +29,7 @@ pub(super) fn query_form(source: &SourceConfig) -> QueryForm {
     match source {
         SourceConfig::Csv(_) | SourceConfig::Xlsx(_) => QueryForm::Table,
         SourceConfig::Sql(_) | SourceConfig::Prometheus(_) => QueryForm::Text,
+        SourceConfig::HttpJson(_) => QueryForm::Request,
     }
 }
 

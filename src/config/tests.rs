@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{Config, Environment, Level, LoadOptions, Loaded, load, render, schema, to_json};
+use crate::model::http_query::{HttpBody, HttpMethod, Paging};
 use crate::model::ids::{KpiId, ObjectiveId, ReceiverId, RuleId};
 use crate::model::kpi::{Lateness, Query};
 use crate::model::objective::{Measure, Target, Trajectory};
@@ -46,7 +47,7 @@ route: {to: direction}
 ";
 
 fn environment() -> Environment {
-    let names = ["SHOP_URL", "SLACK_URL", "HOOK_KEY", "OPS_TOKEN"];
+    let names = ["SHOP_URL", "SLACK_URL", "HOOK_KEY", "OPS_TOKEN", "SUPPORT_KEY"];
     Environment::Fixed(names.map(|name| (name.to_owned(), "hidden-value".to_owned())).into())
 }
 
@@ -98,6 +99,51 @@ fn the_small_configuration_resolves_with_defaults() {
     let receiver = &config.catalog.receivers[&ReceiverId::from("direction")];
     assert_eq!(receiver.recipients[0].name, "claire@example.test");
     assert_eq!(config.catalog.route.path, "0");
+}
+
+/// The small configuration with an HTTP API in the place of its table.
+fn small_api(query: &str) -> String {
+    let api = r#"http_json: {url: "https://api.example.test", paging: {link_header: true}}"#;
+    SMALL.replacen("csv: {path: shop.csv}", api, 1).replacen(
+        "query: {time: date, value: montant}",
+        &format!("query: {query}"),
+        1,
+    )
+}
+
+#[test]
+fn a_request_is_read_with_its_defaults() {
+    let query = r#"{path: orders, params: {from: "{from}", limit: 5, state: [a, b]}, body: {day: ["{to_date}"]},
+      rows: "$.items[*]", time: $.at, value: $.total, labels: {channel: $.channel}, paging: none}"#;
+    let config = accepted(&small_api(query));
+    let kpi = config.catalog.kpi(&KpiId::from("revenue")).unwrap();
+    let Query::Http(request) = &kpi.query else { panic!("not a request") };
+    assert_eq!((request.method, request.paging.as_ref()), (HttpMethod::Post, Some(&Paging::None)));
+    let params = [("from", "{from}"), ("limit", "5"), ("state", "a"), ("state", "b")];
+    assert_eq!(request.params, params.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    assert_eq!(request.body, Some(HttpBody::Json(serde_json::json!({"day": ["{to_date}"]}))));
+    assert_eq!(request.labels, [("channel".to_owned(), "$.channel".to_owned())]);
+}
+
+#[test]
+fn a_query_must_have_the_form_of_its_source() {
+    let labels = ", labels: {channel: $.channel}";
+    for (query, part) in [
+        ("SELECT 1".to_owned(), "is an HTTP API, and the query is a text"),
+        ("{value: $.a, labels: [channel]}".to_owned(), "an API's labels are paths"),
+        ("{value: $.a, labels: {chanel: $.c}}".to_owned(), "`chanel` is not a dimension"),
+        (format!("{{path: a{labels}}}"), "names no path of the value"),
+        (format!("{{value: $.a, params: {{x: {{y: 1}}}}{labels}}}"), "the parameter `x` is no text or number"),
+        (format!("{{value: $.a, metod: GET{labels}}}"), "did you mean `method`"),
+        (format!("{{value: $.a, method: PUT{labels}}}"), "PUT"),
+    ] {
+        let text = told(&[("vigie.yaml", &small_api(&query))]);
+        assert!(text.contains(part), "{query}: {part:?} is not in\n{text}");
+    }
+    let table = "query: {time: date, value: montant}";
+    mistake(table, "query: {time: date, value: montant, rows: $}", &["`rows` means nothing to a table"]);
+    mistake(table, "query: {value: montant}", &["`time` is missing"]);
+    mistake(table, "query: {time: d, value: v, labels: {channel: c}}", &["a table's labels are columns"]);
 }
 
 #[test]

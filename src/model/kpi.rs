@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
 use super::grain::Grain;
+use super::http_query::HttpQuery;
 use super::ids::{KpiId, PersonId, SourceId};
 use super::schedule::Schedule;
 use super::unit::{Category, Direction, Kind, Unit};
@@ -41,11 +42,12 @@ pub struct Kpi {
     pub owner: Option<PersonId>,
 }
 
-/// What a source is asked. Text for SQL and PromQL, columns for tables.
+/// What a source is asked. Text for SQL and PromQL, columns for tables, a request for HTTP APIs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
     Text(String),
     Table(TableQuery),
+    Http(Box<HttpQuery>),
 }
 
 /// Which columns of a table are time, value and labels.

@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod commit;
 pub mod digest;
 pub mod grain;
+pub mod http_query;
 pub mod ids;
 pub mod kpi;
 pub mod notification;

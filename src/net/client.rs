@@ -1,6 +1,7 @@
 //! The one HTTP client: total deadline, byte cap after decompression, redirects within one origin.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
@@ -8,6 +9,7 @@ use reqwest::{Client, ClientBuilder, Method, Proxy, redirect};
 
 use super::address::origin_of;
 use super::error::{ErrorClass, NetError};
+use super::guard::Guard;
 use super::message::{Request, Response, header};
 use super::settings::{AuthConfig, HttpSettings};
 use super::tls::{install_crypto, with_tls};
@@ -59,6 +61,9 @@ impl HttpClient {
                 let proxy = Proxy::all(proxy.expose())
                     .map_err(|_| "proxy is no address; write it as http://host:port".to_owned())?;
                 builder = builder.proxy(proxy);
+            }
+            if settings.guarded {
+                builder = builder.dns_resolver(Arc::new(Guard::new()));
             }
             Ok(builder)
         };
@@ -115,6 +120,11 @@ impl HttpClient {
         headers.extend(request.headers.clone());
         let request = self.client.request(request.method.clone(), request.url.clone()).body(request.body.clone());
         request.headers(headers).send().await
+    }
+
+    /// The text without anything that was given to prove who is asking.
+    pub fn scrubbed(&self, text: &str) -> String {
+        scrub(text, &self.secrets)
     }
 
     pub(super) fn secrets(&self) -> &[Secret] {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use super::fault::{TlsFault, TlsKeys};
+use super::guard::GuardedAddress;
 
 /// Longest wait that a server may ask for; more is cut to it.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
@@ -81,6 +82,11 @@ impl NetError {
         let error = error.without_url();
         if let Some(fault) = TlsFault::find(&error) {
             let message = format!("{origin}: {}; {}", fault.cause(), fault.remedy(&TLS_KEYS));
+            return NetError::new(ErrorClass::Config, message);
+        }
+        if GuardedAddress::caused(&error) {
+            let message =
+                format!("{origin} is refused: {GuardedAddress}; if that is meant, say allow_link_local: true");
             return NetError::new(ErrorClass::Config, message);
         }
         let cause = root_cause(&error).to_lowercase();

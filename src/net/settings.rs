@@ -17,6 +17,8 @@ pub struct HttpSettings {
     pub proxy: Option<Text>,
     /// Most bytes of an answer after decompression; none: 64 MiB.
     pub bytes_max: Option<usize>,
+    /// Names that lead to link-local or metadata addresses are refused.
+    pub guarded: bool,
 }
 
 /// How to prove who is asking.

@@ -6,6 +6,7 @@
 mod cell;
 mod csv;
 mod error;
+mod http_json;
 mod labels;
 mod prometheus;
 mod request;
@@ -19,6 +20,7 @@ mod fixture;
 
 pub use csv::{CsvConfig, CsvSource, Decimal, Overlap, Period, PeriodOverlap, Wide, XlsxConfig};
 pub use error::SourceError;
+pub use http_json::{HttpJsonConfig, HttpJsonSource};
 pub use prometheus::{PrometheusConfig, PrometheusSource};
 pub use request::{BuildContext, Capabilities, PullRequest, QueryForm};
 pub use sql::{SqlConfig, SqlSource};

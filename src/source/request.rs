@@ -53,6 +53,8 @@ pub enum QueryForm {
     Text,
     /// As columns of a table.
     Table,
+    /// As an HTTP request and paths into its answer.
+    Request,
 }
 
 /// What a source is able to, as data.

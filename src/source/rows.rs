@@ -48,10 +48,15 @@ impl<'a> Rows<'a> {
     }
 
     /// The pull. Rows that could not be placed make it incomplete; if none could, the form is wrong.
-    pub(super) fn finish(mut self) -> Result<Pull, SourceError> {
+    pub(super) fn finish(self) -> Result<Pull, SourceError> {
+        self.finish_naming("date_format")
+    }
+
+    /// The same, where the form of times is set by another key.
+    pub(super) fn finish_naming(mut self, key: &str) -> Result<Pull, SourceError> {
         let Some(sample) = self.undated_sample else { return Ok(self.pull) };
         if self.dated == 0 {
-            let message = format!("{sample} is no time that can be read; known forms are {FORMS}: say date_format");
+            let message = format!("{sample} is no time that can be read; known forms are {FORMS}: say {key}");
             return Err(SourceError::config(message));
         }
         self.pull.complete = false;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::csv::{CsvConfig, CsvSource, XlsxConfig};
 use super::error::SourceError;
+use super::http_json::{HttpJsonConfig, HttpJsonSource};
 use super::prometheus::{PrometheusConfig, PrometheusSource};
 use super::request::{BuildContext, Capabilities, PullRequest};
 use super::sql::{SqlConfig, SqlSource};
@@ -24,6 +25,8 @@ pub enum SourceConfig {
     Sql(SqlConfig),
     /// Prometheus, or what speaks its API. Example: `prometheus: {url: "http://127.0.0.1:9090"}`.
     Prometheus(PrometheusConfig),
+    /// Any HTTP API that answers JSON. Example: `http_json: {url: "https://api.example.com/v1/"}`.
+    HttpJson(HttpJsonConfig),
 }
 
 impl SourceConfig {
@@ -34,6 +37,7 @@ impl SourceConfig {
             SourceConfig::Xlsx(config) => config.build(context).map(Source::Csv),
             SourceConfig::Sql(config) => config.build(context).map(Source::Sql),
             SourceConfig::Prometheus(config) => config.build(context).map(Source::Prometheus),
+            SourceConfig::HttpJson(config) => config.build(context).map(Source::HttpJson),
         }
     }
 }
@@ -44,6 +48,7 @@ pub enum Source {
     Csv(CsvSource),
     Sql(SqlSource),
     Prometheus(PrometheusSource),
+    HttpJson(HttpJsonSource),
 }
 
 impl Source {
@@ -55,6 +60,7 @@ impl Source {
                 Source::Csv(source) => source.pull(request).await,
                 Source::Sql(source) => source.pull(request).await,
                 Source::Prometheus(source) => source.pull(request).await,
+                Source::HttpJson(source) => source.pull(request).await,
             }
         };
         match tokio::time::timeout(request.deadline, asked).await {
@@ -76,6 +82,7 @@ impl Source {
             Source::Csv(_) => CsvSource::capabilities(),
             Source::Sql(source) => source.capabilities(),
             Source::Prometheus(_) => PrometheusSource::capabilities(),
+            Source::HttpJson(_) => HttpJsonSource::capabilities(),
         }
     }
 
@@ -85,6 +92,7 @@ impl Source {
             Source::Csv(_) => CsvSource::check_query(kpi),
             Source::Sql(source) => source.check_query(kpi),
             Source::Prometheus(_) => PrometheusSource::check_query(kpi),
+            Source::HttpJson(source) => source.check_query(kpi),
         }
     }
 
@@ -94,6 +102,7 @@ impl Source {
             Source::Csv(source) => source.probe().await,
             Source::Sql(source) => source.probe().await,
             Source::Prometheus(source) => source.probe().await,
+            Source::HttpJson(source) => source.probe().await,
         }
     }
 
@@ -103,6 +112,7 @@ impl Source {
             Source::Csv(source) => source.object(),
             Source::Sql(source) => source.object(),
             Source::Prometheus(source) => source.object(),
+            Source::HttpJson(source) => source.object(),
         }
     }
 }
@@ -121,11 +131,13 @@ mod tests {
 - sql: {url: \"postgres://vigie@db/shop\", tls: {ca: ca.pem}, zone: UTC, connections: 1}
 - prometheus: {url: \"http://127.0.0.1:9090\", auth: {basic: {user: vigie, password: {file: p}}}, tls: {ca: ca.pem}}
 - prometheus: {url: \"http://h\", auth: {bearer: {credential: token}}, headers: {X-Scope-OrgID: sales}}
+- http_json: {url: \"https://api.example.com/v1/\", auth: {header: {name: X-Api-Key, value: {env: K}}}, paging: {page: {param: page}}}
+- http_json: {url: \"https://h\", auth: {oauth2: {token_url: \"https://h/t\", client_id: a, client_secret: {env: S}}}, paging: none}
 ";
         // The YAML library itself wants `!csv` for an enum; by way of a plain value, maps with one key will do.
         let value: serde_yaml::Value = serde_yaml::from_str(yaml).unwrap();
         let json = serde_json::to_value(value).unwrap();
-        assert_eq!(serde_json::from_value::<Vec<SourceConfig>>(json).unwrap().len(), 7);
+        assert_eq!(serde_json::from_value::<Vec<SourceConfig>>(json).unwrap().len(), 9);
     }
 
     #[test]

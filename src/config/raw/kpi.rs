@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 
+use super::query::RawQuery;
 use crate::config::scalar::{Amount, Share, Written};
 use crate::model::grain::Grain;
 use crate::model::kpi::Lateness;
@@ -34,8 +35,9 @@ pub struct RawKpi {
     pub timezone: Option<String>,
     /// Id of the source it is pulled from.
     pub source: String,
-    /// What the source is asked: text (SQL with `:from` and `:to`, PromQL) or columns for CSV tables.
-    /// Example: `{time: date, value: montant, labels: [canal]}`.
+    /// What the source is asked: text (SQL with `:from` and `:to`, PromQL), columns for CSV tables, a request for HTTP
+    /// APIs. Examples: `{time: date, value: montant, labels: [canal]}`,
+    /// `{path: orders, params: {from: "{from}", to: "{to}"}, rows: "$.items[*]", time: $.created_at, value: $.total}`.
     pub query: RawQuery,
     /// Labels that split it into series. Default: none. Example: `[channel]`.
     #[serde(default)]
@@ -121,66 +123,6 @@ pub struct RawQuality {
     pub min: Option<Written<Amount>>,
     /// Greatest plausible value; above it a reading is refused. Default: none.
     pub max: Option<Written<Amount>>,
-}
-
-/// Text for SQL and PromQL, columns for tables.
-#[derive(Clone, Debug)]
-pub enum RawQuery {
-    Text(String),
-    Columns(RawColumns),
-}
-
-/// Which columns of a table are time, value and labels.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawColumns {
-    /// Column of the instant or day. Example: `date`.
-    pub time: String,
-    /// Column of the value; for ratios `numerator` and `denominator` instead.
-    pub value: Option<String>,
-    /// Column of a ratio's numerator.
-    pub numerator: Option<String>,
-    /// Column of a ratio's denominator.
-    pub denominator: Option<String>,
-    /// Column of the number of cases behind the value.
-    pub n: Option<String>,
-    /// Columns of the labels. Default: the KPI's `dimensions`.
-    #[serde(default)]
-    pub labels: Vec<String>,
-}
-
-impl<'de> Deserialize<'de> for RawQuery {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        struct QueryVisitor;
-
-        impl<'de> Visitor<'de> for QueryVisitor {
-            type Value = RawQuery;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a query text, or columns such as `{time: date, value: amount}`")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<RawQuery, E> {
-                Ok(RawQuery::Text(text.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawQuery, A::Error> {
-                RawColumns::deserialize(MapAccessDeserializer::new(map)).map(RawQuery::Columns)
-            }
-        }
-
-        input.deserialize_any(QueryVisitor)
-    }
-}
-
-impl JsonSchema for RawQuery {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Query".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({"anyOf": [{"type": "string"}, generator.subschema_for::<RawColumns>()]})
-    }
 }
 
 impl<'de> Deserialize<'de> for RawKind {

@@ -3,13 +3,15 @@
 mod kpi;
 mod objective;
 mod people;
+mod query;
 mod route;
 mod rule;
 mod top;
 
-pub use kpi::{RawColumns, RawEmpty, RawKind, RawKindName, RawKpi, RawLevel, RawOverTime, RawQuality, RawQuery};
+pub use kpi::{RawEmpty, RawKind, RawKindName, RawKpi, RawLevel, RawOverTime, RawQuality};
 pub use objective::{RawAction, RawFixedPeriod, RawMeasure, RawMilestones, RawObjective, RawPeriod, RawTrajectory};
 pub use people::RawPerson;
+pub use query::{RawLabels, RawQuery, RawQueryMap};
 pub use route::{RawGroup, RawMatch, RawRoute, RawSubRoute};
 pub use rule::{OneOrMany, RawNoData, RawOn, RawParam, RawRule, RawSelection};
 pub use top::{RawCalendar, RawLog, RawLogFormat, RawTop};

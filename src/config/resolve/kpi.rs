@@ -4,11 +4,12 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::context::Context;
-use crate::config::parts::{QueryForm, query_form};
-use crate::config::raw::{RawColumns, RawEmpty, RawKind, RawKpi, RawOverTime, RawQuery};
+use super::query::query;
+use crate::config::parts::query_form;
+use crate::config::raw::{RawEmpty, RawKind, RawKpi, RawOverTime};
 use crate::model::grain::Grain;
 use crate::model::ids::{KpiId, SourceId};
-use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query, TableQuery};
+use crate::model::kpi::{Empty, Kpi, Lateness, Quality};
 use crate::model::schedule::Schedule;
 use crate::model::series::BUCKETS_MAX;
 use crate::model::unit::{Direction, Kind, LevelOverTime, Unit};
@@ -115,55 +116,6 @@ fn dimensions(context: &mut Context<'_>, id: &str, raw: &RawKpi) {
         let message = format!("more than {DIMENSIONS_MAX} dimensions");
         context.report.error(&["kpis", id, "dimensions"], message, "split by fewer labels, or define several KPIs");
     }
-}
-
-fn query(context: &mut Context<'_>, id: &str, raw: &RawKpi, kind: Kind, form: Option<QueryForm>) -> Option<Query> {
-    let path = ["kpis", id, "query"];
-    match (&raw.query, form) {
-        (RawQuery::Columns(_), Some(QueryForm::Text)) => {
-            let message = format!("the source `{}` takes a text as query", raw.source);
-            context.report.error(&path, message, "write SQL (with `:from` and `:to`) or PromQL");
-            None
-        }
-        (RawQuery::Text(text), _) if text.trim().is_empty() => {
-            context.report.error(&path, "the query is empty", "write what the source is to be asked");
-            None
-        }
-        (RawQuery::Text(text), _) => Some(Query::Text(text.trim().to_owned())),
-        (RawQuery::Columns(columns), _) => table(context, id, raw, columns, kind).map(Query::Table),
-    }
-}
-
-fn table(context: &mut Context<'_>, id: &str, raw: &RawKpi, columns: &RawColumns, kind: Kind) -> Option<TableQuery> {
-    let path = ["kpis", id, "query"];
-    let parts = columns.numerator.is_some() && columns.denominator.is_some();
-    let wrong = match kind {
-        Kind::Ratio if !parts => Some(("a ratio needs its parts", "name the columns `numerator` and `denominator`")),
-        Kind::Flow | Kind::Level { .. } if columns.value.is_none() => {
-            Some(("the query names no column of the value", "add `value: column`"))
-        }
-        Kind::Flow | Kind::Level { .. } if columns.numerator.is_some() || columns.denominator.is_some() => {
-            Some(("only ratios have a numerator and a denominator", "write `kind: ratio`, or remove them"))
-        }
-        Kind::Flow | Kind::Level { .. } | Kind::Ratio => None,
-    };
-    if let Some((message, help)) = wrong {
-        context.report.error(&path, message, help);
-        return None;
-    }
-    for (position, name) in columns.labels.iter().enumerate() {
-        let path = ["kpis", id, "query", "labels", &position.to_string()];
-        context.dimension(&path, name, &raw.dimensions);
-    }
-    let labels = if columns.labels.is_empty() { &raw.dimensions } else { &columns.labels };
-    Some(TableQuery {
-        time: columns.time.clone(),
-        value: columns.value.clone(),
-        numerator: columns.numerator.clone(),
-        denominator: columns.denominator.clone(),
-        n: columns.n.clone(),
-        labels: labels.clone(),
-    })
 }
 
 fn schedule(context: &mut Context<'_>, id: &str, text: Option<&str>, grain: Grain) -> Option<Schedule> {

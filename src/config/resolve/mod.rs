@@ -5,6 +5,7 @@ mod gather;
 mod kpi;
 mod measurable;
 mod objective;
+mod query;
 mod receiver;
 mod route;
 mod rule;

@@ -64,6 +64,7 @@ impl PrometheusConfig {
             tls: self.tls,
             proxy: self.proxy,
             bytes_max: self.bytes_max,
+            ..HttpSettings::default()
         };
         let client = HttpClient::new(&settings, context.base_dir, context.resolve)?;
         Ok(PrometheusSource { client, api: base, series_max: self.series_max })
@@ -104,7 +105,7 @@ impl PrometheusSource {
 pub(super) fn promql(kpi: &Kpi) -> Result<&str, String> {
     let text = match &kpi.query {
         Query::Text(text) => text.trim(),
-        Query::Table(_) => {
+        Query::Table(_) | Query::Http(_) => {
             return Err(format!(
                 "query of KPI `{}`: Prometheus is asked in PromQL, not by columns; write query: sum(increase(orders_total[1d]))",
                 kpi.id

@@ -1,0 +1,165 @@
+//! What a source is asked, in the form that it understands.
+
+use super::context::Context;
+use crate::config::parts::QueryForm;
+use crate::config::raw::{RawKpi, RawLabels, RawQuery, RawQueryMap};
+use crate::model::http_query::{Aggregate, HttpBody, HttpMethod, HttpQuery};
+use crate::model::kpi::{Query, TableQuery};
+use crate::model::unit::Kind;
+
+pub(super) fn query(
+    context: &mut Context<'_>,
+    id: &str,
+    raw: &RawKpi,
+    kind: Kind,
+    form: Option<QueryForm>,
+) -> Option<Query> {
+    let path = ["kpis", id, "query"];
+    match (&raw.query, form) {
+        (RawQuery::Text(_), Some(QueryForm::Request)) => {
+            let message = format!("the source `{}` is an HTTP API, and the query is a text", raw.source);
+            let help = "write a request: `{path: orders, rows: \"$.items[*]\", value: $.total}`";
+            context.report.error(&path, message, help);
+            None
+        }
+        (RawQuery::Map(_), Some(QueryForm::Text)) => {
+            let message = format!("the source `{}` takes a text as query", raw.source);
+            context.report.error(&path, message, "write SQL (with `:from` and `:to`) or PromQL");
+            None
+        }
+        (RawQuery::Text(text), _) if text.trim().is_empty() => {
+            context.report.error(&path, "the query is empty", "write what the source is to be asked");
+            None
+        }
+        (RawQuery::Text(text), _) => Some(Query::Text(text.trim().to_owned())),
+        (RawQuery::Map(map), Some(QueryForm::Request)) => {
+            request(context, id, raw, map, kind).map(|query| Query::Http(Box::new(query)))
+        }
+        (RawQuery::Map(map), _) => table(context, id, raw, map, kind).map(Query::Table),
+    }
+}
+
+fn table(context: &mut Context<'_>, id: &str, raw: &RawKpi, columns: &RawQueryMap, kind: Kind) -> Option<TableQuery> {
+    let path = ["kpis", id, "query"];
+    if let Some(key) = columns.http_key() {
+        let message = format!("`{key}` means nothing to a table; the source `{}` reads columns", raw.source);
+        context.report.error(&["kpis", id, "query", key], message, "remove it, or name a source `http_json`");
+        return None;
+    }
+    let Some(time) = &columns.time else {
+        context.report.error(&path, "`time` is missing", "add the column of the instant or day: `time: date`");
+        return None;
+    };
+    if !value_fits(context, id, columns, kind, "column") {
+        return None;
+    }
+    let labels = match &columns.labels {
+        Some(RawLabels::Map(_)) => {
+            let help = "write the columns as a list: `labels: [channel]`";
+            context.report.error(&["kpis", id, "query", "labels"], "a table's labels are columns", help);
+            return None;
+        }
+        Some(RawLabels::List(labels)) if !labels.is_empty() => labels,
+        _ => &raw.dimensions,
+    };
+    for (position, name) in labels.iter().enumerate() {
+        let path = ["kpis", id, "query", "labels", &position.to_string()];
+        context.dimension(&path, name, &raw.dimensions);
+    }
+    Some(TableQuery {
+        time: time.clone(),
+        value: columns.value.clone(),
+        numerator: columns.numerator.clone(),
+        denominator: columns.denominator.clone(),
+        n: columns.n.clone(),
+        labels: labels.clone(),
+    })
+}
+
+fn request(context: &mut Context<'_>, id: &str, raw: &RawKpi, map: &RawQueryMap, kind: Kind) -> Option<HttpQuery> {
+    if map.aggregate != Some(Aggregate::Count) && !value_fits(context, id, map, kind, "path") {
+        return None;
+    }
+    let labels = match &map.labels {
+        None => Vec::new(),
+        Some(RawLabels::Map(labels)) => {
+            for name in labels.keys() {
+                context.dimension(&["kpis", id, "query", "labels", name], name, &raw.dimensions);
+            }
+            labels.iter().map(|(name, path)| (name.clone(), path.clone())).collect()
+        }
+        Some(RawLabels::List(_)) => {
+            let help = "name the path of each: `labels: {channel: $.channel}`";
+            context.report.error(&["kpis", id, "query", "labels"], "an API's labels are paths", help);
+            return None;
+        }
+    };
+    let mut params = Vec::new();
+    for (name, value) in &map.params {
+        let values = match value {
+            serde_json::Value::Array(values) => values.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        for value in values {
+            let Some(value) = plain(value) else {
+                let path = ["kpis", id, "query", "params", name];
+                context.report.error(&path, format!("the parameter `{name}` is no text or number"), "write it plain");
+                return None;
+            };
+            params.push((name.clone(), value));
+        }
+    }
+    let body = map.body.clone().map(|body| match body {
+        serde_json::Value::String(text) => HttpBody::Text(text),
+        other => HttpBody::Json(other),
+    });
+    Some(HttpQuery {
+        path: map.path.clone().unwrap_or_default(),
+        method: map.method.unwrap_or(if body.is_some() { HttpMethod::Post } else { HttpMethod::Get }),
+        params,
+        headers: map.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        body,
+        rows: map.rows.clone().unwrap_or_else(|| "$".to_owned()),
+        value: map.value.clone(),
+        numerator: map.numerator.clone(),
+        denominator: map.denominator.clone(),
+        n: map.n.clone(),
+        time: map.time.clone(),
+        time_format: map.time_format.clone(),
+        labels,
+        numbers: map.numbers.unwrap_or_default(),
+        aggregate: map.aggregate,
+        paging: map.paging.clone(),
+    })
+}
+
+fn plain(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        serde_json::Value::Bool(truth) => Some(truth.to_string()),
+        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => None,
+    }
+}
+
+/// Whether the query names what its kind needs; `place` is what it names them by.
+fn value_fits(context: &mut Context<'_>, id: &str, map: &RawQueryMap, kind: Kind, place: &str) -> bool {
+    let parts = map.numerator.is_some() && map.denominator.is_some();
+    let wrong = match kind {
+        Kind::Ratio if !parts => {
+            Some(("a ratio needs its parts".to_owned(), format!("name each {place}: `numerator` and `denominator`")))
+        }
+        Kind::Flow | Kind::Level { .. } if map.value.is_none() => {
+            Some((format!("the query names no {place} of the value"), format!("add `value: {place}`")))
+        }
+        Kind::Flow | Kind::Level { .. } if map.numerator.is_some() || map.denominator.is_some() => Some((
+            "only ratios have a numerator and a denominator".to_owned(),
+            "write `kind: ratio`, or remove them".to_owned(),
+        )),
+        Kind::Flow | Kind::Level { .. } | Kind::Ratio => None,
+    };
+    if let Some((message, help)) = &wrong {
+        context.report.error(&["kpis", id, "query"], message.as_str(), help);
+    }
+    wrong.is_none()
+}

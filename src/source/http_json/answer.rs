@@ -1,0 +1,48 @@
+//! From an answer's bytes to JSON, or why it is none.
+
+use serde_json::Value;
+
+use crate::net::{ErrorClass, Response, excerpt};
+use crate::source::error::SourceError;
+
+/// One page.
+pub(super) struct Page {
+    /// None where the server says that there is no content.
+    pub(super) json: Option<Value>,
+    /// The headers `Link`.
+    pub(super) links: Vec<String>,
+    pub(super) bytes: usize,
+}
+
+/// Reads an answer; `hide` takes secrets out of what is quoted.
+pub(super) fn read(mut response: Response, hide: impl Fn(&str) -> String) -> Result<Page, SourceError> {
+    if !response.is_success() {
+        // Before it is cut to an excerpt: half a secret would not be recognised.
+        response.body = hide(&response.text()).into_bytes();
+    }
+    if let Some(error) = response.error() {
+        return Err(error.into());
+    }
+    let links = response.headers.get_all("link").iter().filter_map(|link| link.to_str().ok()).map(str::to_owned);
+    let links = links.collect();
+    let bytes = response.body.len();
+    if response.status == 204 {
+        return Ok(Page { json: None, links, bytes });
+    }
+    let origin = &response.origin;
+    let unexpected = |what: String| {
+        let said = excerpt(hide(&response.text()).as_bytes());
+        let message = format!("{origin} answered {} with {what} ({said}); check url, path and auth", response.status);
+        SourceError::new(ErrorClass::Unexpected, message)
+    };
+    let content = response.header("content-type").unwrap_or_default();
+    let media = content.split(';').next().unwrap_or_default().trim().to_lowercase();
+    // Where nothing is said, the body speaks for itself.
+    if !media.is_empty() && !media.ends_with("/json") && !media.ends_with("+json") {
+        return Err(unexpected(format!("{media} instead of JSON")));
+    }
+    match serde_json::from_slice(&response.body) {
+        Ok(json) => Ok(Page { json: Some(json), links, bytes }),
+        Err(error) => Err(unexpected(format!("JSON that can't be read, {error}"))),
+    }
+}

@@ -1,0 +1,223 @@
+//! Which page comes next, and when there is none.
+//!
+//! A link or mark that repeats is an error: following it would never end.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use super::answer::Page;
+use super::rows_path::{kind, path};
+use crate::model::http_query::{self, CursorPaging, OffsetPaging, PagePaging};
+use crate::net::{ErrorClass, Url};
+use crate::source::error::SourceError;
+
+/// How pages follow one another.
+#[derive(Clone, Debug)]
+pub(super) enum Paging {
+    None,
+    NextLink(JsonPath),
+    LinkHeader,
+    Cursor { from: JsonPath, param: String },
+    Offset(OffsetPaging),
+    Page(PagePaging),
+}
+
+/// What to ask next.
+pub(super) enum Next {
+    /// The same request with these parameters.
+    Params(Vec<(String, Value)>),
+    /// An address of the same host.
+    Link(Url),
+}
+
+impl Paging {
+    pub(super) fn parse(paging: Option<&http_query::Paging>) -> Result<Paging, String> {
+        Ok(match paging {
+            None | Some(http_query::Paging::None | http_query::Paging::LinkHeader(false)) => Paging::None,
+            Some(http_query::Paging::NextLink(text)) => Paging::NextLink(path("paging.next_link", text)?),
+            Some(http_query::Paging::LinkHeader(true)) => Paging::LinkHeader,
+            Some(http_query::Paging::Cursor(CursorPaging { from, param })) => {
+                Paging::Cursor { from: path("paging.cursor.from", from)?, param: param.clone() }
+            }
+            Some(http_query::Paging::Offset(offset)) if offset.size == 0 => {
+                return Err("paging.offset.size is 0; write the rows per page".to_owned());
+            }
+            Some(http_query::Paging::Offset(offset)) => Paging::Offset(offset.clone()),
+            Some(http_query::Paging::Page(page)) if page.size == Some(0) => {
+                return Err("paging.page.size is 0; write the rows per page, or leave it out".to_owned());
+            }
+            Some(http_query::Paging::Page(page)) if page.size_param.is_some() && page.size.is_none() => {
+                return Err("paging.page has a size_param but no size; add the rows per page".to_owned());
+            }
+            Some(http_query::Paging::Page(page)) => Paging::Page(page.clone()),
+        })
+    }
+
+    /// The parameters that it sets itself.
+    pub(super) fn params(&self) -> Vec<&str> {
+        match self {
+            Paging::None | Paging::NextLink(_) | Paging::LinkHeader => Vec::new(),
+            Paging::Cursor { param, .. } => vec![param],
+            Paging::Offset(OffsetPaging { param, size_param, .. })
+            | Paging::Page(PagePaging { param, size_param, .. }) => {
+                [Some(param), size_param.as_ref()].into_iter().flatten().map(String::as_str).collect()
+            }
+        }
+    }
+}
+
+/// The way through the pages of one request.
+pub(super) struct Course<'a> {
+    paging: &'a Paging,
+    /// Of the first request.
+    origin: String,
+    seen: HashSet<String>,
+    pages: u64,
+    rows: usize,
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(paging: &'a Paging, base: &Url) -> Course<'a> {
+        let origin = base.origin().ascii_serialization();
+        Course { paging, origin, seen: HashSet::new(), pages: 0, rows: 0 }
+    }
+
+    pub(super) fn first(&self) -> Next {
+        Next::Params(self.numbered())
+    }
+
+    /// What comes after a page that was asked at `url` and held so many rows.
+    pub(super) fn after(&mut self, url: &Url, page: &Page, rows: usize) -> Result<Option<Next>, SourceError> {
+        self.pages += 1;
+        self.rows += rows;
+        let Some(json) = page.json.as_ref().filter(|_| rows > 0) else { return Ok(None) };
+        match self.paging {
+            Paging::None => Ok(None),
+            Paging::NextLink(from) => match mark(from, json, "paging.next_link")? {
+                None => Ok(None),
+                Some(Value::String(link)) => self.link(url, &link).map(Some),
+                Some(_) => Err(SourceError::config(format!(
+                    "paging.next_link: `{from}` leads to a number; it must be an address, or use cursor"
+                ))),
+            },
+            Paging::LinkHeader => match page.links.iter().find_map(|links| next_of(links)) {
+                None => Ok(None),
+                Some(link) => self.link(url, link).map(Some),
+            },
+            Paging::Cursor { from, param } => {
+                let Some(mark) = mark(from, json, "paging.cursor.from")? else { return Ok(None) };
+                self.once(mark.to_string(), "paging.cursor")?;
+                Ok(Some(Next::Params(vec![(param.clone(), mark)])))
+            }
+            Paging::Offset(OffsetPaging { size, .. }) if rows < *size => Ok(None),
+            Paging::Page(PagePaging { size: Some(size), .. }) if rows < *size => Ok(None),
+            Paging::Offset(_) | Paging::Page(_) => Ok(Some(Next::Params(self.numbered()))),
+        }
+    }
+
+    /// The parameters of a page that is asked for by number.
+    fn numbered(&self) -> Vec<(String, Value)> {
+        let (place, size) = match self.paging {
+            Paging::None | Paging::NextLink(_) | Paging::LinkHeader | Paging::Cursor { .. } => return Vec::new(),
+            Paging::Offset(OffsetPaging { param, size_param, size }) => {
+                ((param.clone(), self.rows.into()), size_param.clone().map(|name| (name, (*size).into())))
+            }
+            Paging::Page(PagePaging { param, first, size_param, size }) => {
+                let size = size_param.clone().zip(size.map(Value::from));
+                ((param.clone(), (first + self.pages).into()), size)
+            }
+        };
+        [Some(place), size].into_iter().flatten().collect()
+    }
+
+    fn link(&mut self, url: &Url, link: &str) -> Result<Next, SourceError> {
+        self.seen.insert(url.to_string());
+        let mut next = url.join(link.trim()).map_err(|_| {
+            SourceError::new(ErrorClass::Unexpected, "paging: the next link is no address; check its path".to_owned())
+        })?;
+        next.set_fragment(None);
+        let origin = next.origin().ascii_serialization();
+        if origin != self.origin || !next.username().is_empty() || next.password().is_some() {
+            return Err(SourceError::config(format!(
+                "paging: the next link leads from {} to {origin}; it is not followed, so that credentials stay here: write the right scheme, host and port in url",
+                self.origin
+            )));
+        }
+        self.once(next.to_string(), "paging: the next link")?;
+        Ok(Next::Link(next))
+    }
+
+    fn once(&mut self, mark: String, what: &str) -> Result<(), SourceError> {
+        if self.seen.insert(mark) {
+            return Ok(());
+        }
+        let message = format!(
+            "{what} repeats after page {}: the pages would never end; check paging, or use another form of it",
+            self.pages
+        );
+        Err(SourceError::new(ErrorClass::Unexpected, message))
+    }
+}
+
+/// The one text or number at a path; missing, null, false and empty are none.
+fn mark(from: &JsonPath, json: &Value, key: &str) -> Result<Option<Value>, SourceError> {
+    let found = from.query(json).all();
+    match found.as_slice() {
+        [] | [Value::Null | Value::Bool(false)] => Ok(None),
+        [Value::String(text)] if text.trim().is_empty() => Ok(None),
+        [found @ (Value::String(_) | Value::Number(_))] => Ok(Some((*found).clone())),
+        [other] => Err(SourceError::config(format!(
+            "{key}: `{from}` leads to {}, not to a text or number; correct the path",
+            kind(other)
+        ))),
+        several => Err(SourceError::config(format!(
+            "{key}: `{from}` leads to {} values, not to one; correct the path",
+            several.len()
+        ))),
+    }
+}
+
+/// The address with `rel="next"` in a header `Link` (RFC 8288).
+fn next_of(header: &str) -> Option<&str> {
+    let mut rest = header;
+    while let Some((_, after)) = rest.split_once('<') {
+        let (target, after) = after.split_once('>')?;
+        // The parameters reach to the comma that stands outside of quotes.
+        let mut quoted = false;
+        let end = after.find(|c| {
+            quoted ^= c == '"';
+            c == ',' && !quoted
+        });
+        let (params, after) = after.split_at(end.unwrap_or(after.len()));
+        let is_next = params.split(';').filter_map(|param| param.split_once('=')).any(|(name, value)| {
+            let mut relations = value.trim().trim_matches('"').split_whitespace();
+            name.trim().eq_ignore_ascii_case("rel") && relations.any(|relation| relation.eq_ignore_ascii_case("next"))
+        });
+        if is_next {
+            return Some(target);
+        }
+        rest = after;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_of;
+
+    #[test]
+    fn links_of_the_header() {
+        for (header, expected) in [
+            (r#"<https://h/x?a=1,2>; rel="prev", <https://h/y>; title="a, b"; rel="last next""#, Some("https://h/y")),
+            ("</x>; rel=next", Some("/x")),
+            (r#"</x>; REL="Next""#, Some("/x")),
+            (r#"</x>; rel="nextcloud""#, None),
+            ("</x", None),
+            ("", None),
+        ] {
+            assert_eq!(next_of(header), expected, "{header}");
+        }
+    }
+}
