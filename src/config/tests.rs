@@ -140,6 +140,9 @@ fn a_query_must_have_the_form_of_its_source() {
         let text = told(&[("vigie.yaml", &small_api(&query))]);
         assert!(text.contains(part), "{query}: {part:?} is not in\n{text}");
     }
+    let unknown = small_api("{path: a, value: $.a}").replacen("source: shop", "source: shp", 1);
+    let text = told(&[("vigie.yaml", &unknown)]);
+    assert!(text.contains("no source is called `shp`") && !text.contains("means nothing"), "{text}");
     let table = "query: {time: date, value: montant}";
     mistake(table, "query: {time: date, value: montant, rows: $}", &["`rows` means nothing to a table"]);
     mistake(table, "query: {value: montant}", &["`time` is missing"]);

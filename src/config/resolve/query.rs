@@ -35,6 +35,8 @@ pub(super) fn query(
         (RawQuery::Map(map), Some(QueryForm::Request)) => {
             request(context, id, raw, map, kind).map(|query| Query::Http(Box::new(query)))
         }
+        // The source is unknown, which is told already: what its query lacks can't be known.
+        (RawQuery::Map(map), None) if map.http_key().is_some() => None,
         (RawQuery::Map(map), _) => table(context, id, raw, map, kind).map(Query::Table),
     }
 }
