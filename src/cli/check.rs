@@ -72,9 +72,9 @@ fn tried(setup: &Setup, loaded: &Loaded) -> Vec<Problem> {
     let found = try_rules(setup).into_iter().map(|trial| {
         let FailedTrial { rule, path, at, message, always } = trial;
         let (severity, when) = if always {
-            (Level::Error, "it fails on any figures")
+            (Level::Error, "it fails on rising and on falling figures alike")
         } else {
-            (Level::Warning, "it failed on one of two series of made-up figures")
+            (Level::Warning, "it failed on one of two made-up series")
         };
         let message = format!("rule '{rule}': {message}");
         let problem = match at {

@@ -1,6 +1,7 @@
 //! What `vigie check --connect` tries: sources, channels, and the query of every KPI.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,10 +119,10 @@ async fn try_query(kpi: &Arc<Kpi>, source: Arc<Source>, now: Timestamp) -> anyho
     };
     if let Some(first) = found.rejections.first() {
         let refused = counted(found.rejections.len(), "reading");
-        said.push_str(&format!("; {refused} refused, such as {} `{}`: {}", first.origin, first.raw, first.cause));
+        let _ = write!(said, "; {refused} refused, such as {} `{}`: {}", first.origin, first.raw, first.cause);
     }
     if let Some(warning) = found.warnings.first() {
-        said.push_str(&format!("; {warning}"));
+        let _ = write!(said, "; {warning}");
     }
     Ok(said)
 }

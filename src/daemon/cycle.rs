@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::build::Built;
 use super::engine_thread::EngineThread;
@@ -12,7 +12,7 @@ use super::jobs::Job;
 use super::plan::{Plan, plan};
 use super::space::Space;
 use super::stepping::Replay;
-use crate::engine::{Answer, Effects, Event, State, missed_slots, step};
+use crate::engine::{Answer, Effects, Event, State, is_held, missed_slots, step};
 use crate::model::action::Action;
 use crate::model::ids::{KpiId, Labels, ReceiverId};
 use crate::model::kpi::Kpi;
@@ -24,6 +24,9 @@ use crate::store::{Store, StoreError};
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct CycleError(#[from] pub StoreError);
+
+/// While something is held, timers are looked at again this often.
+const HELD_RECHECK: SignedDuration = SignedDuration::from_secs(1);
 
 type Outcome<T> = Result<T, CycleError>;
 
@@ -152,10 +155,8 @@ impl Cycle {
         }
         let idle = self
             .engine
-            .with(move |state, _| {
-                let held =
-                    |key: &crate::model::alert::AlertKey| key.kpi().is_some_and(|kpi| state.catching_up.contains(kpi));
-                let nothing_new = state.changed.iter().all(held);
+            .with(move |state, setup| {
+                let nothing_new = state.changed.iter().all(|key| is_held(&state.catching_up, setup, key));
                 let silence_over = state.silences.iter().any(|silence| silence.until <= now);
                 nothing_new && !silence_over && state.next_wake().is_none_or(|at| at > now)
             })
@@ -184,7 +185,9 @@ impl Cycle {
         if self.is_paused() {
             return self.looks_for_space_at(now);
         }
-        let told = self.engine.with(|state, _| state.next_wake()).await;
+        let (told, holds) = self.engine.with(|state, _| (state.next_wake(), !state.catching_up.is_empty())).await;
+        // A timer that is due may be held until a replay ends, which is an event of its own.
+        let told = told.map(|at| if holds { at.max(now.checked_add(HELD_RECHECK).unwrap_or(now)) } else { at });
         let pulls = self
             .due
             .iter()

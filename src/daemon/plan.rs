@@ -43,11 +43,11 @@ pub(super) fn plan(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, now: Timest
         }
         let slots = first_slots(&setup.catalog, kpi, now);
         let span = whole(&slots);
-        let kind = match clock.pulled_to {
-            Some(_) => {
-                JobKind::Anew { slots: missed_and_said(kpi, last, now), rules: clock.rules.clone(), after: last }
-            }
-            None => JobKind::First { slots },
+        // Of what a replay that was cut off had set aside nothing counts as pulled; its slots were stepped all the same.
+        let kind = if clock.pulled_to.is_some() || !clock.definition.is_empty() {
+            JobKind::Anew { slots: missed_and_said(kpi, last, now), rules: clock.rules.clone(), after: last }
+        } else {
+            JobKind::First { slots }
         };
         return Plan::Now { span, kind, known: known() };
     }

@@ -107,8 +107,8 @@ fn replay(
             let pull = if position == last {
                 PullReport { observations, ..report.clone() }
             } else {
-                let nothing_asked = report.nothing_asked;
-                PullReport { observations, at: Some(at), nothing_asked, ..PullReport::default() }
+                // Only the last tells how the source is doing: one pull is one success.
+                PullReport { observations, at: Some(at), nothing_asked: true, ..PullReport::default() }
             };
             (event(slot, Some(pull)), slot)
         })

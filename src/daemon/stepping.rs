@@ -26,6 +26,8 @@ pub(super) struct Replay {
     moves_on: bool,
     /// Nothing was told of the KPI before either.
     was_held: bool,
+    /// What came was left, for it came while history paused.
+    left: bool,
 }
 
 /// All evaluations of one pull.
@@ -50,14 +52,15 @@ impl Cycle {
         let (kpi, at) = (outcome.job.kpi.id.clone(), outcome.at);
         let moves_on = !matches!(outcome.job.kind, JobKind::NewRules { .. });
         // While history pauses what came is left: it is asked for again, as of slots that were missed.
-        let events = if self.is_paused() { VecDeque::new() } else { events_of(outcome).into() };
+        let left = self.is_paused();
+        let events = if left { VecDeque::new() } else { events_of(outcome).into() };
         let (id, several) = (kpi.clone(), events.len() > 1);
         let was_held = self
             .engine
             .with(move |state, _| state.catching_up.contains(&id) || (several && !state.catching_up.insert(id)))
             .await;
         let (tally, took) = (Tally::default(), Duration::ZERO);
-        self.replays.push(Replay { kpi, events, at, tally, took, moves_on, was_held });
+        self.replays.push(Replay { kpi, events, at, tally, took, moves_on, was_held, left });
     }
 
     /// Whether something that was taken up is still to be stepped.
@@ -84,7 +87,7 @@ impl Cycle {
     /// One evaluation; the last of a pull ends it.
     async fn step_replay(&mut self, mut replay: Replay, now: Timestamp) -> Result<Option<Stepped>, CycleError> {
         let began = monotonic();
-        let mut cut_off = self.is_paused();
+        let mut cut_off = replay.left || self.is_paused();
         if !cut_off && let Some((event, at)) = replay.events.pop_front() {
             match self.event(Event::Slot(event), at).await? {
                 Some(effects) => {

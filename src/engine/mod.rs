@@ -27,5 +27,5 @@ pub use history::History;
 pub use replay::{Missed, first_slots, known_by, missed, missed_slots};
 pub use setup::{Setup, definition_of};
 pub use state::State;
-pub use step::step;
+pub use step::{is_held, step};
 pub use trial::{FailedTrial, try_rules};

@@ -111,7 +111,11 @@ fn advance_clock(
     let new = clock.definition != definition_of(kpi) || clock.pulled_to.is_none();
     let failed = event.pull.as_ref().is_some_and(|pull| pull.trouble.is_some());
     if event.completes || failed {
-        clock.definition = if new && failed { String::new() } else { definition_of(kpi) };
+        // One that asked for something else stays noted until its history was pulled anew.
+        let is_other = !clock.definition.is_empty() && clock.definition != definition_of(kpi);
+        if !(failed && is_other) {
+            clock.definition = if new && failed { String::new() } else { definition_of(kpi) };
+        }
     }
     let came = event.pull.is_some() && !failed;
     if came || clock.shape.is_empty() {

@@ -1,5 +1,6 @@
 //! The one function: an event and an instant in, writes out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use super::state::State;
 use super::{act, evaluate, moves, outage, slot};
 use crate::model::alert::{Alert, AlertFacts, AlertKey, Aspect, Phase, Subject};
 use crate::model::commit::{EvaluateCommit, NotifyCommit};
-use crate::model::ids::RuleId;
+use crate::model::ids::{KpiId, RuleId};
 use crate::notify::{self, Desk, Groups};
 
 /// Alerts of one reminder that are given new figures; a message tells twenty one by one.
@@ -33,8 +34,8 @@ pub fn step(state: &mut State, setup: &Setup, event: Event, now: Timestamp) -> E
 
 /// The notify half.
 fn wake(state: &mut State, setup: &Setup, now: Timestamp, effects: &mut Effects) {
-    let held = |key: &AlertKey, state: &State| key.kpi().is_some_and(|kpi| state.catching_up.contains(kpi));
-    let changed: Vec<AlertKey> = state.changed.iter().filter(|key| !held(key, state)).cloned().collect();
+    let held = |key: &&AlertKey| !is_held(&state.catching_up, setup, key);
+    let changed: Vec<AlertKey> = state.changed.iter().filter(held).cloned().collect();
     let commit = &mut effects.notify;
     for orphan in state.groups.orphans(|receiver| setup.catalog.receivers.contains_key(receiver)) {
         state.groups.remove(&orphan);
@@ -53,6 +54,15 @@ fn wake(state: &mut State, setup: &Setup, now: Timestamp, effects: &mut Effects)
     forget(state, &effects.notify);
 }
 
+/// Whether nothing is told of an alert for now: its KPI, or one that its rule reads beside it, is amid a replay.
+pub fn is_held(catching_up: &BTreeSet<KpiId>, setup: &Setup, key: &AlertKey) -> bool {
+    if catching_up.is_empty() {
+        return false;
+    }
+    let beside = key.rule().and_then(|rule| setup.rules.get(rule)).map_or(&[][..], |rule| rule.others.as_slice());
+    key.kpi().into_iter().chain(beside).any(|kpi| catching_up.contains(kpi))
+}
+
 /// Lets the notify half work on what it reads and writes.
 pub(super) fn with_desk<R>(
     state: &mut State,
@@ -60,10 +70,18 @@ pub(super) fn with_desk<R>(
     now: Timestamp,
     work: impl FnOnce(&mut Groups, &Desk<'_>, &mut u64) -> R,
 ) -> R {
-    let State { book, silences, groups, notifications, .. } = state;
+    let State { book, silences, groups, notifications, catching_up, .. } = state;
     let book = &*book;
     let inhibited = |alert: &Alert| is_inhibited(book, setup, alert);
-    let desk = Desk { catalog: &setup.catalog, alert: &|key| book.get(key), silences, inhibited: &inhibited, now };
+    let held = |key: &AlertKey| is_held(catching_up, setup, key);
+    let desk = Desk {
+        catalog: &setup.catalog,
+        alert: &|key| book.get(key),
+        silences,
+        inhibited: &inhibited,
+        held: &held,
+        now,
+    };
     work(groups, &desk, notifications)
 }
 

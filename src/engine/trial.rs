@@ -66,6 +66,8 @@ fn try_rule(setup: &Setup, rule: &Arc<CompiledRule>) -> Option<FailedTrial> {
                         .map(|other| (other.id.to_string(), made_up(&other, &Labels::total(), None)))
                         .collect();
                     match setup.rules.run(rule, &own, others).verdict {
+                        // By the wall: another machine, or another moment, may do.
+                        Verdict::Failed { cause } if cause.ends_with("will be tried again") => None,
                         Verdict::Failed { cause } => Some(cause),
                         Verdict::Judged(_) | Verdict::Hold { .. } | Verdict::NoData { .. } => None,
                     }
@@ -76,6 +78,9 @@ fn try_rule(setup: &Setup, rule: &Arc<CompiledRule>) -> Option<FailedTrial> {
             if found.as_ref().is_none_or(|known| always && !known.always) {
                 let (at, message) = placed(cause, &rule.path);
                 found = Some(FailedTrial { rule: rule.def.id.clone(), path: rule.path.clone(), at, message, always });
+            }
+            if always {
+                return found;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Rules that read several KPIs run after the last of their pulls, so that all figures are of the same bucket.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,11 +11,11 @@ use super::setup::Setup;
 use super::shape::is_outdated;
 use super::state::State;
 use crate::model::commit::{EvaluateCommit, WaitingSlot};
-use crate::model::ids::KpiId;
+use crate::model::ids::{KpiId, RuleId};
 use crate::model::kpi::Kpi;
 
-/// Slots of one KPI that may wait; the oldest beyond them run with what is there, which is counted.
-pub(super) const WAITING_MAX: usize = 400;
+/// Slots in which one rule on one KPI may wait; the oldest beyond them run with what is there, which is counted.
+pub(super) const WAITING_MAX: usize = 1_000;
 
 /// Runs every rule that has waited for this KPI alone, each as of the slots it waits in, in their order.
 pub(super) fn run_ready(
@@ -31,19 +31,29 @@ pub(super) fn run_ready(
         let current = |kpi: &&Arc<Kpi>| !is_outdated(state, kpi);
         let Some(kpi) = setup.catalog.kpi(owner).filter(current) else { continue };
         let Some(clock) = state.clocks.get(owner).filter(|clock| !clock.waiting.is_empty()) else { continue };
-        let too_many = clock.waiting.len().saturating_sub(WAITING_MAX);
-        tally.crowded_out += too_many as u64;
-        let (crowded, rest) = clock.waiting.split_at(too_many);
+        let mut left: HashMap<&RuleId, usize> = HashMap::new();
+        for waited in &clock.waiting {
+            *left.entry(&waited.rule).or_default() += 1;
+        }
+        let is_crowded = |waited: &&WaitingSlot| {
+            let count = left.get_mut(&waited.rule);
+            count.is_some_and(|count| {
+                *count -= 1;
+                *count >= WAITING_MAX
+            })
+        };
+        let (crowded, rest): (Vec<&WaitingSlot>, Vec<&WaitingSlot>) = clock.waiting.iter().partition(is_crowded);
+        tally.crowded_out += crowded.len() as u64;
         // Once a rule waits in a slot it waits in those after it too.
         let mut waits = BTreeSet::new();
-        let (ready, waiting): (Vec<_>, Vec<_>) = rest.iter().cloned().partition(|waited| {
+        let (ready, waiting): (Vec<_>, Vec<_>) = rest.into_iter().cloned().partition(|waited| {
             let ready = !waits.contains(&waited.rule) && is_ready(state, setup, kpi, waited);
             if !ready {
                 waits.insert(waited.rule.clone());
             }
             ready
         });
-        let ready: Vec<_> = crowded.iter().cloned().chain(ready).collect();
+        let ready: Vec<_> = crowded.into_iter().cloned().chain(ready).collect();
         if ready.is_empty() {
             continue;
         }

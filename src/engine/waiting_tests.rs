@@ -1,6 +1,6 @@
 //! A rule that reads two KPIs runs after the later pull.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{catalog, kpi, rule, slot};
 use crate::engine::waiting::WAITING_MAX;
-use crate::engine::{Event, PullReport, Setup, SlotEvent, State, step};
-use crate::model::alert::{Aspect, Change, Phase};
+use crate::engine::{Event, PullReport, Setup, SlotEvent, State, is_held, step};
+use crate::model::alert::{AlertKey, Aspect, Change, Phase, Subject};
 use crate::model::commit::StoredState;
 use crate::model::grain::Grain;
 use crate::model::ids::{KpiId, Labels, SeriesKey};
@@ -173,4 +173,17 @@ fn what_waits_is_bounded_and_counted() {
     // All that waited is stepped in order once the other has come.
     let at = (2 + WAITING_MAX as i64 + 2, 2);
     assert_eq!(arrives(&mut state, &setup, "stock", at, 9.0).0, WAITING_MAX as u64);
+}
+
+#[test]
+fn nothing_is_told_while_the_other_kpi_is_stepped_through_its_past() {
+    let setup = setup("daily 08:00", Grain::Day);
+    let key = |kpi: &str| {
+        let series = SeriesKey { kpi: kpi.into(), labels: Labels::total() };
+        let subject = Subject::Rule { rule: "r".into(), series, objective: None };
+        AlertKey { subject, period: None, aspect: Aspect::Breach }
+    };
+    let amid = |kpi: &str| BTreeSet::from([KpiId::from(kpi)]);
+    assert!(is_held(&amid("orders"), &setup, &key("orders")) && is_held(&amid("stock"), &setup, &key("orders")));
+    assert!(!is_held(&amid("others"), &setup, &key("orders")) && !is_held(&BTreeSet::new(), &setup, &key("orders")));
 }

@@ -28,6 +28,8 @@ pub struct Desk<'a> {
     pub silences: &'a [Silence],
     /// True when another alert already tells of the cause.
     pub inhibited: &'a dyn Fn(&Alert) -> bool,
+    /// True while an alert's past is being stepped: what it is now, it may not be in the end.
+    pub held: &'a dyn Fn(&AlertKey) -> bool,
     pub now: Timestamp,
 }
 
@@ -96,12 +98,21 @@ pub fn uncover(groups: &mut Groups, desk: &Desk<'_>, hid: &dyn Fn(&Alert) -> boo
 /// Every round moves the timer it served past its instant, so that the rounds end.
 pub fn flush(groups: &mut Groups, desk: &Desk<'_>, numbered: &mut u64, commit: &mut NotifyCommit) {
     for key in groups.due(desk.now) {
+        // Its timers stay due: they are gone through, as of their own instants, once it is let go.
+        if groups.get(&key).is_some_and(|group| is_held(group, desk)) {
+            continue;
+        }
         while let Some(group) = groups.get(&key).cloned() {
             let next = [group.next_flush, group.next_remind].into_iter().flatten().min();
             let Some(due) = next.filter(|at| *at <= desk.now) else { break };
             flush_group(groups, desk, (group, due), numbered, commit);
         }
     }
+}
+
+/// Whether a group holds an alert of which nothing is told for now.
+fn is_held(group: &Group, desk: &Desk<'_>) -> bool {
+    group.members.iter().chain(group.told.keys()).any(|key| (desk.held)(key))
 }
 
 fn open(key: &GroupKey, now: Timestamp) -> Group {
@@ -206,7 +217,8 @@ fn hidden_until(desk: &Desk<'_>, alert: &Alert, due: Timestamp) -> Option<Timest
 
 /// Alerts that reminders due now would tell of.
 pub fn reminded(groups: &Groups, desk: &Desk<'_>) -> Vec<AlertKey> {
-    let due = groups.iter().filter_map(|group| Some((group, group.next_remind.filter(|at| *at <= desk.now)?)));
+    let free = groups.iter().filter(|group| !is_held(group, desk));
+    let due = free.filter_map(|group| Some((group, group.next_remind.filter(|at| *at <= desk.now)?)));
     due.flat_map(|(group, at)| reminders(desk, group, at)).map(|(key, _)| key).collect()
 }
 

@@ -138,6 +138,7 @@ impl Post {
             alert: &|key| alerts.get(key),
             silences: &self.silences,
             inhibited: &|alert| hidden.contains(&alert.key),
+            held: &|_| false,
             now: at(self.minute),
         };
         consider(&mut self.groups, &desk, changed, &mut commit);

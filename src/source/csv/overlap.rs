@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use csv::StringRecord;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +70,8 @@ impl Overlap {
 pub(super) struct Winners {
     overlap: Option<Overlap>,
     date_format: Option<String>,
+    /// Of the KPI, for times that are instants.
+    zone: Option<TimeZone>,
     /// The file that counts, and of keys the line.
     last: HashMap<String, (usize, u64)>,
 }
@@ -82,9 +85,13 @@ pub(super) struct KeyPlaces {
 
 impl Winners {
     /// Looks through all files once; nothing is to be done where exports don't overlap.
-    pub(super) fn of(source: &CsvSource, files: &[(String, Vec<u8>)], until: Instant) -> Result<Winners, SourceError> {
+    pub(super) fn of(
+        source: &CsvSource,
+        files: &[(String, Vec<u8>)],
+        (zone, until): (&TimeZone, Instant),
+    ) -> Result<Winners, SourceError> {
         let (overlap, date_format) = (source.config.overlap.clone(), source.config.date_format.clone());
-        let mut winners = Winners { overlap, date_format, last: HashMap::new() };
+        let mut winners = Winners { overlap, date_format, zone: Some(zone.clone()), last: HashMap::new() };
         if winners.overlap.is_none() {
             return Ok(winners);
         }
@@ -109,11 +116,15 @@ impl Winners {
     pub(super) fn file(&self, file: usize, name: &str, header: &StringRecord) -> Result<KeyPlaces, SourceError> {
         let wanted = self.overlap.as_ref().map(Overlap::columns).unwrap_or_default();
         let place = |column: &str| {
-            header.iter().position(|known| known.trim() == column.trim()).ok_or_else(|| {
-                let near = did_you_mean(column, header.iter());
-                let has = listed(header.iter());
-                SourceError::config(format!("{name} has no column `{column}`{near}, which overlap names; it has {has}"))
-            })
+            header.iter().position(|known| known.trim().to_lowercase() == column.trim().to_lowercase()).ok_or_else(
+                || {
+                    let near = did_you_mean(column, header.iter());
+                    let has = listed(header.iter());
+                    SourceError::config(format!(
+                        "{name} has no column `{column}`{near}, which overlap names; it has {has}"
+                    ))
+                },
+            )
         };
         Ok(KeyPlaces { file, columns: wanted.into_iter().map(place).collect::<Result<_, _>>()? })
     }
@@ -146,8 +157,7 @@ impl Winners {
                 let date: Date = match read? {
                     ReadingTime::Date(date) => date,
                     ReadingTime::Local(local) => local.date(),
-                    // The zone of the KPI is not known here; exports are cut by civil days.
-                    ReadingTime::Instant(at) => jiff::tz::TimeZone::UTC.to_datetime(at).date(),
+                    ReadingTime::Instant(at) => self.zone.as_ref().unwrap_or(&TimeZone::UTC).to_datetime(at).date(),
                 };
                 Some(match period.each {
                     Period::Day => date.to_string(),

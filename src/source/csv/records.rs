@@ -18,7 +18,11 @@ pub(super) struct Records<'a> {
     /// The names of the columns.
     pub(super) header: StringRecord,
     record: StringRecord,
+    /// Of the file itself, before any spreading.
+    width: usize,
     line: u64,
+    /// Lines begun before that byte of the body.
+    counted: (usize, u64),
     /// Where periods stand side by side: how a row is spread, and the rows of the last one that are still to come, the
     /// next one last.
     spread: Option<(Spread, Vec<StringRecord>)>,
@@ -43,13 +47,25 @@ impl<'a> Records<'a> {
                 format!("{name} is empty, not even the columns' names are there; check the export"),
             ));
         }
-        let lines_cut = lines_cut as u64;
+        let (lines_cut, width) = (lines_cut as u64, header.len());
         let spread = source.config.wide.as_ref().map(|wide| wide.spread(source, name, &header)).transpose()?;
         let (spread, header) = match spread {
             Some((spread, names)) => (Some((spread, Vec::new())), names),
             None => (None, header),
         };
-        Ok(Records { name, body, reader, delimiter, lines_cut, header, record: StringRecord::new(), line: 0, spread })
+        Ok(Records {
+            name,
+            body,
+            reader,
+            delimiter,
+            lines_cut,
+            header,
+            record: StringRecord::new(),
+            width,
+            line: 0,
+            counted: (0, 1),
+            spread,
+        })
     }
 
     /// The next row and its line in the file.
@@ -75,15 +91,47 @@ impl<'a> Records<'a> {
         if !self.reader.read_record(&mut self.record).map_err(|error| unreadable(self.name, &error))? {
             return Ok(None);
         }
-        let line = self.record.position().map_or(0, csv::Position::line) + self.lines_cut;
+        let line = self.line_of_record();
+        let name = self.name;
+        let is_last = self.reader.position().byte() as usize >= self.body.len();
+        if is_last && self.record.len() < self.width && !self.body.ends_with(b"\n") {
+            return Err(SourceError::new(
+                ErrorClass::Transient,
+                format!("{name}:{line}: the file ends within a row; it is tried again, else export it again"),
+            ));
+        }
+        if self.spread.is_some() && self.is_overlong() {
+            return Err(self.overlong(line));
+        }
         if let Some(start) = self.record.position()
             && is_unclosed(self.body, self.delimiter, start, self.reader.position())
         {
-            let name = self.name;
             let cause = format!("{name}:{line}: a quote is opened and never closed, so the rest of the file is lost");
             return Err(SourceError::new(ErrorClass::Unexpected, format!("{cause}; export it again")));
         }
         Ok(Some(line))
+    }
+
+    /// The reader's own count goes wrong where lines end in CR LF.
+    fn line_of_record(&mut self) -> u64 {
+        let start = self.record.position().map_or(0, |at| at.byte() as usize);
+        let blank = self.body[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let (from, lines) = self.counted;
+        let lines = lines + self.body[from..start + blank].split(|byte| *byte == b'\n').skip(1).count() as u64;
+        self.counted = (start + blank, lines);
+        lines + self.lines_cut
+    }
+
+    /// Whether the row just read has more cells than there are columns: a delimiter inside a number moves all that
+    /// follows.
+    pub(super) fn is_overlong(&self) -> bool {
+        self.record.iter().skip(self.width).any(|cell| !cell.is_empty())
+    }
+
+    pub(super) fn overlong(&self, line: u64) -> SourceError {
+        let cause = format!("a row of {} fields, where the header has {}", self.record.len(), self.width);
+        let remedy = "put numbers that hold the delimiter into quotes, or export with another delimiter";
+        SourceError::new(ErrorClass::Unexpected, format!("{}:{line}: {cause}; {remedy}", self.name))
     }
 }
 

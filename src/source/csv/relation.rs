@@ -13,6 +13,7 @@ use crate::net::ErrorClass;
 use crate::source::cell::number::{Cell, Column, Decided, Mark, read};
 use crate::source::cell::time;
 use crate::source::error::SourceError;
+use crate::source::rows::cut;
 use crate::source::sql::{Relation, SqlValue};
 
 /// The name of the table.
@@ -21,13 +22,18 @@ pub(super) const TABLE: &str = "data";
 const FILE: &str = "_file";
 const LINE: &str = "_line";
 const COLUMNS_MAX: usize = 500;
+/// Cells of one table; each takes some 60 bytes while it is asked.
+const CELLS_MAX: usize = 10_000_000;
+/// The share of cells, as a fraction, from which a column is one of numbers or times: a footer or a stray word is no
+/// reason to take all others for text.
+const MOST: (usize, usize) = (3, 4);
 /// Rows between two looks at the clock.
 const ROWS_PER_LOOK: usize = 4096;
 
 /// Reads all files into one table. Columns that a file lacks are NULL there.
 pub(super) fn load(source: &CsvSource, kpi: &Kpi, until: Instant) -> Result<Relation, SourceError> {
     let files = source.files.read(until)?;
-    let winners = Winners::of(source, &files, until)?;
+    let winners = Winners::of(source, &files, (&kpi.zone, until))?;
     let mut columns: Vec<Typed> = Vec::new();
     let mut rows: Vec<(usize, u64)> = Vec::new();
     let mut delimiter = b',';
@@ -42,6 +48,12 @@ pub(super) fn load(source: &CsvSource, kpi: &Kpi, until: Instant) -> Result<Rela
             if !counts {
                 continue;
             }
+            for (at, place) in places.iter().enumerate() {
+                columns[*place].push(record.get(at).unwrap_or_default(), rows.len());
+            }
+            if records.is_overlong() {
+                return Err(records.overlong(line));
+            }
             rows.push((file, line));
             if rows.len().is_multiple_of(ROWS_PER_LOOK) {
                 check_deadline(until, &source.files.pattern)?;
@@ -53,19 +65,24 @@ pub(super) fn load(source: &CsvSource, kpi: &Kpi, until: Instant) -> Result<Rela
                 );
                 return Err(SourceError::new(ErrorClass::TooLarge, message));
             }
-            for (at, place) in places.iter().enumerate() {
-                columns[*place].see(record.get(at).unwrap_or_default(), source, rows.len());
-            }
-            for column in &mut columns {
-                column.cells.resize(rows.len(), String::new());
+            if rows.len() * columns.len() > CELLS_MAX {
+                let message = format!(
+                    "{} holds more than {CELLS_MAX} cells, too many to be asked in SQL; move old files away, or name columns: {{time: ..., value: ...}}",
+                    source.files.pattern
+                );
+                return Err(SourceError::new(ErrorClass::TooLarge, message));
             }
         }
     }
-    let mut relation = Relation { table: TABLE, columns: Vec::new(), rows: Vec::new(), warnings: Vec::new() };
+    let mut relation =
+        Relation { table: TABLE, columns: Vec::new(), rows: Vec::new(), warnings: Vec::new(), complete: true };
     let mut typed: Vec<std::vec::IntoIter<SqlValue>> = Vec::new();
-    for column in columns {
+    for mut column in columns {
+        column.cells.resize(rows.len(), String::new());
         relation.columns.push(column.name.clone());
-        typed.push(column.into_values(source, kpi, delimiter, &mut relation.warnings).into_iter());
+        let origin =
+            |row: usize| rows.get(row).map_or_else(String::new, |(file, line)| format!("{}:{line}", files[*file].0));
+        typed.push(column.into_values(source, (kpi, delimiter), &origin, &mut relation).into_iter());
     }
     relation.columns.extend([FILE.to_owned(), LINE.to_owned()]);
     for (file, line) in rows {
@@ -85,7 +102,7 @@ fn places(columns: &mut Vec<Typed>, file: &str, records: &Records<'_>, rows: usi
         // The database takes large and small letters for the same.
         let known = columns.iter().position(|column| column.name.to_lowercase() == name.to_lowercase());
         let place = known.unwrap_or_else(|| {
-            columns.push(Typed { cells: vec![String::new(); rows], ..Typed::new(name.clone()) });
+            columns.push(Typed { name: name.clone(), cells: vec![String::new(); rows] });
             columns.len() - 1
         });
         if places.contains(&place) {
@@ -101,81 +118,109 @@ fn places(columns: &mut Vec<Typed>, file: &str, records: &Records<'_>, rows: usi
     Ok(places)
 }
 
-/// A column, and what its cells have shown of its type.
+/// A column with its cells, one for each row.
 struct Typed {
     name: String,
     cells: Vec<String>,
-    marks: Column,
-    /// Every cell so far may be a number, by one of the two decimal marks; `007` is a name.
-    may_be_number: bool,
-    may_be_time: bool,
+}
+
+/// What the cells of a column are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Type {
+    Number(Mark),
+    Time,
+    Text,
+    /// Written both ways: none of its numbers can be trusted.
+    Doubtful,
 }
 
 impl Typed {
-    fn new(name: String) -> Typed {
-        Typed { name, cells: Vec::new(), marks: Column::default(), may_be_number: true, may_be_time: true }
-    }
-
-    fn see(&mut self, cell: &str, source: &CsvSource, row: usize) {
-        self.cells.resize(row - 1, String::new());
+    fn push(&mut self, cell: &str, row: usize) {
+        self.cells.resize(row, String::new());
         self.cells.push(cell.to_owned());
-        if read(cell, Mark::Point) == Cell::Absent {
-            return;
-        }
-        let is_code = cell.len() > 1 && cell.starts_with('0') && cell.bytes().all(|byte| byte.is_ascii_digit());
-        let is_number = [Mark::Point, Mark::Comma].iter().any(|mark| matches!(read(cell, *mark), Cell::Number { .. }));
-        self.may_be_number &= is_number && !is_code;
-        self.may_be_time &= !is_code && as_time(cell, source).is_some();
-        self.marks.see(cell);
     }
 
-    /// Numbers, else times as ISO text, else text; cells that say nothing are NULL.
-    fn into_values(self, source: &CsvSource, kpi: &Kpi, delimiter: u8, warnings: &mut Vec<String>) -> Vec<SqlValue> {
-        let mark = if self.may_be_number { self.mark(source, delimiter, warnings) } else { None };
+    /// Numbers, times as ISO text, or text; cells that say nothing are NULL. So are the few of a column of numbers or
+    /// times that are neither, which is told: one word among a thousand figures must not make a text of all of them.
+    fn into_values(
+        self,
+        source: &CsvSource,
+        (kpi, delimiter): (&Kpi, u8),
+        origin: &dyn Fn(usize) -> String,
+        relation: &mut Relation,
+    ) -> Vec<SqlValue> {
         let share = kpi.unit == Unit::Ratio;
-        let value = |cell: &String| match (mark, read(cell, mark.unwrap_or(Mark::Point))) {
-            (Some(_), Cell::Number { value, percent: true }) if share => SqlValue::Real(value / 100.0),
-            (Some(_), Cell::Number { value, .. }) => number(value),
-            (_, Cell::Absent) => SqlValue::Null,
-            _ if mark.is_none() && !self.may_be_number && self.may_be_time => {
-                as_time(cell, source).map_or(SqlValue::Null, SqlValue::Text)
+        let kind = self.kind(source, delimiter, &mut relation.warnings);
+        let mut strays: Option<(usize, usize)> = None;
+        let mut values = Vec::with_capacity(self.cells.len());
+        for (row, cell) in self.cells.iter().enumerate() {
+            let value = match kind {
+                Type::Text if cell.is_empty() => Some(SqlValue::Null),
+                Type::Text => Some(SqlValue::Text(cell.clone())),
+                Type::Doubtful => Some(SqlValue::Null),
+                Type::Number(mark) => match read(cell, mark) {
+                    Cell::Number { value, percent } => {
+                        Some(SqlValue::Real(if percent && share { value / 100.0 } else { value }))
+                    }
+                    Cell::Absent => Some(SqlValue::Null),
+                    Cell::Unreadable => None,
+                },
+                Type::Time if read(cell, Mark::Point) == Cell::Absent => Some(SqlValue::Null),
+                Type::Time => as_time(cell, source).map(SqlValue::Text),
+            };
+            if value.is_none() {
+                strays = Some(strays.map_or((row, 1), |(first, count)| (first, count + 1)));
             }
-            _ => SqlValue::Text(cell.clone()),
-        };
-        self.cells.iter().map(value).collect()
+            values.push(value.unwrap_or(SqlValue::Null));
+        }
+        relation.complete &= strays.is_none() && kind != Type::Doubtful;
+        if let Some((first, count)) = strays {
+            let what = if kind == Type::Time { "times" } else { "numbers" };
+            let (name, at, sample) = (&self.name, origin(first), cut(&self.cells[first]));
+            relation.warnings.push(format!(
+                "column `{name}` holds {what}, and {count} cells that are none, such as {at}: `{sample}`; they count as absent: correct them"
+            ));
+        }
+        values
     }
 
-    /// The decimal mark of a column of numbers; none when it is written both ways, which makes it text.
-    fn mark(&self, source: &CsvSource, delimiter: u8, warnings: &mut Vec<String>) -> Option<Mark> {
+    fn kind(&self, source: &CsvSource, delimiter: u8, warnings: &mut Vec<String>) -> Type {
+        let (mut said, mut numbers, mut times, mut marks) = (0, 0, 0, Column::default());
+        for cell in self.cells.iter().filter(|cell| read(cell, Mark::Point) != Cell::Absent) {
+            said += 1;
+            // A code that begins with zero is a name.
+            if cell.len() > 1 && cell.starts_with('0') && cell.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Type::Text;
+            }
+            let is_number =
+                [Mark::Point, Mark::Comma].iter().any(|mark| matches!(read(cell, *mark), Cell::Number { .. }));
+            numbers += usize::from(is_number);
+            times += usize::from(!is_number && as_time(cell, source).is_some());
+            marks.see(cell);
+        }
+        let most = |count: usize| said > 0 && count * MOST.1 >= said * MOST.0;
+        if !most(numbers) {
+            return if most(times) { Type::Time } else { Type::Text };
+        }
         let (name, files) = (&self.name, &source.files.pattern);
-        match (source.config.decimal, self.marks.clone().decide()) {
-            (Decimal::Comma, _) => Some(Mark::Comma),
-            (Decimal::Point, _) => Some(Mark::Point),
-            (Decimal::Auto, Decided::Sure(mark)) => Some(mark),
+        match (source.config.decimal, marks.decide()) {
+            (Decimal::Comma, _) => Type::Number(Mark::Comma),
+            (Decimal::Point, _) => Type::Number(Mark::Point),
+            (Decimal::Auto, Decided::Sure(mark)) => Type::Number(mark),
             (Decimal::Auto, Decided::Mixed { comma, point }) => {
                 warnings.push(format!(
-                    "column `{name}` of {files} is written both ways, `{comma}` and `{point}`, and was taken as text; say decimal: comma or decimal: point"
+                    "column `{name}` of {files} is written both ways, `{comma}` and `{point}`, and counts as absent; say decimal: comma or decimal: point"
                 ));
-                None
+                Type::Doubtful
             }
             (Decimal::Auto, Decided::Open { sample }) => {
                 let (mark, word) = if delimiter == b';' { (Mark::Comma, "comma") } else { (Mark::Point, "point") };
                 warnings.push(format!(
                     "column `{name}` of {files}: numbers such as `{sample}` can be read two ways, the {word} was taken as decimal; say decimal: comma or decimal: point"
                 ));
-                Some(mark)
+                Type::Number(mark)
             }
         }
-    }
-}
-
-/// Whole numbers stay whole, so that they read well as labels.
-fn number(value: f64) -> SqlValue {
-    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.abs() < EXACT_MAX {
-        SqlValue::Integer(value as i64)
-    } else {
-        SqlValue::Real(value)
     }
 }
 

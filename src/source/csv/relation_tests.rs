@@ -92,8 +92,43 @@ fn what_columns_hold_decides_their_type() {
     let open = of("d,x\n2026-05-02,\"1,234\"\n", None);
     assert_eq!((value(&open), open.warnings.len()), (ReadingValue::Number(1234.0), 1));
     let mixed = of("d;x\n2026-05-02;1,5\n2026-05-03;1.5\n", None);
-    assert_eq!(value(&mixed), ReadingValue::Unreadable("1,5".to_owned()));
+    assert_eq!((value(&mixed), mixed.complete), (ReadingValue::Absent, false));
     assert!(mixed.warnings[0].contains("written both ways"), "{:?}", mixed.warnings);
+    // Whole numbers divide as numbers do.
+    let mut kpi = sql("SELECT d AS bucket, sum(x) / sum(n) AS value FROM data", &[]);
+    kpi.unit = Unit::None;
+    let found = pull(kpi, &[("a.csv", "d;x;n\n2026-05-02;10;4\n")], |_| {}).unwrap();
+    assert_eq!(value(&found), ReadingValue::Number(2.5));
+}
+
+#[test]
+fn one_stray_cell_makes_no_text_of_a_column() {
+    let text =
+        "Date;CA\n02/05/2026;1 234,50\n02/05/2026;2 000,00\n03/05/2026;à voir\n04/05/2026;300,00\nTotal;3 534,50\n";
+    let query = "SELECT Date AS bucket, sum(CA) AS value FROM data WHERE Date >= :from GROUP BY 1";
+    let found = pull(sql(query, &[]), &[("mai.csv", text)], |_| {}).unwrap();
+    let values: Vec<&ReadingValue> = found.readings.iter().map(|reading| &reading.value).collect();
+    assert_eq!(values, [&ReadingValue::Number(3234.5), &ReadingValue::Absent, &ReadingValue::Number(300.0)]);
+    assert!(!found.complete, "{found:?}");
+    let told = found.warnings.join("\n");
+    assert!(told.contains("mai.csv:4: `à voir`") && told.contains("mai.csv:6: `Total`"), "{told}");
+}
+
+#[test]
+fn rows_that_do_not_fit_are_refused() {
+    let query = sql("SELECT date AS bucket, sum(total) AS value FROM data GROUP BY 1", &[]);
+    let long =
+        pull(query.clone(), &[("a.csv", "date,total,channel\r\n2026-05-02,1,web\r\n2026-05-02,1,5,web\r\n")], |_| {});
+    let long = long.unwrap_err();
+    assert!(long.message.contains("a.csv:3: a row of 4 fields, where the header has 3"), "{long}");
+    let torn = pull(query.clone(), &[("a.csv", "date;total;note\n2026-05-02;200,00;b\n2026-05-03;20")], |_| {});
+    let torn = torn.unwrap_err();
+    assert!(
+        torn.class == ErrorClass::Transient && torn.message.contains("a.csv:3: the file ends within a row"),
+        "{torn}"
+    );
+    let whole = pull(query, &[("a.csv", "date;total;note\n2026-05-02;200,00;b\n2026-05-03;20\n")], |_| {}).unwrap();
+    assert_eq!(shown(&whole), ["2 =200", "3 =20"]);
 }
 
 #[test]
@@ -103,6 +138,11 @@ fn wrong_statements_are_told() {
         assert!(error.class == class && error.message.contains(part), "{query}: {error:?} lacks {part}");
     };
     refused("SELECT totla AS value FROM data", ErrorClass::Config, "no such column: totla");
+    refused(
+        "SELECT \"Totla TTC\" AS value FROM data",
+        ErrorClass::Config,
+        "no column `Totla TTC` (did you mean `Total TTC`?)",
+    );
     refused("DELETE FROM data", ErrorClass::Config, "only reading is allowed");
     refused("SELECT 1 AS value FROM orders", ErrorClass::Config, "no such table: orders");
     refused("SELECT date AS bucket, 1 AS value, statut FROM data", ErrorClass::Config, "`Statut` is no dimension");

@@ -28,7 +28,7 @@ const ROWS_PER_LOOK: usize = 4096;
 pub(super) fn pull(source: &CsvSource, request: &PullRequest, until: Instant) -> Result<Pull, SourceError> {
     let query = columns(&request.kpi).map_err(SourceError::config)?;
     let files = source.files.read(until)?;
-    let winners = Winners::of(source, &files, until)?;
+    let winners = Winners::of(source, &files, (&request.kpi.zone, until))?;
     let mut reading = Reading::new(source, request, query, (winners, until));
     for (file, (name, bytes)) in files.iter().enumerate() {
         reading.read_file(file, name, &source.text(name, bytes)?)?;

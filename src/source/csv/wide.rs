@@ -38,7 +38,7 @@ impl Wide {
         header: &StringRecord,
     ) -> Result<(Spread, StringRecord), SourceError> {
         let place = |name: &String| {
-            header.iter().position(|known| known.trim().eq_ignore_ascii_case(name.trim())).ok_or_else(|| {
+            header.iter().position(|known| known.trim().to_lowercase() == name.trim().to_lowercase()).ok_or_else(|| {
                 let near = did_you_mean(name, header.iter());
                 let has = listed(header.iter());
                 SourceError::config(format!("{file} has no column `{name}`{near}, which wide keeps; it has {has}"))

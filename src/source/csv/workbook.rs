@@ -1,8 +1,8 @@
-//! Spreadsheets (`xlsx`, `xlsm`, `xlsb`, `xls`, `ods`): one sheet becomes the text of a table, and is read as such.
+//! Spreadsheets (`xlsx`, `xlsm`): one sheet becomes the text of a table, and is read as such.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read, Seek};
 
-use calamine::{Data, DataType, Range, Reader, open_workbook_auto_from_rs};
+use calamine::{DataRef, DataType, Reader, Xlsx, XlsxCellReader, XlsxError, open_workbook_from_rs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zip::ZipArchive;
@@ -18,10 +18,11 @@ use crate::source::suggest::{did_you_mean, listed};
 /// Between the cells of the text that a sheet becomes.
 const DELIMITER: u8 = b';';
 /// Bytes of a workbook once unpacked; more is no export but an attack, or a mistake.
-const UNPACKED_MAX: u64 = 1024 * 1024 * 1024;
-const CELLS_MAX: u64 = 50_000_000;
+const UNPACKED_MAX: u64 = 512 * 1024 * 1024;
+/// Bytes of the text that a sheet becomes; a cell far out fills rows and columns on the way to it.
+const TEXT_MAX: usize = 256 * 1024 * 1024;
 
-/// Spreadsheets on disk: `xlsx`, `xlsm`, `xlsb`, `xls` or `ods`.
+/// Spreadsheets on disk: `xlsx` or `xlsm`.
 ///
 /// A KPI reads columns or asks in SQL of the table `data`, as of a csv source. Numbers and dates are taken as the cells
 /// hold them, whatever their format shows; a formula counts with the result that was saved.
@@ -97,12 +98,13 @@ impl Sheet {
         };
         if let Ok(mut archive) = ZipArchive::new(Cursor::new(bytes)) {
             let sizes = (0..archive.len()).map(|at| archive.by_index_raw(at).map_or(0, |part| part.size()));
-            if sizes.sum::<u64>() > UNPACKED_MAX {
+            if sizes.fold(0, u64::saturating_add) > UNPACKED_MAX {
                 let cause = format!("it unpacks to more than {UNPACKED_MAX} bytes; split it");
                 return Err(refused(ErrorClass::TooLarge, cause));
             }
         }
-        let mut workbook = open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(|error| damaged(&error))?;
+        let opened: Result<Xlsx<_>, XlsxError> = open_workbook_from_rs(Cursor::new(bytes));
+        let mut workbook = opened.map_err(|error| damaged(&error))?;
         let names = workbook.sheet_names();
         let name = match &self.name {
             None => names.first().cloned().ok_or_else(|| damaged(&"it has no sheet"))?,
@@ -113,34 +115,54 @@ impl Sheet {
                 return Err(refused(ErrorClass::Config, format!("no sheet `{name}`{near}; it has {has}")));
             }
         };
-        let range = workbook.worksheet_range(&name).map_err(|error| damaged(&error))?;
-        let end = range.end().unwrap_or_default();
-        if (u64::from(end.0) + 1) * (u64::from(end.1) + 1) > CELLS_MAX {
-            let cause = format!("sheet `{name}` spans more than {CELLS_MAX} cells; delete what lies far out");
-            return Err(refused(ErrorClass::TooLarge, cause));
+        let mut cells = workbook.worksheet_cells_reader(&name).map_err(|error| damaged(&error))?;
+        match write(&mut cells).map_err(|error| damaged(&error))? {
+            Some(text) => Ok(text),
+            None => {
+                let cause =
+                    format!("sheet `{name}` makes more than {TEXT_MAX} bytes of text; delete what lies far out");
+                Err(refused(ErrorClass::TooLarge, cause))
+            }
         }
-        write(&range).map_err(|error| damaged(&error))
     }
 }
 
-/// Rows count from the sheet's first, whether or not something stands there.
-fn write(range: &Range<Data>) -> Result<String, csv::Error> {
-    let mut writer = csv::WriterBuilder::new().delimiter(DELIMITER).flexible(true).from_writer(Vec::new());
-    if let Some((last_row, last_column)) = range.end() {
-        for row in 0..=last_row {
-            writer.write_record(
-                (0..=last_column).map(|column| range.get_value((row, column)).map(text_of).unwrap_or_default()),
-            )?;
+/// Cell by cell, so that one that lies far out costs no memory. Rows count from the sheet's first, whether or not
+/// something stands there. None: it is too much.
+fn write<R: Read + Seek>(cells: &mut XlsxCellReader<'_, R>) -> anyhow::Result<Option<String>> {
+    let mut text = Vec::new();
+    let (mut row, mut at) = (Vec::<String>::new(), 0);
+    let mut put = |row: &[String]| -> anyhow::Result<bool> {
+        let mut line = csv::WriterBuilder::new().delimiter(DELIMITER).from_writer(Vec::new());
+        line.write_record(row)?;
+        text.extend(line.into_inner()?);
+        Ok(text.len() <= TEXT_MAX)
+    };
+    while let Some(cell) = cells.next_cell()? {
+        let (wanted, column) = cell.get_position();
+        anyhow::ensure!(wanted >= at, "its rows are out of order");
+        while at < wanted {
+            if !put(&row)? {
+                return Ok(None);
+            }
+            row.clear();
+            at += 1;
         }
+        if row.len() <= column as usize {
+            row.resize(column as usize + 1, String::new());
+        }
+        row[column as usize] = text_of(cell.get_value());
     }
-    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    if !put(&row)? {
+        return Ok(None);
+    }
+    Ok(Some(String::from_utf8(text)?))
 }
 
 /// A cell as a table of text would have it.
-fn text_of(cell: &Data) -> String {
+fn text_of(cell: &DataRef<'_>) -> String {
     match cell {
-        Data::DateTime(at) if at.is_datetime() => {
+        DataRef::DateTime(at) if at.is_datetime() => {
             let (year, month, day, hour, minute, second, millisecond) = at.to_ymd_hms_milli();
             let rounded = second + u8::from(millisecond >= 500);
             if (hour, minute, rounded) == (0, 0, 0) {
@@ -149,8 +171,8 @@ fn text_of(cell: &Data) -> String {
                 format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{:02}", rounded.min(59))
             }
         }
-        Data::Bool(truth) => u8::from(*truth).to_string(),
-        Data::Error(_) => "#error".to_owned(),
+        DataRef::Bool(truth) => u8::from(*truth).to_string(),
+        DataRef::Error(_) => "#error".to_owned(),
         // A line within a cell would move the lines that messages name.
         other => other.as_string().unwrap_or_default().replace(['\n', '\r'], " "),
     }

@@ -93,6 +93,25 @@ fn a_sheet_can_be_asked_in_sql() {
 }
 
 #[test]
+fn a_cell_far_out_is_refused_or_costs_nothing() {
+    let far = |row: u32, column: u16| {
+        let mut book = Workbook::new();
+        let sheet = book.add_worksheet();
+        for (at, name) in ["date", "magasin", "total"].into_iter().enumerate() {
+            sheet.write_string(0, at as u16, name).unwrap();
+        }
+        sheet.write_string(1, 0, "2026-05-02").unwrap();
+        sheet.write_number(1, 2, 5).unwrap();
+        sheet.write_string(row, column, "x").unwrap();
+        book.save_to_buffer().unwrap()
+    };
+    let found = pull(columns(), &far(500_000, 1), None, 0).unwrap();
+    assert_eq!(found.readings.len(), 1);
+    let found = pull(columns(), &far(900, 16_383), None, 0).unwrap();
+    assert_eq!(found.readings.len(), 1);
+}
+
+#[test]
 fn what_can_not_be_read_says_why() {
     let refused = |outcome: Result<Pull, SourceError>, class: ErrorClass, part: &str| {
         let error = outcome.unwrap_err();

@@ -25,7 +25,7 @@ use crate::source::request::{BuildContext, Capabilities, PullRequest, QueryForm}
 ///
 /// Columns: `bucket` (or `time`, `date`), then `value`, or `numerator` and `denominator` (and `n`);
 /// every other column is a dimension of the KPI. Without a time column the value holds for the newest
-/// ended bucket. Bound in the statement, in the KPI's zone: `:from`, `:to` (`2026-05-01 00:00:00`),
+/// ended bucket, and `:from` and `:to` are its bounds. Bound in the statement, in the KPI's zone: `:from`, `:to` (`2026-05-01 00:00:00`),
 /// `:from_date`, `:to_date` (`2026-05-01`), `:from_unix`, `:to_unix` (seconds); `to` is exclusive.
 /// NULL says nothing.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -51,7 +51,8 @@ pub struct SqlConfig {
     /// Whom to trust on the encrypted way, and a client certificate. Default: the system's authorities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsConfig>,
-    /// Time zone in which a server's session reckons days. Default: that of the KPI. Example: `UTC`.
+    /// Time zone in which a server's session reckons days. Default: that of the KPI. With another one compare columns that
+    /// hold instants (TIMESTAMP of MySQL) with `:from_unix` and `:to_unix` only. Example: `UTC`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
 }

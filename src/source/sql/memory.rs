@@ -16,6 +16,7 @@ use crate::model::observation::Pull;
 use crate::net::ErrorClass;
 use crate::source::error::SourceError;
 use crate::source::request::PullRequest;
+use crate::source::suggest::{did_you_mean, listed};
 
 const ROWS_MAX: usize = 100_000;
 /// Values bound in one statement; SQLite allows 32,766.
@@ -28,6 +29,8 @@ pub(in crate::source) struct Relation {
     pub(in crate::source) columns: Vec<String>,
     pub(in crate::source) rows: Vec<Vec<SqlValue>>,
     pub(in crate::source) warnings: Vec<String>,
+    /// False when cells had to be left out.
+    pub(in crate::source) complete: bool,
 }
 
 /// The statement of a KPI over such a table.
@@ -48,21 +51,43 @@ impl Relation {
     ) -> Result<Pull, SourceError> {
         let database =
             Sqlite { path: PathBuf::new(), shown: PathBuf::from(object), rows_max: ROWS_MAX, statement_timeout: left };
-        let warnings = self.warnings.clone();
+        self.check_names(object, statement).map_err(SourceError::config)?;
+        let (warnings, complete) = (self.warnings.clone(), self.complete);
         let failed = |error: sqlx::Error| {
             SourceError::new(ErrorClass::Unexpected, format!("{object} can't be held as a table: {error}; report this"))
         };
         let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+        database.limit(&mut connection, clock::monotonic() + left).await?;
         self.fill(&mut connection).await.map_err(failed)?;
         (&mut connection).execute("PRAGMA query_only = 1").await.map_err(failed)?;
-        database.limit(&mut connection, clock::monotonic() + left).await?;
         let outcome = database.ask(&mut connection, statement, request).boxed().await;
         // Closing waits for the thread behind the connection; its own errors say nothing new.
         let _ = connection.close().await;
         let mut pull = outcome?;
         pull.warnings.extend(warnings);
+        pull.complete &= complete;
         Ok(pull)
+    }
+
+    /// SQLite takes a name in double quotes that is no column for a text, so that a misspelled column would be a number.
+    fn check_names(&self, object: &str, statement: &Statement) -> Result<(), String> {
+        let known = |name: &str| {
+            let name = name.to_lowercase();
+            let mut columns = self.columns.iter().map(|column| column.to_lowercase());
+            name == self.table || columns.any(|column| column == name)
+        };
+        let alias = |name: &str| statement.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name));
+        match statement.quoted.iter().find(|name| !known(name) && !alias(name)) {
+            None => Ok(()),
+            Some(name) => {
+                let near = did_you_mean(name, self.columns.iter().map(String::as_str));
+                let has = listed(self.columns.iter().map(String::as_str));
+                Err(format!(
+                    "{object} has no column `{name}`{near}; it has {has}: correct the query (texts stand in '...')"
+                ))
+            }
+        }
     }
 
     async fn fill(self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {

@@ -127,8 +127,8 @@ async fn set_up(
         Some(1298) => server.failed(
             ErrorClass::Config,
             &format!("it knows no time zone {zone}"),
-            "fill its zone tables (mysql_tzinfo_to_sql /usr/share/zoneinfo | mysql mysql), or, where its columns hold \
-             local times or dates, say zone: UTC on the source",
+            "fill its zone tables (mysql_tzinfo_to_sql /usr/share/zoneinfo | mysql mysql); where every column is a DATE or a \
+             DATETIME in local time, zone: UTC on the source does too (a TIMESTAMP would be cut at the wrong hour)",
         ),
         _ => broke(error),
     })?;
@@ -155,28 +155,31 @@ async fn ask(
     let named = |cause: String| SourceError::config(format!("query of KPI `{}`: {cause}", request.kpi.id));
     let zone = server.session_zone(request);
     set_up(server, connection, &zone, left).await?;
-    let session_zone = TimeZone::get(&zone).unwrap_or(TimeZone::UTC);
+    let session_zone = TimeZone::get(&zone).map_err(|_| named(format!("no time zone `{zone}` is known")))?;
+    let fine = !request.kpi.grain.is_civil();
     let sql = AssertSqlSafe(statement.sql.clone()).into_sql_str();
     let prepared = (&mut *connection).prepare(sql).await.map_err(broke)?;
     let names: Vec<String> = prepared.columns().iter().map(|column| column.name().to_owned()).collect();
     let columns = Columns::find(&names, &request.kpi).map_err(named)?;
     let mut query = prepared.query();
+    let (from, to) = columns.span(request);
     for parameter in &statement.parameters {
-        query = match parameter.value(request.from, request.to, &request.kpi.zone) {
+        query = match parameter.value(from, to, &request.kpi.zone) {
             Bound::Text(text) => query.bind(text),
             Bound::Integer(number) => query.bind(number),
         };
     }
     let rows = query.fetch(connection).map_err(|error| failed(server, &error));
-    let values = |row: &MySqlRow| values(row, &names, &session_zone).map_err(named);
+    let values = |row: &MySqlRow| values(row, &names, (&session_zone, fine)).map_err(named);
     read_rows(server.limits, request, columns, rows, values).await
 }
 
-fn values(row: &MySqlRow, names: &[String], zone: &TimeZone) -> Result<Vec<SqlValue>, String> {
+fn values(row: &MySqlRow, names: &[String], zone: (&TimeZone, bool)) -> Result<Vec<SqlValue>, String> {
     (0..row.len()).map(|at| value(row, at, zone).map_err(|cause| format!("column `{}` {cause}", names[at]))).collect()
 }
 
-fn value(row: &MySqlRow, at: usize, zone: &TimeZone) -> Result<SqlValue, String> {
+/// `zone` is that of the session, with whether buckets are shorter than days.
+fn value(row: &MySqlRow, at: usize, zone: (&TimeZone, bool)) -> Result<SqlValue, String> {
     let raw = row.try_get_raw(at).map_err(|error| error.to_string())?;
     if raw.is_null() {
         return Ok(SqlValue::Null);
@@ -200,11 +203,19 @@ fn value(row: &MySqlRow, at: usize, zone: &TimeZone) -> Result<SqlValue, String>
             .try_get_unchecked::<NaiveDateTime, _>(at)
             .map_or_else(|_| SqlValue::Text("0000-00-00".to_owned()), |time| SqlValue::Text(time.to_string())),
         // An instant, told in the session's zone.
-        "TIMESTAMP" => row
-            .try_get_unchecked::<NaiveDateTime, _>(at)
-            .ok()
-            .and_then(|time| instant_of(time, zone))
-            .map_or_else(|| SqlValue::Text("0000-00-00".to_owned()), SqlValue::Text),
+        "TIMESTAMP" => match row.try_get_unchecked::<NaiveDateTime, _>(at).ok().and_then(civil_of) {
+            None => SqlValue::Text("0000-00-00".to_owned()),
+            Some(local) => {
+                let (zone, fine) = zone;
+                let found = zone.to_ambiguous_timestamp(local);
+                if fine && found.is_ambiguous() {
+                    return Err(format!(
+                        "holds {local}, a local time that comes twice when the clocks go back; select UNIX_TIMESTAMP of it"
+                    ));
+                }
+                found.compatible().map_or(SqlValue::Null, |at| SqlValue::Text(at.to_string()))
+            }
+        },
         "CHAR" | "VARCHAR" | "TINYTEXT" | "TEXT" | "MEDIUMTEXT" | "LONGTEXT" | "ENUM" | "SET" | "JSON" => {
             SqlValue::Text(row.try_get_unchecked(at).map_err(read)?)
         }
@@ -218,18 +229,11 @@ fn value(row: &MySqlRow, at: usize, zone: &TimeZone) -> Result<SqlValue, String>
     })
 }
 
-fn instant_of(time: NaiveDateTime, zone: &TimeZone) -> Option<String> {
+fn civil_of(time: NaiveDateTime) -> Option<DateTime> {
     let small = |number: u32| i8::try_from(number).ok();
-    let civil = DateTime::new(
-        i16::try_from(time.year()).ok()?,
-        small(time.month())?,
-        small(time.day())?,
-        small(time.hour())?,
-        small(time.minute())?,
-        small(time.second())?,
-        0,
-    );
-    Some(zone.to_timestamp(civil.ok()?).ok()?.to_string())
+    let (month, day) = (small(time.month())?, small(time.day())?);
+    let (hour, minute, second) = (small(time.hour())?, small(time.minute())?, small(time.second())?);
+    DateTime::new(i16::try_from(time.year()).ok()?, month, day, hour, minute, second, 0).ok()
 }
 
 fn number(error: &sqlx::Error) -> Option<u16> {

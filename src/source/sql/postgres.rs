@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow, PgSslMode, Postgres};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow, PgSslMode, PgTypeKind, Postgres};
 use sqlx::query::Query;
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Connection, Either, Executor, Row, SqlSafeStr, Statement as _, TypeInfo,
@@ -134,9 +134,10 @@ async fn ask(
         Some(Either::Right(_)) | None => Vec::new(),
     };
     let mut query = prepared.query();
+    let span = columns.span(request);
     for (place, parameter) in statement.parameters.iter().enumerate() {
         let wanted = types.get(place).map_or("TEXT", String::as_str);
-        query = bind(query, *parameter, wanted, (request.from, request.to), &request.kpi.zone).map_err(named)?;
+        query = bind(query, *parameter, wanted, span, &request.kpi.zone).map_err(named)?;
     }
     let rows = query.fetch(connection).map_err(|error| failed(server, &error));
     let values = |row: &PgRow| values(row, &names).map_err(named);
@@ -152,7 +153,7 @@ fn bind<'q>(
     zone: &TimeZone,
 ) -> Result<Query<'q, Postgres, PgArguments>, String> {
     let instant = parameter.instant(from, to);
-    let local = zone.to_datetime(instant);
+    let local = parameter.local(from, to, zone);
     let seconds = instant.as_second();
     let utc = DateTime::<Utc>::from_timestamp_millis(instant.as_millisecond());
     let date = NaiveDate::from_ymd_opt(
@@ -206,24 +207,30 @@ fn value(row: &PgRow, at: usize) -> Result<SqlValue, String> {
         "FLOAT4" => SqlValue::Real(row.try_get::<f32, _>(at).map_err(read)?.into()),
         "FLOAT8" => SqlValue::Real(row.try_get(at).map_err(read)?),
         // NaN and infinity have no decimal; they are refused as values with their text.
-        "NUMERIC" => row
-            .try_get::<BigDecimal, _>(at)
-            .map_or_else(|_| SqlValue::Text("NaN".to_owned()), |number| SqlValue::Text(number.to_plain_string())),
+        "NUMERIC" => row.try_get::<BigDecimal, _>(at).map_or_else(
+            |_| SqlValue::Text("not a finite number".to_owned()),
+            |number| SqlValue::Text(number.to_plain_string()),
+        ),
         "DATE" => SqlValue::Text(row.try_get::<NaiveDate, _>(at).map_err(read)?.to_string()),
         "TIMESTAMP" => SqlValue::Text(row.try_get::<NaiveDateTime, _>(at).map_err(read)?.to_string()),
         "TIMESTAMPTZ" => {
             let instant: DateTime<Utc> = row.try_get(at).map_err(read)?;
             SqlValue::Text(instant.format("%Y-%m-%dT%H:%M:%S%.fZ").to_string())
         }
-        "BYTEA" => SqlValue::Blob,
         "MONEY" => {
             return Err("is of type money, whose unit hangs on the server's language; cast it: ::numeric".to_owned());
         }
-        _ => match raw.as_bytes().map(<[u8]>::to_vec).map(String::from_utf8) {
-            // Names of enums, and texts of other kinds.
-            Ok(Ok(text)) if !text.contains('\0') => SqlValue::Text(text),
-            _ => return Err(format!("is of type {kind}, which can't be read; cast it: ::text")),
-        },
+        "CHAR" | "BPCHAR" => {
+            let text = row.try_get_unchecked::<String, _>(at).map_err(read)?;
+            SqlValue::Text(text.trim_end().to_owned())
+        }
+        "TEXT" | "VARCHAR" | "NAME" | "CITEXT" | "citext" | "UNKNOWN" | "unknown" | "JSON" => {
+            SqlValue::Text(row.try_get_unchecked(at).map_err(read)?)
+        }
+        _ if matches!(raw.type_info().kind(), PgTypeKind::Enum(_)) => {
+            SqlValue::Text(row.try_get_unchecked(at).map_err(read)?)
+        }
+        _ => return Err(format!("is of type {kind}, which can't be read; cast it: ::text or ::numeric")),
     })
 }
 
@@ -247,6 +254,9 @@ fn failed(server: &Server, error: &sqlx::Error) -> SourceError {
             (ErrorClass::Config, "correct the query; a cast may be missing, such as :from::date")
         }
         other => match &other[..2.min(other.len())] {
+            "28" if server.encryption.is_none() && said.contains("no encryption") => {
+                (ErrorClass::Auth, "the server requires encryption: say `encrypt: true`")
+            }
             "28" => (ErrorClass::Auth, "check user and password of the url, and the server's pg_hba.conf"),
             "22" | "42" => (ErrorClass::Config, "correct the query"),
             "08" | "57" => (ErrorClass::Transient, "the server ends connections; it is tried again"),

@@ -106,7 +106,14 @@ impl Server {
     /// Failures below the database's own protocol.
     pub(super) fn unreachable(&self, error: &sqlx::Error) -> SourceError {
         let said = error.to_string();
+        // Some failures of the handshake come as failures to read.
+        let is_certificate = said.contains("certificate") || said.contains("UnknownIssuer");
         match error {
+            _ if is_certificate => self.failed(
+                ErrorClass::Config,
+                &said,
+                "say tls: {ca: file.pem} for an authority of your own; where the network is trusted, encrypt: false",
+            ),
             sqlx::Error::Tls(_) => self.failed(
                 ErrorClass::Config,
                 &said,

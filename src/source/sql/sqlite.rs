@@ -95,8 +95,9 @@ impl Sqlite {
         let names: Vec<String> = prepared.columns().iter().map(|column| column.name().to_owned()).collect();
         let columns = Columns::find(&names, &request.kpi).map_err(named)?;
         let mut query = prepared.query();
+        let (from, to) = columns.span(request);
         for parameter in &statement.parameters {
-            query = match parameter.value(request.from, request.to, &request.kpi.zone) {
+            query = match parameter.value(from, to, &request.kpi.zone) {
                 Bound::Text(text) => query.bind(text),
                 Bound::Integer(number) => query.bind(number),
             };

@@ -2,8 +2,9 @@
 //!
 //! Strings, quoted names, comments and casts (`::`) are passed over, so that only real parameters count.
 
-use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::source::suggest::{did_you_mean, listed};
 
@@ -69,6 +70,20 @@ impl Parameter {
         }
     }
 
+    /// The local time that it stands for. An end in an hour that comes twice is the end of both: rows that are too
+    /// many are left out by their own time, rows that are not asked for would be missing.
+    pub(super) fn local(self, from: Timestamp, to: Timestamp, zone: &TimeZone) -> DateTime {
+        let at = self.instant(from, to);
+        let local = zone.to_datetime(at);
+        let twice = zone.to_ambiguous_timestamp(local).is_ambiguous();
+        let hour = SignedDuration::from_hours(1);
+        let is_end = matches!(self, Parameter::To | Parameter::ToDate | Parameter::ToUnix);
+        match at.checked_add(hour) {
+            Ok(later) if twice && is_end => zone.to_datetime(later).max(local.saturating_add(hour)),
+            _ => local,
+        }
+    }
+
     /// A day without time.
     pub(super) fn is_date(self) -> bool {
         matches!(self, Parameter::FromDate | Parameter::ToDate)
@@ -78,7 +93,7 @@ impl Parameter {
     pub(super) fn text(self, from: Timestamp, to: Timestamp, zone: &TimeZone) -> String {
         let at = self.instant(from, to);
         match self {
-            Parameter::From | Parameter::To => zone.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            Parameter::From | Parameter::To => self.local(from, to, zone).strftime("%Y-%m-%d %H:%M:%S").to_string(),
             Parameter::FromDate | Parameter::ToDate => zone.to_datetime(at).strftime("%Y-%m-%d").to_string(),
             Parameter::FromUnix | Parameter::ToUnix => at.as_second().to_string(),
         }
@@ -96,15 +111,20 @@ impl Parameter {
 }
 
 /// One read-only statement; the nth of `parameters` stands at the driver's nth place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::source) struct Statement {
     pub(super) sql: String,
     pub(super) parameters: Vec<Parameter>,
+    /// Names in double quotes, but for those that an AS gives.
+    pub(super) quoted: Vec<String>,
+    /// Names that an AS gives.
+    pub(super) aliases: Vec<String>,
 }
 
 impl Statement {
     pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Statement, String> {
-        let mut statement = Statement { sql: String::with_capacity(text.len()), parameters: Vec::new() };
+        let mut statement = Statement { sql: String::with_capacity(text.len()), ..Statement::default() };
+        let mut after_as = false;
         let mut words: Vec<String> = Vec::new();
         let mut ended = false;
         let mut rest = text;
@@ -114,6 +134,16 @@ impl Statement {
             rest = after;
             if ended && !matches!(token, Token::Blank) && piece != ";" {
                 return Err("it holds several statements; keep one SELECT".to_owned());
+            }
+            if !matches!(token, Token::Blank) {
+                let name = piece.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+                match (name, matches!(token, Token::Word)) {
+                    (Some(name), _) if after_as => statement.aliases.push(name.to_owned()),
+                    (Some(name), _) => statement.quoted.push(name.to_owned()),
+                    (None, true) if after_as => statement.aliases.push(piece.to_owned()),
+                    (None, _) => {}
+                }
+                after_as = piece.eq_ignore_ascii_case("as");
             }
             match token {
                 Token::Parameter => statement.bind(&piece[1..], dialect)?,
@@ -205,7 +235,7 @@ fn next_token(rest: &str, dialect: Dialect) -> Result<(Token, usize), String> {
             (Token::Blank, line_length(rest))
         }
         ('#', _) if dialect == Dialect::MySql => (Token::Blank, line_length(rest)),
-        ('/', '*') if dialect == Dialect::MySql && rest[2..].starts_with(['!', 'M']) => {
+        ('/', '*') if dialect == Dialect::MySql && (rest[2..].starts_with('!') || rest[2..].starts_with("M!")) => {
             return Err("a comment that the server runs (/*! ... */) is not allowed; write it as plain SQL".to_owned());
         }
         ('/', '*') if dialect == Dialect::Postgres => {
@@ -302,7 +332,8 @@ mod tests {
     }
 
     fn check(text: &str, sql: &str, parameters: &[Parameter]) {
-        assert_eq!(parse(text), Ok(Statement { sql: sql.to_owned(), parameters: parameters.to_vec() }), "{text}");
+        let found = parse(text).map(|found| (found.sql, found.parameters));
+        assert_eq!(found, Ok((sql.to_owned(), parameters.to_vec())), "{text}");
     }
 
     fn refused(text: &str, part: &str) {
@@ -367,7 +398,7 @@ mod tests {
         check(mysql, r#"SELECT 'it\'s :from', "a\":to", `:to`, :to"#, r#"SELECT 'it\'s :from', "a\":to", `:to`, ?"#, 1);
         check(mysql, "SELECT 1 # :from '\n, :to", "SELECT 1 # :from '\n, ?", 1);
         check(mysql, "SELECT 1--:from\n-- :to\n", "SELECT 1--?\n-- :to\n", 1);
-        check(mysql, "SELECT @@version", "SELECT @@version", 0);
+        check(mysql, "SELECT @@version /*Mois*/", "SELECT @@version /*Mois*/", 0);
         for (dialect, text, part) in [
             (mysql, "SELECT /*! :from */ 1", "a comment that the server runs"),
             (mysql, "SELECT 1 INTO OUTFILE '/tmp/x'", "`INTO OUTFILE` writes"),
@@ -381,6 +412,19 @@ mod tests {
             let error = Statement::parse(text, dialect).unwrap_err();
             assert!(error.contains(part), "{text}: {error} lacks {part}");
         }
+    }
+
+    #[test]
+    fn an_hour_that_comes_twice_ends_after_both() {
+        let zone = TimeZone::get("Europe/Paris").unwrap();
+        // Two o'clock in summer time, and once more in winter time.
+        let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+        let (first, second, after) =
+            (at("2027-10-31T00:00:00Z"), at("2027-10-31T01:00:00Z"), at("2027-10-31T02:00:00Z"));
+        let span = |from, to| (Parameter::From.text(from, to, &zone), Parameter::To.text(from, to, &zone));
+        let text = |from: &str, to: &str| (format!("2027-10-31 0{from}:00:00"), format!("2027-10-31 0{to}:00:00"));
+        assert_eq!(span(first, second), text("2", "3"));
+        assert_eq!(span(second, after), text("2", "3"));
     }
 
     #[test]

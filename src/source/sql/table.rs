@@ -124,6 +124,18 @@ impl Columns {
     }
 }
 
+impl Columns {
+    /// What `:from` and `:to` stand for: without a time column just the bucket that the value holds for.
+    pub(super) fn span(&self, request: &PullRequest) -> (Timestamp, Timestamp) {
+        if self.time.is_some() {
+            return (request.from, request.to);
+        }
+        let (grain, zone) = (request.kpi.grain, &request.kpi.zone);
+        let newest = grain.bucket(grain.last_ended(request.now, zone), zone);
+        (newest.start, newest.end)
+    }
+}
+
 /// Turns rows into readings as they come.
 pub(super) struct Table<'a> {
     kpi: &'a Kpi,
