@@ -165,7 +165,80 @@ impl Slot {
 }
 
 /// The slots of one pull.
-pub(super) type Slots = BTreeMap<Labels, BTreeMap<BucketIndex, Slot>>;
+pub(super) type Slots = BTreeMap<Labels, Buckets>;
+
+/// Slots of one series by bucket, in order. A daily pull brings a bucket or two of each of thousands of series, for which
+/// the nodes of a tree would be mostly empty; a first pull brings thousands of buckets in any order.
+#[derive(Clone, Debug)]
+pub(super) enum Buckets {
+    Few(Vec<(BucketIndex, Slot)>),
+    Many(BTreeMap<BucketIndex, Slot>),
+}
+
+/// Buckets from which a series has many.
+const FEW_MAX: usize = 8;
+
+impl Default for Buckets {
+    fn default() -> Buckets {
+        Buckets::Few(Vec::new())
+    }
+}
+
+impl Buckets {
+    /// The slot of a bucket, made where there is none.
+    pub(super) fn slot(&mut self, index: BucketIndex) -> &mut Slot {
+        if let Buckets::Few(few) = self
+            && few.len() == FEW_MAX
+        {
+            *self = Buckets::Many(std::mem::take(few).into_iter().collect());
+        }
+        match self {
+            Buckets::Many(many) => many.entry(index).or_default(),
+            Buckets::Few(few) => {
+                let place = few.binary_search_by_key(&index, |(known, _)| *known);
+                let at = place.unwrap_or_else(|at| {
+                    few.reserve_exact(1);
+                    few.insert(at, (index, Slot::default()));
+                    at
+                });
+                &mut few[at].1
+            }
+        }
+    }
+
+    fn holds(&self, index: BucketIndex) -> bool {
+        match self {
+            Buckets::Few(few) => few.binary_search_by_key(&index, |(known, _)| *known).is_ok(),
+            Buckets::Many(many) => many.contains_key(&index),
+        }
+    }
+
+    /// Oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (BucketIndex, &Slot)> {
+        let (few, many) = match self {
+            Buckets::Few(few) => (Some(few), None),
+            Buckets::Many(many) => (None, Some(many)),
+        };
+        let few = few.into_iter().flatten().map(|(index, slot)| (*index, slot));
+        few.chain(many.into_iter().flatten().map(|(index, slot)| (*index, slot)))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (BucketIndex, &mut Slot)> {
+        let (few, many) = match self {
+            Buckets::Few(few) => (Some(few), None),
+            Buckets::Many(many) => (None, Some(many)),
+        };
+        let few = few.into_iter().flatten().map(|(index, slot)| (*index, slot));
+        few.chain(many.into_iter().flatten().map(|(index, slot)| (*index, slot)))
+    }
+
+    fn retain(&mut self, keep: impl Fn(BucketIndex) -> bool) {
+        match self {
+            Buckets::Few(few) => few.retain(|(index, _)| keep(*index)),
+            Buckets::Many(many) => many.retain(|index, _| keep(*index)),
+        }
+    }
+}
 
 /// Buckets that can't be derived, by the labels of the series that lacks them.
 pub(super) type Impossible = BTreeMap<Labels, BTreeMap<BucketIndex, Obstacle>>;
@@ -191,13 +264,11 @@ pub(super) fn roll_up(kpi: &Kpi, asked: &RollUps, slots: &mut Slots) -> Impossib
         for whole in std::iter::once(Labels::total()).chain(asked.of(labels)) {
             let given = whole.is_total().then_some(&given);
             let own = derived.entry(whole.clone()).or_default();
-            for (index, slot) in
-                buckets.iter().filter(|(index, _)| given.is_none_or(|given| !given.contains_key(index)))
-            {
+            for (index, slot) in buckets.iter().filter(|(index, _)| given.is_none_or(|given| !given.holds(*index))) {
                 match obstacle(kpi, slot) {
-                    None => own.entry(*index).or_default().add(slot),
+                    None => own.slot(index).add(slot),
                     Some(why) => {
-                        impossible.entry(whole.clone()).or_default().insert(*index, why);
+                        impossible.entry(whole.clone()).or_default().insert(index, why);
                     }
                 }
             }
@@ -205,10 +276,13 @@ pub(super) fn roll_up(kpi: &Kpi, asked: &RollUps, slots: &mut Slots) -> Impossib
     }
     for (labels, buckets) in &impossible {
         if let Some(own) = derived.get_mut(labels) {
-            own.retain(|index, _| !buckets.contains_key(index));
+            own.retain(|index| !buckets.contains_key(&index));
         }
     }
-    derived.entry(Labels::total()).or_default().extend(given);
+    let total = derived.entry(Labels::total()).or_default();
+    for (index, slot) in given.iter() {
+        total.slot(index).clone_from(slot);
+    }
     slots.extend(derived);
     impossible
 }
@@ -223,4 +297,29 @@ fn obstacle(kpi: &Kpi, slot: &Slot) -> Option<Obstacle> {
         Kind::Level { additive: false, .. } => false,
     };
     (!adds_up).then_some(Obstacle::Kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Buckets, FEW_MAX};
+    use crate::model::grain::BucketIndex;
+
+    #[test]
+    fn few_and_many_buckets_are_kept_alike() {
+        for count in [0, 1, FEW_MAX, FEW_MAX + 1, 100] {
+            let mut buckets = Buckets::default();
+            // 37 is prime to every count: each bucket once, in no order; and each asked for twice.
+            let all = (0..count).map(|at| (at * 37 % count.max(1)) as BucketIndex);
+            for index in all.clone().chain(all) {
+                buckets.slot(index).spoiled ^= index % 3 == 0;
+                buckets.slot(index).absent = index % 2 == 0;
+            }
+            let seen: Vec<_> = buckets.iter().map(|(index, slot)| (index, slot.spoiled, slot.absent)).collect();
+            let wanted: Vec<_> = (0..count as BucketIndex).map(|index| (index, false, index % 2 == 0)).collect();
+            assert_eq!(seen, wanted);
+            assert!(buckets.iter_mut().map(|(index, _)| index).eq(0..count as BucketIndex));
+            buckets.retain(|index| index % 2 == 1);
+            assert!((0..count as BucketIndex).all(|index| buckets.holds(index) == (index % 2 == 1)));
+        }
+    }
 }

@@ -108,7 +108,7 @@ impl Work<'_> {
             self.reject(reading.origin.clone(), raw(&reading.value), cause);
             return;
         }
-        let slot = self.slots.entry(reading.labels.clone()).or_default().entry(index).or_default();
+        let slot = self.slots.entry(reading.labels.clone()).or_default().slot(index);
         match slot.take(kpi, reading.time.instant(&kpi.zone), &reading.value) {
             Taken::Well => {}
             Taken::Replaced => self.replaced += 1,
@@ -127,12 +127,12 @@ impl Work<'_> {
         let is_whole = |labels: &Labels| labels.is_total() || labels.count() < kpi.dimensions.len();
         let mut refused = Vec::new();
         for (labels, buckets) in self.slots.iter_mut().filter(|(labels, _)| is_whole(labels) == wholes) {
-            for (index, slot) in buckets {
+            for (index, slot) in buckets.iter_mut() {
                 let Some(Combined { value, .. }) = slot.combined() else { continue };
                 let overflow = slot.overflow().map(str::to_owned);
                 if let Some(cause) = overflow.or_else(|| limits::refusal(kpi, labels, value)) {
                     slot.spoiled = true;
-                    let origin = format!("{}{labels} of {}", kpi.id, named(kpi, *index));
+                    let origin = format!("{}{labels} of {}", kpi.id, named(kpi, index));
                     refused.push(Rejection { origin, raw: value.to_string(), cause });
                 }
             }
@@ -184,7 +184,7 @@ impl Work<'_> {
                 if impossible.is_some_and(|buckets| buckets.contains_key(&index)) {
                     continue;
                 }
-                let slot = buckets.entry(index).or_default();
+                let slot = buckets.slot(index);
                 if !slot.spoiled && slot.combined().is_none() {
                     let start = kpi.grain.start_of(index, &kpi.zone);
                     slot.take(kpi, start, &ReadingValue::Number(0.0));
@@ -201,7 +201,7 @@ impl Work<'_> {
         // A bucket that was refused tells nothing of its series: it leaves no observation.
         let pulled = self.slots.iter().filter_map(|(labels, buckets)| {
             let (index, _) = buckets.iter().find(|(_, slot)| !slot.spoiled)?;
-            Some((labels, *index))
+            Some((labels, index))
         });
         for (labels, index) in known.chain(pulled) {
             let seen = first.entry(labels.clone()).or_insert(index);
@@ -222,14 +222,14 @@ impl Work<'_> {
         let kpi = self.context.kpi;
         for (labels, buckets) in &self.slots {
             let series = SeriesKey { kpi: kpi.id.clone(), labels: labels.clone() };
-            for (index, slot) in buckets {
+            for (index, slot) in buckets.iter() {
                 let Some(Combined { value, parts }) = slot.combined() else { continue };
-                let bucket = kpi.grain.bucket(*index, &kpi.zone);
+                let bucket = kpi.grain.bucket(index, &kpi.zone);
                 let settled = bucket.end.checked_add(kpi.settle).unwrap_or(Timestamp::MAX);
                 let (known_at, assumed) = self.known_at(bucket);
                 self.outcome.observations.push(Observation {
                     series: series.clone(),
-                    bucket: *index,
+                    bucket: index,
                     value,
                     parts,
                     provisional: settled > self.context.now,
