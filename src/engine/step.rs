@@ -34,8 +34,8 @@ pub fn step(state: &mut State, setup: &Setup, event: Event, now: Timestamp) -> E
 
 /// The notify half.
 fn wake(state: &mut State, setup: &Setup, now: Timestamp, effects: &mut Effects) {
-    let held = |key: &&AlertKey| !is_held(&state.catching_up, setup, key);
-    let changed: Vec<AlertKey> = state.changed.iter().filter(held).cloned().collect();
+    let free = |key: &&AlertKey| !is_held(&state.catching_up, setup, key);
+    let changed: Vec<AlertKey> = state.changed.iter().filter(free).cloned().collect();
     let commit = &mut effects.notify;
     for orphan in state.groups.orphans(|receiver| setup.catalog.receivers.contains_key(receiver)) {
         state.groups.remove(&orphan);
