@@ -43,6 +43,7 @@ pub(super) fn kpi(kind: Kind, grain: Grain) -> Kpi {
         expected: Lateness::Elapsed(SignedDuration::from_hours(12)),
         settle: SignedDuration::ZERO,
         history: SignedDuration::from_hours(24 * 400),
+        recheck: None,
         empty: Empty::Missing,
         complete: 0.8,
         quality: Quality::default(),

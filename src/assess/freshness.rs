@@ -69,6 +69,10 @@ impl Tail {
 
 pub(super) fn find_current(assessment: &Assessment) -> Measured<Point> {
     let kpi = &assessment.kpi;
+    if let Some(suspect) = assessment.data.held {
+        let value = assessment.data.get(suspect).map_or(f64::NAN, |point| point.value);
+        return Err(Unmeasurable::Suspect { day: day_of(kpi.grain.start_of(suspect, &kpi.zone), &kpi.zone), value });
+    }
     let tail = Tail::of(assessment);
     match (tail.newest, tail.overdue) {
         (_, Some((_, last))) => Err(Unmeasurable::Late { bucket_end: kpi.grain.bucket(last, &kpi.zone).end }),

@@ -80,6 +80,14 @@ pub enum Command {
   vigie query revenue                              the last 7 buckets
   vigie query revenue --from 2026-11-01 --to 2026-11-15")]
     Query(QueryArgs),
+    /// Have the running service pull a span of a KPI once more: back-fill or repair
+    ///
+    /// What is new or differs is stored as a version of its own; asking twice changes nothing.
+    #[command(after_help = "Examples:
+  vigie pull revenue                               the last 7 buckets
+  vigie pull revenue --from 2025-01-01             from then on
+  vigie pull revenue --from 2026-03-01 --to 2026-03-31")]
+    Pull(QueryArgs),
     /// Show how the KPIs, sources, alerts and deliveries stand
     Status,
     /// List the live alerts
@@ -101,6 +109,16 @@ pub enum Command {
     /// Hide the notifications of matching alerts for a while
     #[command(subcommand)]
     Silence(SilenceCommand),
+    /// List the values that jumped, and say what they are
+    ///
+    /// A value beyond its KPI's `quality.max_jump` is not judged before somebody accepts, corrects or rejects it.
+    #[command(subcommand)]
+    #[command(after_help = "Examples:
+  vigie suspect list
+  vigie suspect accept revenue 2026-11-24 --note 'the order of Acme'
+  vigie suspect correct revenue 2026-11-24 12345.50
+  vigie suspect reject stock 2026-11-24 --label shop=Lyon")]
+    Suspect(SuspectCommand),
     /// List what was or is to be delivered, and act on it
     #[command(args_conflicts_with_subcommands = true)]
     #[command(after_help = "Examples:
@@ -209,6 +227,50 @@ pub struct SilenceAddArgs {
     /// Why, for the others
     #[arg(long, value_name = "TEXT")]
     pub why: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SuspectCommand {
+    /// List those that wait to be settled
+    List {
+        /// Also those that are settled, the newest first
+        #[arg(long)]
+        all: bool,
+        /// Most values shown
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
+    },
+    /// It is real: it counts from now on
+    Accept {
+        #[command(flatten)]
+        which: SuspectArgs,
+    },
+    /// Another value counts instead, as long as the source says the same
+    Correct {
+        #[command(flatten)]
+        which: SuspectArgs,
+        /// In the KPI's unit, a ratio from 0 to 1
+        #[arg(value_name = "NUMBER", allow_negative_numbers = true)]
+        value: f64,
+    },
+    /// It counts as absent, as long as the source says the same
+    Reject {
+        #[command(flatten)]
+        which: SuspectArgs,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SuspectArgs {
+    pub kpi: String,
+    /// The bucket, as `vigie suspect list` names it
+    pub bucket: String,
+    /// A dimension's value; may be repeated. Without: the total with its dimension values
+    #[arg(long, value_name = "NAME=VALUE", value_parser = label)]
+    pub label: Vec<(String, String)>,
+    /// Why, for the others
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
 }
 
 /// At least one, so that nobody silences everything by mistake.
@@ -341,6 +403,9 @@ mod tests {
         accepted("vigie snooze a1 --for 2d");
         accepted("vigie deliveries --state dead --receiver ops");
         accepted("vigie deliveries resend 3");
+        accepted("vigie pull revenue --from 2026-11-01");
+        accepted("vigie suspect accept revenue 2026-11-24 --label channel=web");
+        accepted("vigie suspect correct balance 2026-11-24 -12.5");
         let args =
             accepted("vigie silence add --category financial --severity info --label channel=web --for 1h --why x");
         let Command::Silence(SilenceCommand::Add(add)) = args.command else { panic!("a silence") };

@@ -3,7 +3,7 @@
 use super::args::{Args, Command};
 use super::demo::DemoOptions;
 use super::output::Out;
-use super::{ack, alerts, check, completions, deliveries, query, schema, send, silence, snooze, status};
+use super::{ack, alerts, check, completions, deliveries, pull, query, schema, send, silence, snooze, status, suspect};
 use crate::clock::Clock;
 use crate::daemon::RunOptions;
 
@@ -17,11 +17,13 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
         Command::Check(check) => check::check(&mut out, &config, check, now).await,
         Command::Schema => schema::schema(&mut out),
         Command::Query(query) => query::query(&mut out, &config, query, now).await,
+        Command::Pull(span) => pull::pull(&mut out, &config, span, now).await,
         Command::Status => status::status(&mut out, &config, now).await,
         Command::Alerts(alerts) => alerts::alerts(&mut out, &config, &alerts, now).await,
         Command::Ack(ack) => ack::ack(&mut out, &config, ack).await,
         Command::Snooze(snooze) => snooze::snooze(&mut out, &config, snooze, now).await,
         Command::Silence(silence) => silence::silence(&mut out, &config, silence, now).await,
+        Command::Suspect(suspect) => suspect::suspect(&mut out, &config, suspect).await,
         Command::Deliveries(deliveries) => deliveries::deliveries(&mut out, &config, deliveries, now).await,
         Command::Send(send) => send::send(&mut out, &config, send, now).await,
         Command::Completions { shell } => completions::completions(&mut out, shell),

@@ -14,6 +14,7 @@ mod deliveries;
 pub mod demo;
 mod execute;
 mod output;
+mod pull;
 mod query;
 mod schema;
 mod send;
@@ -21,6 +22,7 @@ mod silence;
 mod snooze;
 mod state;
 mod status;
+mod suspect;
 
 pub use args::{Args, Command};
 pub use configuration::Refused;

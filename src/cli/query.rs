@@ -49,7 +49,7 @@ pub(super) async fn query(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now
     Ok(0)
 }
 
-fn kpi_named(config: &Config, name: &str) -> anyhow::Result<Arc<Kpi>> {
+pub(super) fn kpi_named(config: &Config, name: &str) -> anyhow::Result<Arc<Kpi>> {
     let kpis = &config.catalog.kpis;
     let known = || kpis.keys().map(KpiId::as_str).collect::<Vec<_>>().join(", ");
     kpis.get(name).cloned().with_context(|| format!("no KPI '{name}' in the configuration; there are: {}", known()))
@@ -72,7 +72,7 @@ pub(super) fn newest_buckets(kpi: &Kpi, now: Timestamp) -> (BucketIndex, BucketI
 }
 
 /// The buckets asked for, both included; only ended ones.
-fn span(kpi: &Kpi, args: &QueryArgs, now: Timestamp) -> anyhow::Result<(BucketIndex, BucketIndex)> {
+pub(super) fn span(kpi: &Kpi, args: &QueryArgs, now: Timestamp) -> anyhow::Result<(BucketIndex, BucketIndex)> {
     let (first, last) = newest_buckets(kpi, now);
     let Some(day) = args.from else { return Ok((first, last)) };
     let from = kpi.grain.index_at(start_of_day(day, &kpi.zone), &kpi.zone);

@@ -29,7 +29,6 @@ pub(super) struct Flaw {
 
 /// Known words of later versions, so that nobody hunts for a typing error.
 const NOT_YET: &[(&str, &str)] = &[
-    ("max_jump", "use `min` and `max`"),
     ("formula", "compute the figure in the source's query"),
     ("inputs", "compute the figure in the source's query"),
     ("benchmark", "leave it out"),

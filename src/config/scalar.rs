@@ -13,7 +13,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::model::grain::Grain;
-use crate::model::kpi::Lateness;
+use crate::model::kpi::{Lateness, Recheck, RecheckEvery};
 use crate::model::rule::Patience;
 use crate::model::unit::Unit;
 
@@ -166,6 +166,23 @@ impl Notation for Lateness {
     }
 }
 
+impl Notation for Recheck {
+    const NAME: &'static str = "Recheck";
+    const FORMS: &'static str = "how often and how far back, such as `monthly 400d`, `weekly 60d` or `daily 14d`";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let (every, back) = text.split_once(' ').ok_or_else(|| expected::<Self>(text))?;
+        let every = match every {
+            "daily" => RecheckEvery::Day,
+            "weekly" => RecheckEvery::Week,
+            "monthly" => RecheckEvery::Month,
+            _ => return Err(expected::<Self>(text)),
+        };
+        let back = SignedDuration::read(back.trim()).map_err(|_| expected::<Self>(text))?;
+        if back.is_zero() { Err(expected::<Self>(text)) } else { Ok(Recheck { every, back }) }
+    }
+}
+
 /// A share: 0 to 1, however it was written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share(pub f64);
@@ -185,6 +202,23 @@ impl Notation for Share {
             return Err(format!("`{text}` is not between 0 and 100 %: expected {}", Self::FORMS));
         }
         Ok(Share(share))
+    }
+}
+
+/// How far something may jump: 3 for `300 %`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Jump(pub f64);
+
+impl Notation for Jump {
+    const NAME: &'static str = "Jump";
+    const FORMS: &'static str = "a percentage such as `300 %`";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let number = text.strip_suffix('%').and_then(number_of).ok_or_else(|| expected::<Self>(text))?;
+        if !(10.0..=1_000_000.0).contains(&number) {
+            return Err(format!("`{text}` is not between 10 and 1000000 %: expected {}", Self::FORMS));
+        }
+        Ok(Jump(number / 100.0))
     }
 }
 

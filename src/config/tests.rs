@@ -392,7 +392,6 @@ fn what_is_planned_is_told_as_not_yet() {
         ("period: month", "period: fiscal_year"),
         ("reach: 400000", "reach: +15 %"),
         ("unit: EUR", "unit: EUR\n    kind: window"),
-        ("unit: EUR", "unit: EUR\n    quality: {max_jump: 300 %}"),
         ("unit: EUR", "unit: EUR\n    was: turnover"),
         ("unit: EUR", "unit: EUR\n    formula: a / b"),
         ("mail: claire@example.test", "mail: claire@example.test, role: manager"),

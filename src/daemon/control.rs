@@ -17,7 +17,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::model::action::ActionKind;
-use crate::model::ids::{AlertId, ReceiverId};
+use crate::model::grain::BucketIndex;
+use crate::model::ids::{AlertId, KpiId, ReceiverId};
 
 /// Longest request.
 const REQUEST_BYTES_MAX: u64 = 64 * 1024;
@@ -34,7 +35,7 @@ const CONNECTIONS_MAX: usize = 32;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// What may be asked of the running daemon.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     Ping,
@@ -51,6 +52,12 @@ pub enum Request {
     Cancel {
         delivery: i64,
         why: String,
+    },
+    /// Pulls buckets of a KPI once more, both included; answered when what came is stored and judged.
+    Pull {
+        kpi: KpiId,
+        from: BucketIndex,
+        to: BucketIndex,
     },
 }
 
@@ -72,6 +79,8 @@ pub enum Value {
     Text(String),
     /// To `Send`: one per recipient.
     Sent(Vec<SendOutcome>),
+    /// To `Pull`: new and revised buckets over all series, readings refused, what the source warned of.
+    Pulled { stored: usize, rejected: usize, warnings: Vec<String> },
 }
 
 /// What became of a drill to one recipient.

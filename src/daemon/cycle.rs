@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::asked::Asked;
 use super::build::Built;
 use super::engine_thread::EngineThread;
 use super::jobs::Job;
@@ -38,7 +39,9 @@ pub struct Cycle {
     pub(super) sending: BTreeMap<i64, ReceiverId>,
     pulling: BTreeSet<KpiId>,
     /// When each KPI has something to do next; none: it must be looked at.
-    due: HashMap<KpiId, Option<Timestamp>>,
+    pub(super) due: HashMap<KpiId, Option<Timestamp>>,
+    /// Spans that people wait for.
+    pub(super) asked: HashMap<KpiId, Asked>,
     /// When pulls were last looked for.
     looked_at: Timestamp,
     /// What pulls brought and is still to be stepped.
@@ -74,6 +77,7 @@ impl Cycle {
             sending: BTreeMap::new(),
             pulling: BTreeSet::new(),
             due,
+            asked: HashMap::new(),
             looked_at: now,
             replays: Vec::new(),
             space: Space::default(),
@@ -125,6 +129,10 @@ impl Cycle {
                     let id = kpi.id.clone();
                     self.engine.with(move |state, _| state.catching_up.remove(&id)).await;
                     self.due.insert(kpi.id.clone(), Some(at.unwrap_or(Timestamp::MAX)));
+                    if let Some(job) = self.asked_job(kpi, now).await {
+                        self.pulling.insert(kpi.id.clone());
+                        jobs.push((job, built.sources.get(&kpi.source).cloned()));
+                    }
                 }
                 Plan::Now { kind, span, known } => {
                     self.pulling.insert(kpi.id.clone());

@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::{Clock, to_milliseconds};
-use crate::engine::{History, PullTrouble};
+use crate::engine::{History, PullTrouble, Suspects};
 use crate::model::commit::KpiClock;
-use crate::model::grain::BucketIndex;
+use crate::model::grain::{BucketIndex, day_of};
 use crate::model::ids::{KpiId, Labels, RuleId};
 use crate::model::kpi::Kpi;
 use crate::model::observation::Pull;
@@ -25,6 +25,8 @@ const PULL_DEADLINE: Duration = Duration::from_secs(60);
 const HISTORY_DEADLINE: Duration = Duration::from_secs(600);
 /// Holes in the newest buckets are asked for again, for data that comes late.
 const LATE_BUCKETS: i64 = 14;
+/// Suspect values this far behind the newest bucket are still asked for again with each slot.
+const SUSPECT_BUCKETS: i64 = 60;
 /// After a failed pull, when it is tried again, counted from the slot; the last distance is repeated.
 const RETRIES: [SignedDuration; 6] = [
     SignedDuration::from_mins(2),
@@ -75,6 +77,10 @@ pub enum JobKind {
     Retry {
         slot: Timestamp,
     },
+    /// A span that a person asked for; judged in the newest slot.
+    Asked {
+        slot: Timestamp,
+    },
     /// Rules that are new on a known KPI; nothing is pulled.
     NewRules {
         rules: Vec<RuleId>,
@@ -117,7 +123,7 @@ impl Job {
                 from: self.kpi.grain.start_of(at, &self.kpi.zone),
                 to: self.kpi.grain.start_of(last + 1, &self.kpi.zone),
                 now: self.due_at,
-                deadline: if to - from > 31 { HISTORY_DEADLINE } else { PULL_DEADLINE },
+                deadline: self.deadline((from, to)),
             };
             let part = source.pull(&request).await?;
             whole.complete &= part.complete;
@@ -128,6 +134,12 @@ impl Job {
         Ok(whole)
     }
 
+    /// A person waits for what was asked for, and asks in pieces.
+    fn deadline(&self, (from, to): (BucketIndex, BucketIndex)) -> Duration {
+        let is_asked = matches!(self.kind, JobKind::Asked { .. });
+        if to - from > 31 && !is_asked { HISTORY_DEADLINE } else { PULL_DEADLINE }
+    }
+
     /// Slots that passed while nothing ran.
     pub fn missed(&self) -> u64 {
         match &self.kind {
@@ -136,13 +148,17 @@ impl Job {
             | JobKind::Anew { .. }
             | JobKind::Slot { .. }
             | JobKind::Retry { .. }
+            | JobKind::Asked { .. }
             | JobKind::NewRules { .. } => 0,
         }
     }
 
     /// True for pulls whose readings were not received by the slot of their own.
     pub fn is_late(&self) -> bool {
-        matches!(self.kind, JobKind::First { .. } | JobKind::Anew { .. } | JobKind::CatchUp { .. })
+        match self.kind {
+            JobKind::First { .. } | JobKind::Anew { .. } | JobKind::CatchUp { .. } | JobKind::Asked { .. } => true,
+            JobKind::Slot { .. } | JobKind::Retry { .. } | JobKind::NewRules { .. } => false,
+        }
     }
 }
 
@@ -151,7 +167,7 @@ impl Job {
 pub(super) fn span(
     kpi: &Kpi,
     clock: Option<&KpiClock>,
-    history: &History,
+    (history, suspects): (&History, &Suspects),
     (slot, now): (Timestamp, Timestamp),
 ) -> Option<(BucketIndex, BucketIndex)> {
     let to = kpi.grain.last_ended(slot, &kpi.zone);
@@ -165,8 +181,20 @@ pub(super) fn span(
     let settled = kpi.grain.index_at(judged_at.checked_sub(kpi.settle).unwrap_or(judged_at), &kpi.zone);
     let settling = if kpi.settle.is_zero() { pulled_to + 1 } else { settled };
     let hole = oldest_hole(kpi, history, pulled_to).unwrap_or(pulled_to + 1);
-    let from = (pulled_to + 1).min(settling).min(hole).max(oldest);
+    // A suspect value is asked for again, until it is old.
+    let open = suspects.oldest_open(&kpi.id).filter(|bucket| *bucket >= pulled_to - SUSPECT_BUCKETS);
+    let from = (pulled_to + 1).min(settling).min(hole).min(open.unwrap_or(pulled_to + 1)).max(oldest);
+    let from = from.min(rechecked(kpi, pulled_to, (slot, now)).unwrap_or(from));
     (from <= to).then_some((from, to))
+}
+
+/// The oldest bucket of a look at the past, which is due with the first pull of a day, week or month that succeeds.
+fn rechecked(kpi: &Kpi, pulled_to: BucketIndex, (slot, now): (Timestamp, Timestamp)) -> Option<BucketIndex> {
+    let recheck = kpi.recheck?;
+    let day = |at| day_of(at, &kpi.zone);
+    let pulled = day(kpi.grain.bucket(pulled_to, &kpi.zone).end);
+    let back = now.checked_sub(recheck.back).unwrap_or(now);
+    recheck.every.parts(pulled, day(slot)).then(|| kpi.grain.index_at(back, &kpi.zone))
 }
 
 fn oldest_hole(kpi: &Kpi, history: &History, pulled_to: BucketIndex) -> Option<BucketIndex> {

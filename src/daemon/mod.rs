@@ -4,6 +4,7 @@
 //! [`run()`] drives it by the wall clock with concurrent pulls and sends; [`Script`] drives the same
 //! cycle by a clock that the caller moves.
 
+mod asked;
 mod build;
 mod control;
 mod cycle;

@@ -24,9 +24,9 @@ pub(super) enum Plan {
 pub(super) fn plan(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, now: Timestamp) -> Plan {
     mend_clock(state, kpi, now);
     let clock = state.clocks.get(&kpi.id).cloned();
-    let span = |slot: Timestamp| jobs::span(kpi, clock.as_ref(), &state.history, (slot, now));
+    let span = |slot: Timestamp| jobs::span(kpi, clock.as_ref(), (&state.history, &state.suspects), (slot, now));
     let whole =
-        |slots: &[Timestamp]| jobs::span(kpi, None, &state.history, (slots.last().copied().unwrap_or(now), now));
+        |slots: &[Timestamp]| jobs::span(kpi, None, (&state.history, &state.suspects), (slots.last().copied().unwrap_or(now), now));
     let known = || known_series(&state.history, &kpi.id);
     let next = |after: Timestamp| kpi.schedule.next_after(after, &kpi.zone, &kpi.calendar);
     let Some(clock) = &clock else {
@@ -59,11 +59,11 @@ pub(super) fn plan(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, now: Timest
     }
     let slots = missed_and_said(kpi, last, now);
     match (slots.as_slice(), retry) {
-        ([], Some(at)) if at <= now => {
+        ([], _) if retry.into_iter().chain(clock.again_at).any(|at| at <= now) => {
             let slot = clock.open.as_ref().map_or(last, |open| open.slot);
             Plan::Now { kind: JobKind::Retry { slot }, span: span(slot), known: known() }
         }
-        ([], retry) => Plan::Later([retry, next(last)].into_iter().flatten().min()),
+        ([], retry) => Plan::Later([retry, clock.again_at, next(last)].into_iter().flatten().min()),
         (_, Some(_)) if waits.is_some() => Plan::Later(waits),
         ([slot], _) if now.duration_since(*slot) <= ON_TIME => {
             let kind = JobKind::Slot { slot: *slot };
@@ -77,7 +77,7 @@ pub(super) fn plan(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, now: Timest
     }
 }
 
-fn known_series(history: &History, kpi: &KpiId) -> Vec<Known> {
+pub(super) fn known_series(history: &History, kpi: &KpiId) -> Vec<Known> {
     let first =
         |(labels, data): (&Labels, &Arc<SeriesData>)| Some(Known { labels: labels.clone(), first: data.span()?.0 });
     history.of(kpi).filter_map(first).collect()

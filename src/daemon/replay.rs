@@ -18,11 +18,14 @@ pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
         | JobKind::CatchUp { .. }
         | JobKind::Slot { .. }
         | JobKind::Retry { .. }
+        | JobKind::Asked { .. }
         | JobKind::NewRules { .. } => None,
     };
     let event =
         |slot, pull| SlotEvent { kpi: kpi.clone(), slot, pull, only: only.clone(), retry_at: None, completes: true };
     let report = match result {
+        // Who asked is told; nothing else follows from it.
+        Some(Err(_)) if matches!(job.kind, JobKind::Asked { .. }) => return Vec::new(),
         Some(Err(error)) => {
             let slot = last_slot_of(&job.kind, at);
             let retry_at = jobs::retry_at(&job.kpi, slot, at);
@@ -37,6 +40,11 @@ pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
     };
     match job.kind {
         JobKind::Slot { slot } | JobKind::Retry { slot } => vec![(event(slot, Some(report)), at)],
+        JobKind::Asked { slot } => {
+            // It says nothing of how far the KPI has come, nor of a slot that is still open.
+            let report = PullReport { nothing_asked: true, ..report };
+            vec![(SlotEvent { completes: false, ..event(slot, Some(report)) }, at)]
+        }
         JobKind::NewRules { rules, slots } => {
             let mut events: Vec<_> = slots
                 .iter()
@@ -59,7 +67,11 @@ fn stay(kind: &JobKind, failed: SlotEvent) -> SlotEvent {
         JobKind::CatchUp { after, .. } | JobKind::Anew { after, .. } => {
             SlotEvent { slot: *after, only: Some(Vec::new()), ..failed }
         }
-        JobKind::First { .. } | JobKind::Slot { .. } | JobKind::Retry { .. } | JobKind::NewRules { .. } => failed,
+        JobKind::First { .. }
+        | JobKind::Slot { .. }
+        | JobKind::Retry { .. }
+        | JobKind::Asked { .. }
+        | JobKind::NewRules { .. } => failed,
     }
 }
 
@@ -118,12 +130,13 @@ fn replay(
 fn validated(job: &Job, pull: Pull, at: Timestamp) -> PullReport {
     let Some((from, to)) = job.span else { return PullReport { at: Some(at), ..PullReport::default() } };
     // Before the first thing that a source ever said there is nothing, not zero.
-    let zero_from = matches!(job.kind, JobKind::First { .. } | JobKind::Anew { .. })
-        .then(|| {
-            let bucket = |reading: &Reading| reading.time.bucket(job.kpi.grain, &job.kpi.zone);
-            pull.readings.iter().map(bucket).min()
-        })
-        .flatten();
+    let bucket = |reading: &Reading| reading.time.bucket(job.kpi.grain, &job.kpi.zone);
+    let first_said = || pull.readings.iter().map(bucket).min();
+    let zero_from = match job.kind {
+        JobKind::First { .. } | JobKind::Anew { .. } => first_said(),
+        JobKind::Asked { .. } => first_said().into_iter().chain(job.known.iter().map(|known| known.first)).min(),
+        JobKind::CatchUp { .. } | JobKind::Slot { .. } | JobKind::Retry { .. } | JobKind::NewRules { .. } => None,
+    };
     let known_at = if job.is_late() { KnownAt::Assumed } else { KnownAt::Own(at) };
     let (kpi, roll_ups, known) = (&*job.kpi, &*job.roll_ups, &*job.known);
     let context = Context { kpi, span: Span { from, to }, known_at, now: at, roll_ups, known, zero_from };
@@ -144,7 +157,7 @@ fn validated(job: &Job, pull: Pull, at: Timestamp) -> PullReport {
 
 fn last_slot_of(kind: &JobKind, now: Timestamp) -> Timestamp {
     match kind {
-        JobKind::Slot { slot } | JobKind::Retry { slot } => *slot,
+        JobKind::Slot { slot } | JobKind::Retry { slot } | JobKind::Asked { slot } => *slot,
         JobKind::First { slots }
         | JobKind::Anew { slots, .. }
         | JobKind::CatchUp { slots, .. }

@@ -28,9 +28,14 @@ pub(super) async fn answer(
         }),
         Request::Act(what) => match cycle.act(Action { by, what }, now).await? {
             Ok(Answer::Alert(id)) => Reply::Ok(Value::Text(format!("alert {id}: done"))),
+            Ok(Answer::Text(text)) => Reply::Ok(Value::Text(text)),
             Ok(Answer::Silence(id)) => Reply::Ok(Value::Text(format!("silence {id}: done"))),
             Err(why) => Reply::Error(why),
         },
+        Request::Pull { kpi, from, to } => {
+            cycle.ask_pull(kpi, (from, to), reply, now).await;
+            return Ok(());
+        }
         Request::Resend { delivery } => {
             let done = cycle.store().requeue(delivery, now).await;
             settled(done, || format!("delivery {delivery} is queued again"))?

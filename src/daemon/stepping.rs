@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::asked::AskedEnd;
 use super::cycle::{Cycle, CycleError};
 use super::jobs::{JobKind, PullOutcome};
 use super::replay::events_of;
@@ -28,6 +29,8 @@ pub(super) struct Replay {
     was_held: bool,
     /// What came was left, for it came while history paused.
     left: bool,
+    /// What to tell the person who asked for it.
+    asked: Option<AskedEnd>,
 }
 
 /// All evaluations of one pull.
@@ -53,14 +56,19 @@ impl Cycle {
         let moves_on = !matches!(outcome.job.kind, JobKind::NewRules { .. });
         // While history pauses what came is left: it is asked for again, as of slots that were missed.
         let left = self.is_paused();
+        let mut asked = asked_end(&outcome);
         let events = if left { VecDeque::new() } else { events_of(outcome).into() };
+        if let Some((end, report)) = asked.as_mut().zip(events.front().and_then(|(event, _)| event.pull.as_ref())) {
+            end.rejected = report.rejections.len();
+            end.warnings.clone_from(&report.warnings);
+        }
         let (id, several) = (kpi.clone(), events.len() > 1);
         let was_held = self
             .engine
             .with(move |state, _| state.catching_up.contains(&id) || (several && !state.catching_up.insert(id)))
             .await;
         let (tally, took) = (Tally::default(), Duration::ZERO);
-        self.replays.push(Replay { kpi, events, at, tally, took, moves_on, was_held, left });
+        self.replays.push(Replay { kpi, events, at, tally, took, moves_on, was_held, left, asked });
     }
 
     /// Whether something that was taken up is still to be stepped.
@@ -92,6 +100,9 @@ impl Cycle {
             match self.event(Event::Slot(event), at).await? {
                 Some(effects) => {
                     replay.tally += effects.tally;
+                    if let Some(end) = &mut replay.asked {
+                        end.stored += effects.evaluate.observations.len();
+                    }
                     log_failures(&effects);
                 }
                 None => cut_off = true,
@@ -102,7 +113,13 @@ impl Cycle {
             self.replays.push(replay);
             return Ok(None);
         }
-        let Replay { kpi, at, tally, took, moves_on, was_held, .. } = replay;
+        let Replay { kpi, at, tally, took, moves_on, was_held, asked, .. } = replay;
+        if let Some(mut end) = asked {
+            if cut_off {
+                end.failed = Some("the disk is full, so nothing was stored; free some space, then ask again".to_owned());
+            }
+            self.asked_ended(&kpi, end);
+        }
         if tally.crowded_out > 0 {
             tracing::warn!(
                 kpi = %kpi,
@@ -119,6 +136,14 @@ impl Cycle {
         self.wake(now.max(at)).await?;
         Ok(Some(Stepped { tally, took, at }))
     }
+}
+
+/// For a span that somebody waits for: why its pull failed, if it did.
+fn asked_end(outcome: &PullOutcome) -> Option<AskedEnd> {
+    matches!(outcome.job.kind, JobKind::Asked { .. }).then(|| {
+        let failed = outcome.result.as_ref().and_then(|result| result.as_ref().err()).map(ToString::to_string);
+        AskedEnd { failed, ..AskedEnd::default() }
+    })
 }
 
 /// Rules that have begun to fail, once each; what goes on failing is an alert.

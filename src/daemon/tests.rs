@@ -13,6 +13,8 @@ use crate::config::{Environment, LoadOptions, Secrets, load, render};
 use crate::model::kpi::Kpi;
 use crate::store::{OpenOptions, Store, TransitionFilter};
 
+#[path = "repair_tests.rs"]
+mod repairs;
 #[path = "stepping_tests.rs"]
 mod pieces;
 #[path = "pull_tests.rs"]

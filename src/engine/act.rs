@@ -7,6 +7,7 @@ use super::moves::write;
 use super::setup::Setup;
 use super::state::State;
 use super::step::with_desk;
+use super::suspects::{self, Spoken};
 use crate::model::action::{Action, ActionKind};
 use crate::model::alert::{Acknowledgement, Alert, Change, Phase};
 use crate::model::ids::{AlertId, SilenceId};
@@ -61,6 +62,10 @@ fn carry_out(
                 uncover(groups, desk, &hid, &mut effects.notify);
             });
             Ok(Answer::Silence(silence))
+        }
+        ActionKind::Settle { kpi, bucket, labels, decision, note } => {
+            let spoken = Spoken { kpi: &kpi, bucket, labels: labels.as_ref(), decision, note };
+            suspects::decide(state, setup, &spoken, (&by, now), &mut effects.evaluate).map(Answer::Text)
         }
     }
 }

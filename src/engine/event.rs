@@ -104,4 +104,6 @@ impl std::ops::AddAssign for Tally {
 pub enum Answer {
     Alert(AlertId),
     Silence(SilenceId),
+    /// In one line.
+    Text(String),
 }

@@ -41,5 +41,6 @@ fn bare(assessment: &Assessment) -> AlertFacts {
         comparisons: Vec::new(),
         data: Some(assessment.data_facts()),
         cause: None,
+        suspect: None,
     }
 }

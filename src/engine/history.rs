@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::model::ids::{KpiId, Labels};
+use crate::model::grain::BucketIndex;
+use crate::model::ids::{KpiId, Labels, SeriesKey};
 use crate::model::observation::Observation;
 use crate::model::series::{Point, SeriesData};
 
@@ -42,6 +43,22 @@ impl History {
         let before = Arc::make_mut(data).put(observation)?;
         let same = before.value.to_bits() == observation.value.to_bits() && before.parts == observation.parts;
         (!same).then_some(before)
+    }
+
+    /// Marks a series as not to be judged because of that bucket, or as free.
+    pub(super) fn hold(&mut self, kpi: &KpiId, labels: &Labels, bucket: Option<BucketIndex>) {
+        if let Some(data) = self.kpis.get_mut(kpi).and_then(|series| series.get_mut(labels))
+            && data.held != bucket
+        {
+            Arc::make_mut(data).held = bucket;
+        }
+    }
+
+    /// Takes a bucket out of a series.
+    pub(super) fn remove(&mut self, series: &SeriesKey, bucket: BucketIndex) {
+        if let Some(data) = self.kpis.get_mut(&series.kpi).and_then(|all| all.get_mut(&series.labels)) {
+            Arc::make_mut(data).remove(bucket);
+        }
     }
 
     /// True when the version says what is known already.

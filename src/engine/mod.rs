@@ -17,6 +17,7 @@ mod shape;
 mod slot;
 mod state;
 mod step;
+mod suspects;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -27,5 +28,6 @@ pub use history::History;
 pub use replay::{Missed, first_slots, known_by, missed, missed_slots};
 pub use setup::{Setup, definition_of};
 pub use state::State;
+pub use suspects::Suspects;
 pub use step::{is_held, step};
 pub use trial::{FailedTrial, try_rules};

@@ -95,13 +95,14 @@ fn trouble(
     commit: &mut EvaluateCommit,
 ) {
     let signal = if message.is_some() { Signal::Breach(Severity::Warning) } else { Signal::Calm };
-    let make = || Some(facts(message?.clone(), title.to_owned(), moment.now));
+    let make = || Some(trouble_facts(Some(message?.clone()), title.to_owned(), moment.now));
     // There are few of these, and the newest cause is the one to know.
     let figures = Figures { make: &make, renewals: &Cell::new(1) };
     move_alert(state, key, (signal, None), Some(figures), (policy, moment), commit);
 }
 
-fn facts(cause: String, title: String, now: Timestamp) -> AlertFacts {
+/// Figures of a trouble that is no rule's.
+pub(super) fn trouble_facts(cause: Option<String>, title: String, now: Timestamp) -> AlertFacts {
     AlertFacts {
         at: now,
         title,
@@ -116,6 +117,7 @@ fn facts(cause: String, title: String, now: Timestamp) -> AlertFacts {
         objective: None,
         comparisons: Vec::new(),
         data: None,
-        cause: Some(cause),
+        cause,
+        suspect: None,
     }
 }

@@ -15,6 +15,7 @@ use crate::model::digest::Digest;
 use crate::model::ids::{KpiId, Labels};
 use crate::model::kpi::Kpi;
 use crate::model::series::SeriesData;
+use crate::model::suspect::{Settled, SuspectState};
 
 /// Digest of grain, zone (where days matter), kind and dimensions: what a stored number means.
 pub(super) fn shape_of(kpi: &Kpi) -> String {
@@ -35,6 +36,17 @@ impl State {
         if setup.catalog.kpi(&kpi).is_some_and(|kpi| is_outdated(self, kpi)) {
             series.clear();
         }
+        for suspect in self.suspects.of(&kpi) {
+            let Some(data) = series.get_mut(&suspect.series.labels) else { continue };
+            let data = Arc::make_mut(data);
+            match &suspect.state {
+                SuspectState::Seen { .. } | SuspectState::Asked => {
+                    data.held = Some(data.held.map_or(suspect.bucket, |held| held.min(suspect.bucket)));
+                }
+                SuspectState::Settled(settlement) if settlement.how == Settled::Rejected => data.remove(suspect.bucket),
+                SuspectState::Settled(_) => {}
+            }
+        }
         self.history.load(kpi, series);
     }
 }
@@ -44,6 +56,7 @@ impl State {
 pub(super) fn retire(state: &mut State, kpi: &Kpi, until: Timestamp, commit: &mut EvaluateCommit) {
     let shape = shape_of(kpi);
     state.history.load(kpi.id.clone(), BTreeMap::new());
+    state.suspects.forget(&kpi.id);
     if let Some(clock) = state.clocks.get_mut(&kpi.id) {
         clock.pulled_to = None;
         clock.shape.clone_from(&shape);

@@ -12,6 +12,7 @@ use super::outage;
 use super::setup::{Setup, definition_of};
 use super::shape;
 use super::state::State;
+use super::suspects::{self, Fresh};
 use super::waiting::{run_again, run_ready};
 use crate::model::commit::{EvaluateCommit, KpiClock, OpenSlot, WaitingSlot};
 use crate::model::grain::BucketIndex;
@@ -36,7 +37,11 @@ pub(super) fn slot(
             shape::retire(state, &kpi, pull.at.unwrap_or(now), commit);
             outdated = false;
         }
-        revised = take_in(state, &kpi, pull, commit);
+        // A first history, and one that is pulled anew, is taken as it is.
+        let looked_at = if event.only.is_none() { state.clocks.get(&kpi.id).and_then(|clock| clock.pulled_to) } else { None };
+        let fresh;
+        (revised, fresh) = take_in(state, &kpi, pull, (now, looked_at), commit);
+        suspects::look(state, &kpi, (pull, &fresh), (now, event.slot), commit);
         if !pull.nothing_asked {
             outage::pull(state, &kpi, pull, (now, event.slot), commit);
         }
@@ -71,20 +76,30 @@ fn take_in(
     state: &mut State,
     kpi: &Arc<Kpi>,
     pull: &PullReport,
+    (now, pulled_to): (Timestamp, Option<BucketIndex>),
     commit: &mut EvaluateCommit,
-) -> HashMap<Labels, Vec<BucketIndex>> {
+) -> (HashMap<Labels, Vec<BucketIndex>>, Fresh) {
     let mut revised: HashMap<Labels, Vec<BucketIndex>> = HashMap::new();
+    let mut fresh = Fresh::new();
     for observation in &pull.observations {
-        if state.history.knows(observation) {
+        if state.history.knows(observation) || state.suspects.override_of(observation) {
             continue;
         }
-        if state.history.put(observation).is_some() {
-            revised.entry(observation.series.labels.clone()).or_default().push(observation.bucket);
+        let mut observation = observation.clone();
+        let labels = &observation.series.labels;
+        let is_revised = state.history.put(&observation).is_some();
+        if is_revised {
+            revised.entry(labels.clone()).or_default().push(observation.bucket);
+            // Whatever is assumed of when a value was known, the one that it replaces was known before.
+            observation.known_at = observation.known_at.max(now);
         }
-        commit.observations.push(observation.clone());
+        if suspects::is_looked_at(pulled_to, observation.bucket, is_revised) {
+            fresh.entry(labels.clone()).or_default().insert(observation.bucket);
+        }
+        commit.observations.push(observation);
     }
     commit.rejections.extend(pull.rejections.iter().map(|rejection| (kpi.id.clone(), rejection.clone())));
-    revised
+    (revised, fresh)
 }
 
 fn advance_clock(
@@ -94,6 +109,7 @@ fn advance_clock(
     (event, waiting): (&SlotEvent, Vec<WaitingSlot>),
     commit: &mut EvaluateCommit,
 ) {
+    let again_at = state.suspects.again_at(&kpi.id);
     let clock = state.clocks.entry(kpi.id.clone()).or_insert_with(|| KpiClock {
         kpi: kpi.id.clone(),
         definition: String::new(),
@@ -103,6 +119,7 @@ fn advance_clock(
         last_slot: None,
         waiting: Vec::new(),
         open: None,
+        again_at: None,
         pulled_to: None,
         last_pull_at: None,
         last_error: None,
@@ -146,5 +163,7 @@ fn advance_clock(
             retry_at: event.retry_at,
         });
     }
+    // After a failed pull its own retry asks for everything.
+    clock.again_at = again_at.filter(|_| !failed);
     commit.clocks.push(clock.clone());
 }

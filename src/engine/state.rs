@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::history::History;
+use super::suspects::Suspects;
 use crate::alert::Book;
 use crate::model::alert::{Alert, AlertKey, Change, Phase, Transition};
 use crate::model::commit::{KpiClock, SourceState, StoredState};
@@ -21,6 +22,7 @@ pub struct State {
     pub silences: Vec<Silence>,
     pub clocks: BTreeMap<KpiId, KpiClock>,
     pub sources: HashMap<SourceId, SourceState>,
+    pub suspects: Suspects,
     pub last_seq: u64,
     pub notifications: u64,
     /// Alerts that changed since the notify half last looked.
@@ -46,6 +48,7 @@ impl State {
             silences: stored.silences,
             clocks: stored.clocks.into_iter().map(|clock| (clock.kpi.clone(), clock)).collect(),
             sources: stored.sources.into_iter().map(|source| (source.source.clone(), source)).collect(),
+            suspects: stored.suspects.into_iter().collect(),
             last_seq: stored.last_seq,
             notifications: stored.notifications,
             changed,

@@ -34,6 +34,8 @@ mod ends;
 mod many;
 #[path = "shape_tests.rs"]
 mod of_shape;
+#[path = "suspects_tests.rs"]
+mod suspected;
 #[path = "waiting_tests.rs"]
 mod waiting;
 
@@ -58,6 +60,7 @@ fn kpi() -> Kpi {
         expected: Lateness::Elapsed(SignedDuration::ZERO),
         settle: SignedDuration::ZERO,
         history: SignedDuration::from_hours(24 * 400),
+        recheck: None,
         empty: Empty::Missing,
         complete: 0.8,
         quality: Quality::default(),
@@ -231,6 +234,7 @@ impl Bench {
             silences: old.silences.clone(),
             clocks: old.clocks.values().cloned().collect(),
             sources: old.sources.values().cloned().collect(),
+            suspects: old.suspects.of(&"k".into()).to_vec(),
             last_seq: old.last_seq,
             notifications: old.notifications,
             config_checksum: None,
@@ -252,6 +256,7 @@ fn changes(position: usize, effects: &Effects) -> Vec<String> {
         Change::Resolved(EndReason::PeriodEnded(PeriodOutcome::Reached)) => "reached",
         Change::Resolved(EndReason::PeriodEnded(PeriodOutcome::Missed)) => "missed",
         Change::Resolved(EndReason::PeriodEnded(PeriodOutcome::ToBeConfirmed)) => "to be confirmed",
+        Change::Resolved(EndReason::Settled(_)) => "resolved",
         Change::Frozen(_) => "frozen",
         Change::Unfrozen => "unfrozen",
         Change::Acknowledged { .. } => "acknowledged",

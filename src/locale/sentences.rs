@@ -2,16 +2,17 @@
 
 use jiff::tz::TimeZone;
 
-use crate::model::alert::{EndReason, Freeze};
+use crate::model::alert::{EndReason, Freeze, SuspectFacts};
 use crate::model::assessment::{ComparisonBasis, ComparisonFact, Unmeasurable};
 use crate::model::objective::Target;
+use crate::model::suspect::{Settled, Settlement};
 use crate::model::text::Said;
 use crate::model::unit::{Language, Unit};
 
-use super::dates::{datetime, period};
+use super::dates::{date, datetime, period};
 use super::numbers::{Decimals, Sign, number, percent, quantity};
 use super::render::said;
-use super::words::outcome;
+use super::words::{outcome, settled};
 
 /// Why a value can't be had; `zone` is the KPI's.
 pub fn unmeasurable(lang: Language, missing: &Unmeasurable, zone: &TimeZone) -> String {
@@ -29,6 +30,12 @@ pub fn unmeasurable(lang: Language, missing: &Unmeasurable, zone: &TimeZone) -> 
         }
         (Language::En, Unmeasurable::Incomplete { present, due }) => {
             format!("incomplete data: {present} of {due} expected readings")
+        }
+        (Language::Fr, Unmeasurable::Suspect { day, .. }) => {
+            format!("la valeur du {} est suspecte et attend une décision", date(lang, *day))
+        }
+        (Language::En, Unmeasurable::Suspect { day, .. }) => {
+            format!("the value of {} is suspect and waits for a decision", date(lang, *day))
         }
         (Language::Fr, Unmeasurable::ZeroDenominator) => "le dénominateur du ratio est nul".to_owned(),
         (Language::En, Unmeasurable::ZeroDenominator) => "the ratio's denominator is zero".to_owned(),
@@ -98,6 +105,8 @@ pub fn end_reason(lang: Language, end: &EndReason) -> String {
         (Language::En, EndReason::Recovered) => "Recovered".to_owned(),
         (Language::Fr, EndReason::PeriodEnded(how)) => format!("Période terminée : {}", outcome(lang, *how)),
         (Language::En, EndReason::PeriodEnded(how)) => format!("Period ended: {}", outcome(lang, *how)),
+        (Language::Fr, EndReason::Settled(how)) => settled(lang, *how).to_owned(),
+        (Language::En, EndReason::Settled(how)) => settled(lang, *how).to_owned(),
         (Language::Fr, EndReason::Removed) => "Clos : règle ou indicateur retiré de la configuration".to_owned(),
         (Language::En, EndReason::Removed) => "Closed: rule or KPI removed from the configuration".to_owned(),
     }
@@ -121,6 +130,46 @@ pub fn freeze(lang: Language, freeze: &Freeze, zone: &TimeZone) -> String {
         (Language::Fr, Freeze::Failed { cause }) => format!("la règle a échoué : {cause}"),
         (Language::En, Freeze::Failed { cause }) => format!("the rule failed: {cause}"),
     }
+}
+
+/// What a suspect value was compared with, and what is to be done, or was.
+pub fn suspicion(lang: Language, suspect: &SuspectFacts, unit: &Unit) -> Vec<String> {
+    let shown = |value| quantity(lang, value, unit);
+    let bucket = suspect.bucket.parse().map_or_else(|_| suspect.bucket.clone(), |day| date(lang, day));
+    let (value, low, high) = (shown(suspect.value), shown(suspect.low), shown(suspect.high));
+    let mut lines = vec![match lang {
+        Language::Fr => format!("{bucket} : {value}, alors que les valeurs précédentes vont de {low} à {high}."),
+        Language::En => format!("{bucket}: {value}, while the values before it go from {low} to {high}."),
+    }];
+    match &suspect.settlement {
+        None => {
+            let command = format!("vigie suspect accept {} {}", suspect.kpi, named(&suspect.bucket));
+            lines.push(match lang {
+                Language::Fr => "La série n'est pas évaluée tant que cette valeur n'est pas tranchée.".to_owned(),
+                Language::En => "The series is not judged before this value is settled.".to_owned(),
+            });
+            lines.push(match lang {
+                Language::Fr => format!("Si elle est réelle : {command} (sinon `correct` ou `reject`)"),
+                Language::En => format!("If it is real: {command} (else `correct` or `reject`)"),
+            });
+        }
+        Some(Settlement { how, by, note, .. }) => {
+            let by = by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
+            let new = match (lang, how) {
+                (Language::Fr, Settled::Corrected { value }) => format!(" : {}", shown(*value)),
+                (Language::En, Settled::Corrected { value }) => format!(": {}", shown(*value)),
+                (_, Settled::Accepted | Settled::Rejected | Settled::Confirmed | Settled::Withdrawn) => String::new(),
+            };
+            let note = note.as_ref().map(|note| format!(". {note}")).unwrap_or_default();
+            lines.push(format!("{}{new}{by}{note}", settled(lang, *how)));
+        }
+    }
+    lines
+}
+
+/// A bucket's name as one word of a command.
+fn named(bucket: &str) -> String {
+    if bucket.contains(' ') { format!("'{bucket}'") } else { bucket.to_owned() }
 }
 
 /// Why a script holds: its text, else the key that stands in the script.

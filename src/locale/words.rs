@@ -3,6 +3,7 @@
 use crate::model::alert::{About, Aspect, PeriodOutcome, Phase};
 use crate::model::assessment::Status;
 use crate::model::notification::NotifyReason;
+use crate::model::suspect::Settled;
 use crate::model::unit::{Category, Language};
 use crate::model::verdict::Severity;
 
@@ -76,6 +77,17 @@ pub fn outcome(lang: Language, outcome: PeriodOutcome) -> &'static str {
     }
 }
 
+/// How a suspect value ended.
+pub fn settled(lang: Language, how: Settled) -> &'static str {
+    match how {
+        Settled::Accepted => pick(lang, "Valeur acceptée", "Value accepted"),
+        Settled::Corrected { .. } => pick(lang, "Valeur corrigée", "Value corrected"),
+        Settled::Rejected => pick(lang, "Valeur rejetée", "Value rejected"),
+        Settled::Confirmed => pick(lang, "Confirmée par les valeurs suivantes", "Confirmed by the values that followed"),
+        Settled::Withdrawn => pick(lang, "La source a rectifié la valeur", "The source put the value right"),
+    }
+}
+
 /// The kind of trouble.
 pub fn aspect(lang: Language, aspect: Aspect) -> &'static str {
     match aspect {
@@ -84,6 +96,7 @@ pub fn aspect(lang: Language, aspect: Aspect) -> &'static str {
         Aspect::Failed => pick(lang, "Règle en échec", "Rule failed"),
         Aspect::Outage => pick(lang, "Source en panne", "Source outage"),
         Aspect::System => pick(lang, "Problème du service", "Service trouble"),
+        Aspect::Suspect => pick(lang, "Valeur suspecte", "Suspect value"),
     }
 }
 

@@ -3,17 +3,19 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{AlertId, SilenceId};
+use super::grain::BucketIndex;
+use super::ids::{AlertId, KpiId, Labels, SilenceId};
 use super::notification::Matcher;
+use super::suspect::Decision;
 
 /// A person's action with its author.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Action {
     pub by: String,
     pub what: ActionKind,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionKind {
     /// Stops reminders of that alert until it ends.
@@ -36,5 +38,13 @@ pub enum ActionKind {
     },
     EndSilence {
         silence: SilenceId,
+    },
+    /// Says what a suspect value is; without labels the total with its dimension values.
+    Settle {
+        kpi: KpiId,
+        bucket: BucketIndex,
+        labels: Option<Labels>,
+        decision: Decision,
+        note: Option<String>,
     },
 }

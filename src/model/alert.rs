@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::assessment::{ComparisonFact, DataFacts, ObjectiveFacts, Unmeasurable};
 use super::digest::Digest;
 use super::grain::BucketIndex;
-use super::ids::{AlertId, KpiId, ObjectiveId, ReceiverId, RuleId, SeriesKey, SourceId};
+use super::ids::{AlertId, KpiId, Labels, ObjectiveId, ReceiverId, RuleId, SeriesKey, SourceId};
+use super::suspect::{Settled, Settlement};
 use super::text::Said;
 use super::unit::{Category, Unit};
 use super::verdict::{ConditionRecord, Severity, Suggestion};
@@ -19,7 +20,7 @@ use super::verdict::{ConditionRecord, Severity, Suggestion};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AlertKey {
     pub subject: Subject,
-    /// First day of the objective's period; none without objective.
+    /// First day of the objective's period, or of a suspect value's bucket; else none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<Date>,
     pub aspect: Aspect,
@@ -35,7 +36,7 @@ pub enum Subject {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         objective: Option<ObjectiveId>,
     },
-    /// Data of one KPI can't be pulled although its source answers.
+    /// Data of one KPI: it can't be pulled although its source answers, or it is not to be believed.
     Data(KpiId),
     Source(SourceId),
     Receiver(ReceiverId),
@@ -50,6 +51,8 @@ pub enum Aspect {
     Failed,
     Outage,
     System,
+    /// A value that jumped waits to be settled; the key's period is its day.
+    Suspect,
 }
 
 /// Who cares: managers for objectives and signals, ops for data and system.
@@ -78,7 +81,7 @@ impl Aspect {
     pub fn about(self) -> About {
         match self {
             Aspect::Breach => About::Objective,
-            Aspect::NoData | Aspect::Failed | Aspect::Outage => About::Data,
+            Aspect::NoData | Aspect::Failed | Aspect::Outage | Aspect::Suspect => About::Data,
             Aspect::System => About::System,
         }
     }
@@ -90,6 +93,7 @@ impl Aspect {
             Aspect::Failed => "failed",
             Aspect::Outage => "outage",
             Aspect::System => "system",
+            Aspect::Suspect => "suspect",
         }
     }
 }
@@ -269,12 +273,14 @@ pub enum Freeze {
 }
 
 /// Why an alert ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     Recovered,
     PeriodEnded(PeriodOutcome),
     Removed,
+    /// Of a suspect value: it was decided on.
+    Settled(Settled),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -313,6 +319,26 @@ pub struct AlertFacts {
     pub data: Option<DataFacts>,
     /// For data and system alerts: what is wrong, in words free of secrets.
     pub cause: Option<String>,
+    /// For suspect values: what jumped, and how it was settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspect: Option<SuspectFacts>,
+}
+
+/// A suspect value in figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SuspectFacts {
+    pub kpi: KpiId,
+    pub labels: Labels,
+    /// Its bucket, as commands name it.
+    pub bucket: String,
+    pub value: f64,
+    /// The range of the values before it.
+    pub low: f64,
+    pub high: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_jump: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settlement: Option<Settlement>,
 }
 
 /// A change in an alert's life.

@@ -14,6 +14,8 @@ pub enum Unmeasurable {
     NoData,
     /// The newest expected bucket has not come, and is late.
     Late { bucket_end: Timestamp },
+    /// A value of the series jumped, and nobody has settled yet whether it is real.
+    Suspect { day: Date, value: f64 },
     /// Too few of the due buckets are there.
     Incomplete { present: u32, due: u32 },
     /// A ratio whose denominator is zero.

@@ -10,6 +10,7 @@ use super::grain::BucketIndex;
 use super::ids::{KpiId, RuleId, SilenceId, SourceId};
 use super::notification::{Group, GroupKey, NewDelivery, Notification, Silence};
 use super::observation::{Observation, Rejection};
+use super::suspect::Suspect;
 
 /// First half: what came in, what it did to alerts, and that the slot is done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,8 @@ pub struct EvaluateCommit {
     pub observations: Vec<Observation>,
     /// Readings refused, newest kept per KPI up to a bound.
     pub rejections: Vec<(KpiId, Rejection)>,
+    /// Suspect values that changed, whole.
+    pub suspects: Vec<Suspect>,
     /// Alerts that changed, whole.
     pub alerts: Vec<Alert>,
     /// Alerts that only go on; each replaces what stood for its rule and KPI.
@@ -119,6 +122,9 @@ pub struct KpiClock {
     pub waiting: Vec<WaitingSlot>,
     /// A slot whose pull failed and is tried again.
     pub open: Option<OpenSlot>,
+    /// When the source is asked once more for a value that jumped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_at: Option<Timestamp>,
     /// Newest bucket that a complete pull covered.
     pub pulled_to: Option<BucketIndex>,
     pub last_pull_at: Option<Timestamp>,
@@ -166,6 +172,8 @@ pub struct StoredState {
     pub silences: Vec<Silence>,
     pub clocks: Vec<KpiClock>,
     pub sources: Vec<SourceState>,
+    /// Those that are open, and those that a person has replaced.
+    pub suspects: Vec<Suspect>,
     /// Highest transition number written, 0 at first.
     pub last_seq: u64,
     /// Number of notifications decided so far.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
-use super::grain::Grain;
+use super::grain::{BucketIndex, Grain};
 use super::http_query::HttpQuery;
 use super::ids::{KpiId, PersonId, SourceId};
 use super::schedule::Schedule;
@@ -35,11 +36,21 @@ pub struct Kpi {
     pub settle: SignedDuration,
     /// How far back the first start pulls.
     pub history: SignedDuration,
+    /// When the past is pulled once more, and how far back, for sources that restate it.
+    pub recheck: Option<Recheck>,
     pub empty: Empty,
     /// Share of the due buckets (0 to 1) from which a span counts as measurable.
     pub complete: f64,
     pub quality: Quality,
     pub owner: Option<PersonId>,
+}
+
+impl Kpi {
+    /// A bucket as people name it: its first day, or its first moment, in the KPI's zone.
+    pub fn bucket_name(&self, index: BucketIndex) -> String {
+        let start = self.zone.to_datetime(self.grain.start_of(index, &self.zone));
+        if self.grain.is_civil() { start.date().to_string() } else { start.strftime("%Y-%m-%d %H:%M:%S").to_string() }
+    }
 }
 
 /// What a source is asked. Text for SQL and PromQL, columns for tables, a request for HTTP APIs.
@@ -71,6 +82,34 @@ pub enum Lateness {
     Workdays(u32),
 }
 
+/// A look at the past, with the first slot of each day, week or month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recheck {
+    pub every: RecheckEvery,
+    pub back: SignedDuration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecheckEvery {
+    Day,
+    Week,
+    Month,
+}
+
+impl RecheckEvery {
+    /// True when the two days lie in different days, ISO weeks or months.
+    pub fn parts(self, one: Date, other: Date) -> bool {
+        match self {
+            RecheckEvery::Day => one != other,
+            RecheckEvery::Week => {
+                let week = |day: Date| (day.iso_week_date().year(), day.iso_week_date().week());
+                week(one) != week(other)
+            }
+            RecheckEvery::Month => (one.year(), one.month()) != (other.year(), other.month()),
+        }
+    }
+}
+
 /// What an absent bucket means after a complete, successful pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -84,4 +123,7 @@ pub enum Empty {
 pub struct Quality {
     pub min: Option<f64>,
     pub max: Option<f64>,
+    /// How far a value may lie beyond the range of those before it, as a share (3.0: four times the highest, or a
+    /// quarter of the lowest); further is suspect.
+    pub max_jump: Option<f64>,
 }

@@ -21,6 +21,7 @@ pub mod roll_ups;
 pub mod rule;
 pub mod schedule;
 pub mod series;
+pub mod suspect;
 pub mod text;
 pub mod unit;
 pub mod verdict;

@@ -22,6 +22,8 @@ pub struct SeriesData {
     values: Vec<f64>,
     marks: Marks,
     parts: Vec<Parts>,
+    /// The oldest bucket whose value is suspect: while there is one, nothing is judged on the series.
+    pub held: Option<BucketIndex>,
 }
 
 const PRESENT: u8 = 1;
@@ -105,7 +107,7 @@ impl SeriesData {
         let parts = if points.iter().any(|point| point.parts.is_some()) { buckets } else { 0 };
         let (values, parts) = (roomy(f64::NAN, buckets), roomy(NO_PARTS, parts));
         let marks = Marks(Vec::with_capacity(values.capacity().div_ceil(4)));
-        let mut data = SeriesData { first, values, marks, parts };
+        let mut data = SeriesData { first, values, marks, parts, held: None };
         for point in points {
             let offset = (point.index - first) as usize;
             data.values[offset] = point.value;
@@ -133,6 +135,19 @@ impl SeriesData {
             *old = NO_PARTS;
         }
         before
+    }
+
+    /// Takes a bucket out, as if it had never come.
+    pub fn remove(&mut self, index: BucketIndex) {
+        let Some(offset) = index.checked_sub(self.first).and_then(|offset| usize::try_from(offset).ok()) else { return };
+        if offset >= self.values.len() {
+            return;
+        }
+        self.values[offset] = f64::NAN;
+        self.marks.set(offset, 0);
+        if let Some(parts) = self.parts.get_mut(offset) {
+            *parts = NO_PARTS;
+        }
     }
 
     /// Makes the arrays cover `index`; none when it is older than the bound allows.

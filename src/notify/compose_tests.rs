@@ -46,6 +46,7 @@ fn facts() -> AlertFacts {
             source: "shop".to_owned(),
         }),
         cause: None,
+        suspect: None,
     }
 }
 
@@ -217,6 +218,7 @@ fn a_held_alert_speaks_the_readers_language_and_the_kpis_zone() {
         expected: Lateness::Workdays(1),
         settle: jiff::SignedDuration::ZERO,
         history: jiff::SignedDuration::from_hours(24),
+        recheck: None,
         empty: Empty::Missing,
         complete: 0.8,
         quality: Quality::default(),

@@ -3,7 +3,7 @@
 use super::route::owner;
 use crate::locale::{
     Sign, Text, aspect as aspect_words, comparison, date, datetime, days_late, end_reason, freeze, percent, period,
-    quantity, said, severity as severity_words, status as status_words, target as target_words, text,
+    quantity, said, severity as severity_words, status as status_words, suspicion, target as target_words, text,
 };
 use crate::model::alert::{Alert, AlertFacts, Aspect, Correction, Phase, Subject};
 use crate::model::assessment::{ObjectiveFacts, Status};
@@ -115,6 +115,7 @@ impl Writer<'_> {
             Aspect::Outage => Some(self.word(Text::SourceOutage)),
             Aspect::System if self.alert.key.subject == Subject::Service => Some(self.word(Text::ServiceTrouble)),
             Aspect::System => Some(self.word(Text::DeliveryDead)),
+            Aspect::Suspect => Some(aspect_words(self.language, Aspect::Suspect)),
         };
         what.map_or_else(|| severity.to_owned(), |what| format!("{severity} · {what}"))
     }
@@ -149,8 +150,10 @@ impl Writer<'_> {
     /// Gap and landing for objectives, the value for signals, nothing else for data and system.
     fn gist(&self) -> String {
         let Some(facts) = self.facts else { return String::new() };
-        if self.alert.key.aspect != Aspect::Breach {
-            return String::new();
+        match self.alert.key.aspect {
+            Aspect::Breach => {}
+            Aspect::Suspect => return facts.value.map(|value| self.amount(value)).unwrap_or_default(),
+            Aspect::NoData | Aspect::Failed | Aspect::Outage | Aspect::System => return String::new(),
         }
         let Some(objective) = &facts.objective else {
             return facts.value.map(|value| self.shown_value(facts, value)).unwrap_or_default();
@@ -209,6 +212,9 @@ impl Writer<'_> {
         }
         if let Some(cause) = &facts.cause {
             sentences.push(cause.clone());
+        }
+        if let Some(suspect) = &facts.suspect {
+            sentences.extend(suspicion(self.language, suspect, self.unit()));
         }
         if let Some(frozen) = &self.alert.frozen {
             sentences.push(freeze(self.language, frozen, self.catalog.zone_of(&self.alert.key)));

@@ -46,6 +46,7 @@ fn kpi() -> Arc<Kpi> {
         expected: Lateness::Elapsed(SignedDuration::from_hours(24)),
         settle: SignedDuration::ZERO,
         history: SignedDuration::from_hours(24 * 400),
+        recheck: None,
         empty: Empty::Missing,
         complete: 0.8,
         quality: Quality::default(),

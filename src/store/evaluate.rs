@@ -5,6 +5,7 @@ use sqlx::SqliteConnection;
 
 use crate::model::alert::{Alert, AlertKey, Change, Transition};
 use crate::model::commit::{EvaluateCommit, RulePulse};
+use crate::model::suspect::Suspect;
 
 use super::error::{Failure, StoreError};
 use super::observations;
@@ -55,6 +56,7 @@ impl Write for Evaluate<'_> {
         observations::retire(conn, &commit.retired).await?;
         observations::put(conn, &commit.observations).await?;
         put_rejections(conn, commit).await?;
+        put_suspects(conn, &commit.suspects).await?;
         put_alerts(conn, &commit.alerts).await?;
         put_pulses(conn, &commit.pulses).await?;
         drop_alerts(conn, &commit.gone).await?;
@@ -172,6 +174,20 @@ async fn put_rejections(conn: &mut SqliteConnection, commit: &EvaluateCommit) ->
     let kpis = serde_json::to_string(&kpis)?;
     sqlx::query(sql).bind(kpis).bind(REJECTIONS_PER_KPI_MAX as i64).execute(conn).await?;
     Ok(())
+}
+
+async fn put_suspects(conn: &mut SqliteConnection, suspects: &[Suspect]) -> Result<(), Failure> {
+    let rows: Vec<_> = suspects
+        .iter()
+        .map(|suspect| {
+            let since = suspect.since.as_millisecond();
+            (&suspect.series.kpi, &suspect.series.labels, suspect.bucket, suspect.state.as_str(), since, suspect)
+        })
+        .collect();
+    // The value comes back to `body` as it was: JSON knows no infinite number, and a suspect value is none.
+    let sql = "INSERT OR REPLACE INTO suspect (kpi, labels, bucket, state, since, body) \
+               SELECT value ->> 0, value -> 1, value ->> 2, value ->> 3, value ->> 4, value -> 5 FROM json_each(?1)";
+    batch(conn, sql, &rows).await
 }
 
 async fn put_silences(conn: &mut SqliteConnection, commit: &EvaluateCommit) -> Result<(), Failure> {

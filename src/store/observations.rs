@@ -25,6 +25,11 @@ pub(super) async fn retire(conn: &mut SqliteConnection, retired: &[Retired]) -> 
     let sql = "UPDATE series SET kpi = j.value ->> 1 FROM json_each(?1) AS j \
                WHERE series.kpi = j.value ->> 0 \
                AND (SELECT body ->> '$.shape' FROM kpi_clock WHERE kpi = j.value ->> 0) IS NOT j.value ->> 2";
+    batch(conn, sql, &rows).await?;
+    // What was suspect of them goes with them.
+    let sql = "UPDATE OR REPLACE suspect SET kpi = j.value ->> 1 FROM json_each(?1) AS j \
+               WHERE suspect.kpi = j.value ->> 0 \
+               AND (SELECT body ->> '$.shape' FROM kpi_clock WHERE kpi = j.value ->> 0) IS NOT j.value ->> 2";
     batch(conn, sql, &rows).await
 }
 

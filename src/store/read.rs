@@ -12,6 +12,7 @@ use crate::model::digest::Digest;
 use crate::model::ids::{KpiId, ReceiverId};
 use crate::model::notification::{Delivery, DeliveryState, Silence};
 use crate::model::observation::Rejection;
+use crate::model::suspect::Suspect;
 
 use super::error::{Failure, StoreError};
 use super::evaluate::millis;
@@ -91,6 +92,7 @@ impl Store {
             let clocks = bodies(&mut *tx, CLOCKS).await?;
             let sources: Vec<SourceState> =
                 bodies(&mut *tx, "SELECT source, body FROM source_state ORDER BY source").await?;
+            let suspects = bodies(&mut *tx, OPEN_SUSPECTS).await?;
             let last_seq: i64 =
                 sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM transition").fetch_one(&mut *tx).await?;
             let sql = "SELECT max((SELECT count(*) FROM notification), \
@@ -107,6 +109,7 @@ impl Store {
                 silences,
                 clocks,
                 sources,
+                suspects,
                 last_seq,
                 notifications,
                 config_checksum,
@@ -140,6 +143,17 @@ impl Store {
             sqlx::query_as(sql).bind(kpi.as_str()).fetch_all(&self.inner.readers).await;
         let rows = self.explained(rows.map_err(Failure::from))?;
         Ok(rows.into_iter().map(|(origin, raw, cause)| Rejection { origin, raw, cause }).collect())
+    }
+
+    /// Suspect values of KPIs, newest first; of all states or only those that are not settled.
+    pub async fn suspects(&self, open_only: bool, limit: u32) -> Result<Vec<Suspect>, StoreError> {
+        let read = async {
+            let sql = "SELECT kpi, body FROM suspect WHERE (NOT ?1 OR state IN ('seen', 'asked')) \
+                       AND kpi NOT LIKE '% until %' ORDER BY since DESC, kpi, labels, bucket LIMIT ?2";
+            let rows = sqlx::query(sql).bind(open_only).bind(limit).fetch_all(&self.inner.readers).await?;
+            rows.iter().map(|row| decode(row.try_get(0)?, row.try_get(1)?)).collect()
+        };
+        self.explained(read.await)
     }
 
     /// The newest transitions that the filter lets through, oldest first.
@@ -227,6 +241,9 @@ impl Store {
 }
 
 const SILENCES: &str = "SELECT id, body FROM silence ORDER BY id";
+/// Those that are open, and those that a person has replaced.
+const OPEN_SUSPECTS: &str = "SELECT kpi, body FROM suspect \
+    WHERE state IN ('seen', 'asked', 'corrected', 'rejected') AND kpi NOT LIKE '% until %' ORDER BY kpi, labels, bucket";
 const CLOCKS: &str = "SELECT kpi, body FROM kpi_clock ORDER BY kpi";
 
 /// Values kept as JSON, each beside the name that a message would call it by.

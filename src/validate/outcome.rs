@@ -132,7 +132,7 @@ impl Work<'_> {
                 let overflow = slot.overflow().map(str::to_owned);
                 if let Some(cause) = overflow.or_else(|| limits::refusal(kpi, labels, value)) {
                     slot.spoiled = true;
-                    let origin = format!("{}{labels} of {}", kpi.id, named(kpi, index));
+                    let origin = format!("{}{labels} of {}", kpi.id, kpi.bucket_name(index));
                     refused.push(Rejection { origin, raw: value.to_string(), cause });
                 }
             }
@@ -164,7 +164,7 @@ impl Work<'_> {
             "KPI `{}` has no {what} for {} buckets from {} on: {cause}",
             kpi.id,
             buckets.len(),
-            named(kpi, *first),
+            kpi.bucket_name(*first),
         ));
     }
 
@@ -262,12 +262,6 @@ fn wrong_labels(kpi: &Kpi, labels: &Labels) -> Option<String> {
     }
     let missing = kpi.dimensions.iter().find(|name| labels.get(name).is_none())?;
     Some(format!("the label `{missing}` is missing; a reading has all dimensions of KPI `{}` or none", kpi.id))
-}
-
-/// A bucket as people name it: its first day, or its first moment.
-fn named(kpi: &Kpi, index: BucketIndex) -> String {
-    let start = kpi.zone.to_datetime(kpi.grain.start_of(index, &kpi.zone));
-    if kpi.grain.is_civil() { start.date().to_string() } else { start.strftime("%Y-%m-%d %H:%M:%S").to_string() }
 }
 
 fn raw(value: &ReadingValue) -> String {

@@ -38,6 +38,7 @@ fn kpi(kind: Kind, dimensions: &[&str]) -> Kpi {
         expected: Lateness::Workdays(1),
         settle: SignedDuration::ZERO,
         history: SignedDuration::from_hours(24),
+        recheck: None,
         empty: Empty::Missing,
         complete: 0.8,
         quality: Quality::default(),
@@ -151,7 +152,7 @@ fn levels_keep_the_last_or_the_mean() {
 #[test]
 fn what_is_refused() {
     let mut flow = kpi(Kind::Flow, &[]);
-    flow.quality = Quality { min: Some(0.0), max: Some(100.0) };
+    flow.quality = Quality { min: Some(0.0), max: Some(100.0), max_jump: None };
     let outcome =
         check(&flow, vec![at(1, "", number(-5.0)), at(2, "", number(101.0)), at(3, "", number(7.0))], "3=7", 2);
     let causes: Vec<&str> = outcome.rejections.iter().map(|rejection| rejection.cause.as_str()).collect();
@@ -202,7 +203,7 @@ fn a_sum_that_is_not_finite_is_refused() {
 #[test]
 fn a_refused_part_takes_the_total_with_it() {
     let mut flow = kpi(Kind::Flow, &["d"]);
-    flow.quality = Quality { min: Some(0.0), max: None };
+    flow.quality = Quality { min: Some(0.0), ..Quality::default() };
     check(&flow, vec![at(1, "a", number(-1.0)), at(1, "b", number(3.0))], r#"1{d="b"}=3"#, 1);
     let unreadable = ReadingValue::Unreadable("x".into());
     check(&flow, vec![at(1, "a", unreadable), at(1, "b", number(3.0))], r#"1{d="b"}=3"#, 1);
@@ -342,7 +343,7 @@ fn a_refused_part_takes_its_roll_ups_with_it() {
     let zeros = "1=0 2=0 3=0";
     assert_eq!(rolled(&flow, rows, &[]).0, format!(r#"{zeros} 4{{c="shop"}}=5 4{{r="s"}}=3"#));
     // A roll-up above the largest value is refused by itself.
-    flow.quality = Quality { min: None, max: Some(6.0) };
+    flow.quality = Quality { max: Some(6.0), ..Quality::default() };
     flow.empty = Empty::Missing;
     let rows = vec![split(1, "web", "n", number(4.0)), split(1, "web", "s", number(3.0))];
     let (text, outcome) = rolled(&flow, rows, &[]);

@@ -8,9 +8,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 
 use super::query::RawQuery;
-use crate::config::scalar::{Amount, Share, Written};
+use crate::config::scalar::{Amount, Jump, Share, Written};
 use crate::model::grain::Grain;
-use crate::model::kpi::Lateness;
+use crate::model::kpi::{Lateness, Recheck};
 use crate::model::unit::{Category, Direction, Unit};
 
 /// A named indicator.
@@ -52,6 +52,9 @@ pub struct RawKpi {
     pub settle: Option<Written<jiff::SignedDuration>>,
     /// How far back the first start pulls. Default: `400d`, for grains below a day 400 buckets.
     pub history: Option<Written<jiff::SignedDuration>>,
+    /// How often the past is pulled once more, and how far back, for sources that restate it: what changed becomes a
+    /// revision. Default: never. Example: `monthly 400d`.
+    pub recheck: Option<Written<Recheck>>,
     /// What an absent bucket means after a complete pull: `zero` or `missing`. Default: `missing`.
     pub empty: Option<RawEmpty>,
     /// Share of the due buckets from which a span counts as measurable. Default: `80 %`.
@@ -123,6 +126,10 @@ pub struct RawQuality {
     pub min: Option<Written<Amount>>,
     /// Greatest plausible value; above it a reading is refused. Default: none.
     pub max: Option<Written<Amount>>,
+    /// How far a value may lie beyond the range of the 28 before it: above the highest, or below the lowest. One that
+    /// lies further is suspect: it is pulled again after ten minutes, and if it stays the series is not judged before
+    /// `vigie suspect` accepts, corrects or rejects it, or two further values confirm it. Default: none. Example: `300 %`.
+    pub max_jump: Option<Written<Jump>>,
 }
 
 impl<'de> Deserialize<'de> for RawKind {

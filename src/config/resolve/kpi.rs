@@ -65,6 +65,7 @@ pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawKpi) -> Opti
         expected: raw.expected.as_ref().map_or(Lateness::Elapsed(grain.nominal()), |expected| expected.0),
         settle: raw.settle.as_ref().map_or(SignedDuration::ZERO, |settle| settle.0),
         history,
+        recheck: raw.recheck.as_ref().map(|recheck| recheck.0),
         empty,
         complete: raw.complete.as_ref().map_or(COMPLETE, |share| share.0.0),
         quality,
@@ -162,5 +163,5 @@ fn quality(context: &mut Context<'_>, id: &str, raw: &RawKpi, unit: &Unit) -> Qu
     if min.zip(max).is_some_and(|(min, max)| min > max) {
         context.report.error(&["kpis", id, "quality"], "`min` is above `max`: no value would pass", "swap them");
     }
-    Quality { min, max }
+    Quality { min, max, max_jump: quality.max_jump.as_ref().map(|jump| jump.0.0) }
 }

@@ -8,6 +8,7 @@ use crate::model::commit::{EvaluateCommit, KpiClock, NotifyCommit, Pulse, Retire
 use crate::model::ids::{KpiId, Labels, SeriesKey, SilenceId};
 use crate::model::notification::{Matcher, NotifyReason, Silence};
 use crate::model::observation::{Observation, Parts, Rejection};
+use crate::model::suspect::{Settled, Settlement, Suspect, SuspectState};
 use crate::store::{DeliveryFilter, REJECTIONS_PER_KPI_MAX, Store, StoreError, TransitionFilter};
 
 fn observed(observations: Vec<Observation>) -> EvaluateCommit {
@@ -32,6 +33,7 @@ fn full_evaluate() -> EvaluateCommit {
         retired: vec![],
         observations: vec![total(1, 10.0), observation(labelled("web"), 1, 4.5)],
         rejections: vec![(kpi(), rejection)],
+        suspects: vec![suspect(1, SuspectState::Asked), suspect(2, settled(Settled::Accepted))],
         alerts: vec![alert("r", Phase::Firing), alert("s", Phase::Pending)],
         pulses: vec![pulse(&[(alert("r", Phase::Firing), 7, 2.5), (alert("s", Phase::Pending), 8, 3.5)])],
         gone: vec![],
@@ -41,6 +43,43 @@ fn full_evaluate() -> EvaluateCommit {
         clocks: vec![clock(200)],
         sources: vec![SourceState { source: "shop".into(), failures: 2, last_ok: Some(at(5)), last_error: None }],
     }
+}
+
+fn settled(how: Settled) -> SuspectState {
+    SuspectState::Settled(Settlement { how, by: Some("claire".to_owned()), at: at(300), note: None })
+}
+
+fn suspect(bucket: i64, state: SuspectState) -> Suspect {
+    let series = labelled("web");
+    Suspect { series, bucket, value: 1e9, low: -1.5, high: 10.0, slot: at(200), since: at(210), state }
+}
+
+#[tokio::test]
+async fn suspect_values_are_kept_with_what_became_of_them() {
+    let place = Place::new();
+    let store = place.open().await;
+    let all = [
+        suspect(1, SuspectState::Seen { again_at: at(220) }),
+        suspect(2, settled(Settled::Corrected { value: 4.5 })),
+        suspect(3, settled(Settled::Accepted)),
+    ];
+    let commit = EvaluateCommit { suspects: all.to_vec(), ..EvaluateCommit::default() };
+    store.commit_evaluate(&commit, store.epoch()).await.unwrap();
+    // What is settled in the source's favour needs no memory.
+    assert_eq!(store.load().await.unwrap().suspects, all[..2]);
+    assert_eq!(store.suspects(true, 10).await.unwrap(), all[..1]);
+    assert_eq!(store.suspects(false, 2).await.unwrap(), all[..2]);
+    let commit = EvaluateCommit { suspects: vec![suspect(1, settled(Settled::Rejected))], ..EvaluateCommit::default() };
+    store.commit_evaluate(&commit, store.epoch()).await.unwrap();
+    assert_eq!(store.suspects(true, 10).await.unwrap(), []);
+    // Another shape of the KPI's buckets: theirs are set aside with them.
+    let commit = EvaluateCommit {
+        retired: vec![Retired { kpi: kpi(), until: at(400), shape: "week".to_owned() }],
+        ..EvaluateCommit::default()
+    };
+    store.commit_evaluate(&commit, store.epoch()).await.unwrap();
+    assert_eq!(store.load().await.unwrap().suspects, []);
+    assert_eq!(store.suspects(false, 10).await.unwrap(), []);
 }
 
 fn full_notify() -> NotifyCommit {

@@ -127,6 +127,7 @@ pub(super) fn clock(last_slot: i64) -> KpiClock {
         last_slot: Some(at(last_slot)),
         waiting: vec![],
         open: None,
+        again_at: None,
         pulled_to: Some(12),
         last_pull_at: None,
         last_error: None,

@@ -1,0 +1,113 @@
+//! `vigie pull`: has the running service pull a span of a KPI once more, in pieces, with progress.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use anyhow::bail;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::args::QueryArgs;
+use super::output::{Out, clean, counted};
+use super::{configuration, query};
+use crate::daemon::{Reply, Request, Value, request};
+use crate::model::grain::BucketIndex;
+use crate::model::kpi::Kpi;
+
+/// Pieces that a span is cut into, where they are not too small.
+const PIECES: i64 = 50;
+const PIECE_MIN: i64 = 31;
+const PIECE_MAX: i64 = 2_000;
+/// Warnings that are shown.
+const WARNINGS_MAX: usize = 10;
+
+pub(super) async fn pull(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now: Timestamp) -> anyhow::Result<u8> {
+    let config = configuration::read(paths)?;
+    let kpi = query::kpi_named(&config, &args.kpi)?;
+    let (first, last) = query::span(&kpi, &args, now)?;
+    let piece = ((last - first + 1) / PIECES).clamp(PIECE_MIN, PIECE_MAX);
+    let mut progress = Progress::of(&kpi, (first, last));
+    let (mut stored, mut rejected, mut warnings) = (0, 0, Vec::new());
+    let mut from = first;
+    while from <= last {
+        let to = last.min(from + piece - 1);
+        let asked = Request::Pull { kpi: kpi.id.clone(), from, to };
+        match request(&config.settings.control, &asked).await {
+            Ok(Reply::Ok(Value::Pulled { stored: more, rejected: refused, warnings: said })) => {
+                stored += more;
+                rejected += refused;
+                warnings.extend(said.into_iter().filter(|warning| !warnings.contains(warning)).collect::<Vec<_>>());
+            }
+            Ok(Reply::Ok(other)) => bail!("an unexpected answer ({other:?}): is the daemon of another version?"),
+            Ok(Reply::Error(why)) => {
+                progress.end();
+                bail!("{}: {why}{}", named(&kpi, (from, to)), already(&kpi, (first, from)));
+            }
+            Err(error) => {
+                progress.end();
+                return Err(error);
+            }
+        }
+        from = to + 1;
+        progress.show(from);
+    }
+    progress.end();
+    if out.is_json() {
+        out.record(&json!({"type": "pulled", "kpi": kpi.id, "buckets": last - first + 1, "stored": stored,
+                           "rejected": rejected, "warnings": warnings}))?;
+        return Ok(0);
+    }
+    let refused = if rejected > 0 { format!(", {} (`vigie status`)", counted(rejected, "refused reading")) } else { String::new() };
+    out.line(&format!(
+        "{}, {}: {} new or revised{refused}",
+        kpi.id,
+        named(&kpi, (first, last)),
+        counted(stored, "bucket")
+    ))?;
+    for warning in warnings.iter().take(WARNINGS_MAX) {
+        out.line(&format!("warning: {}", clean(warning)))?;
+    }
+    Ok(0)
+}
+
+fn named(kpi: &Kpi, (from, to): (BucketIndex, BucketIndex)) -> String {
+    format!("{} to {}", kpi.bucket_name(from), kpi.bucket_name(to))
+}
+
+/// What of a span that failed midway is done: asking again from there loses nothing and doubles nothing.
+fn already(kpi: &Kpi, (first, failed): (BucketIndex, BucketIndex)) -> String {
+    if failed == first { String::new() } else { format!("; what lies before {} is stored", kpi.bucket_name(failed)) }
+}
+
+/// A line on the terminal that follows the work; silent elsewhere.
+struct Progress<'a> {
+    kpi: &'a Kpi,
+    span: (BucketIndex, BucketIndex),
+    shown: bool,
+    terminal: bool,
+}
+
+impl Progress<'_> {
+    fn of(kpi: &Kpi, span: (BucketIndex, BucketIndex)) -> Progress<'_> {
+        Progress { kpi, span, shown: false, terminal: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&mut self, next: BucketIndex) {
+        if !self.terminal {
+            return;
+        }
+        let (done, all) = (next - self.span.0, self.span.1 - self.span.0 + 1);
+        let filled = (done * 30 / all.max(1)) as usize;
+        let bar = format!("{}{}", "#".repeat(filled), ".".repeat(30 - filled));
+        let line = format!("\r{} [{bar}] {done}/{all}, up to {}", self.kpi.id, self.kpi.bucket_name(next - 1));
+        // Without a terminal to write to there is nobody to show it to.
+        drop(std::io::stderr().write_all(line.as_bytes()));
+        self.shown = true;
+    }
+
+    fn end(&self) {
+        if self.shown {
+            drop(std::io::stderr().write_all(b"\n"));
+        }
+    }
+}

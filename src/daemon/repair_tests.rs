@@ -1,0 +1,159 @@
+//! Numbers that turn out to be others: values that jump, a past that is restated, spans that people ask for.
+
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::daemon::control::{Reply, Value};
+use crate::model::action::{Action, ActionKind};
+use crate::model::grain::Grain;
+use crate::model::ids::{KpiId, Labels};
+use crate::model::suspect::Decision;
+
+fn bucket(day: &str) -> i64 {
+    Grain::Day.index_of_date(day.parse().unwrap())
+}
+
+impl Place {
+    /// Says something else of one day.
+    fn restate(&self, day: &str, amount: i64) {
+        let text = fs::read_to_string(self.path("sales.csv")).unwrap();
+        let restated = |line: &str| if line.starts_with(day) { format!("{day};{amount}\n") } else { format!("{line}\n") };
+        fs::write(self.path("sales.csv"), text.lines().map(restated).collect::<String>()).unwrap();
+    }
+
+    /// The text of every mail, oldest first.
+    fn mails(&self) -> Vec<String> {
+        let mut paths: Vec<PathBuf> = Vec::new();
+        let mut folders = vec![self.path("boxes")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()) {
+                if entry.is_dir() { folders.push(entry) } else { paths.push(entry) }
+            }
+        }
+        let mut mails: Vec<(std::time::SystemTime, String)> = paths
+            .iter()
+            .map(|path| (fs::metadata(path).unwrap().modified().unwrap(), fs::read_to_string(path).unwrap()))
+            .collect();
+        mails.sort();
+        mails.into_iter().map(|(_, text)| text.replace("=\r\n", "").replace("=E2=80=AF", " ")).collect()
+    }
+}
+
+async fn versions(script: &Script, day: &str) -> Vec<f64> {
+    let all = script.cycle.store().versions_of(&"sales".into(), &Labels::total(), bucket(day)).await.unwrap();
+    all.iter().map(|version| version.value).collect()
+}
+
+/// What asking for a span came to.
+async fn ask(script: &mut Script, from: &str, to: &str) -> Reply {
+    let (reply, answered) = oneshot::channel();
+    let now = script.now();
+    script.cycle.ask_pull("sales".into(), (bucket(from), bucket(to)), reply, now).await;
+    script.advance_to(now + seconds(1)).await.unwrap();
+    answered.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_suspect_value_that_is_real_is_frozen_accepted_and_judged() {
+    let suspicious = COMPANY.replace("history: 60d", "history: 60d\n    quality: {max_jump: 300 %}");
+    let place = Place::new(&["2026-09-05"]);
+    place.restate("2026-09-03", 5_000);
+    let mut script = place.start(&suspicious, "2026-09-02T09:00:00Z").await;
+    script.advance_to(at("2026-09-04T06:05:00Z")).await.unwrap();
+    assert_eq!(changes(&script.cycle).await, Vec::<String>::new(), "the source is asked once more first");
+    // A stop in between loses nothing of that.
+    kill(script).await;
+    let mut script = place.start(&suspicious, "2026-09-04T06:06:00Z").await;
+    script.advance_to(at("2026-09-06T09:00:00Z")).await.unwrap();
+    let told = "2026-09-04T06:00:00Z data:sales@2026-09-03#suspect Fired";
+    assert_eq!(changes(&script.cycle).await, [told], "nothing else is judged");
+    let mail = place.mails().pop().unwrap();
+    for part in ["Suspect value", "5,000", "vigie suspect accept sales 2026-09-03"] {
+        assert!(mail.contains(part), "{part}: {mail}");
+    }
+    let accept =
+        ActionKind::Settle { kpi: "sales".into(), bucket: bucket("2026-09-03"), labels: None, decision: Decision::Accept, note: None };
+    let now = script.now();
+    script.cycle.act(Action { by: "ada".to_owned(), what: accept }, now).await.unwrap().unwrap();
+    script.advance_to(now + seconds(60)).await.unwrap();
+    let all = changes(&script.cycle).await;
+    assert!(all[1].contains("#suspect Resolved"), "{all:?}");
+    assert_eq!(all[2..], ["2026-09-06T06:00:00Z rule:high/sales#breach Fired"]);
+    assert!(place.mails().iter().any(|mail| mail.contains("Value accepted")), "{:?}", place.mails());
+}
+
+#[tokio::test]
+async fn what_a_catch_up_finds_suspect_is_told_as_of_its_slot() {
+    let suspicious = COMPANY.replace("history: 60d", "history: 60d\n    quality: {max_jump: 300 %}");
+    let place = Place::new(&[]);
+    place.restate("2026-09-03", 5_000);
+    let mut script = place.start(&suspicious, "2026-09-02T09:00:00Z").await;
+    script.advance_to(at("2026-09-03T09:00:00Z")).await.unwrap();
+    kill(script).await;
+    let mut script = place.start(&suspicious, "2026-09-06T09:00:00Z").await;
+    script.advance_to(at("2026-09-06T09:01:00Z")).await.unwrap();
+    assert_eq!(changes(&script.cycle).await, ["2026-09-04T06:00:00Z data:sales@2026-09-03#suspect Fired"]);
+}
+
+#[tokio::test]
+async fn the_past_is_looked_at_again_as_often_as_asked() {
+    let rechecked = COMPANY.replace("history: 60d", "history: 60d\n    recheck: monthly 60d");
+    let place = Place::new(&[]);
+    let mut script = place.start(&rechecked, "2026-09-02T09:00:00Z").await;
+    script.advance_to(at("2026-09-10T09:00:00Z")).await.unwrap();
+    place.restate("2026-08-20", 70);
+    script.advance_to(at("2026-09-30T09:00:00Z")).await.unwrap();
+    assert_eq!(versions(&script, "2026-08-20").await, [50.0]);
+    // The pull of the first of the month fails at first, and is made up for.
+    fs::rename(place.path("sales.csv"), place.path("away.csv")).unwrap();
+    script.advance_to(at("2026-10-01T06:05:00Z")).await.unwrap();
+    fs::rename(place.path("away.csv"), place.path("sales.csv")).unwrap();
+    script.advance_to(at("2026-10-01T06:30:00Z")).await.unwrap();
+    assert_eq!(versions(&script, "2026-08-20").await, [50.0, 70.0]);
+    let all = script.cycle.store().versions_of(&"sales".into(), &Labels::total(), bucket("2026-08-20")).await.unwrap();
+    assert!(all[1].known_at >= at("2026-10-01T06:00:00Z") && !all[1].assumed, "{all:?}");
+}
+
+#[tokio::test]
+async fn a_span_that_is_asked_for_is_pulled_judged_and_answered() {
+    let place = Place::new(&["2026-09-03"]);
+    let mut script = place.start(COMPANY, "2026-09-02T09:00:00Z").await;
+    script.advance_to(at("2026-09-04T09:00:00Z")).await.unwrap();
+    let pulled = |stored| Reply::Ok(Value::Pulled { stored, rejected: 0, warnings: Vec::new() });
+    assert_eq!(ask(&mut script, "2026-08-01", "2026-08-31").await, pulled(0));
+    place.restate("2026-08-20", 70);
+    // Before the history, and within it; asking twice changes nothing.
+    assert_eq!(ask(&mut script, "2026-07-01", "2026-08-31").await, pulled(3));
+    assert_eq!(ask(&mut script, "2026-07-01", "2026-08-31").await, pulled(0));
+    assert_eq!(versions(&script, "2026-08-20").await, [50.0, 70.0]);
+    // What a pull of the past brings says nothing of slots to come.
+    let clock = script.cycle.engine().with(|state, _| state.clocks[&KpiId::from("sales")].clone()).await;
+    assert_eq!(clock.last_slot, Some(at("2026-09-04T06:00:00Z")));
+    let Reply::Error(why) = ask(&mut script, "2026-09-04", "2026-09-05").await else { panic!("too early") };
+    assert!(why.contains("is pulled up to 2026-09-03"), "{why}");
+    fs::rename(place.path("sales.csv"), place.path("away.csv")).unwrap();
+    let Reply::Error(why) = ask(&mut script, "2026-08-01", "2026-08-02").await else { panic!("no file") };
+    assert!(why.contains("sales.csv"), "{why}");
+    let told = changes(&script.cycle).await;
+    assert!(!told.iter().any(|line| line.contains("source:")), "who asked was told: {told:?}");
+}
+
+#[tokio::test]
+async fn a_restated_past_is_corrected_in_its_thread() {
+    let place = Place::new(&["2026-09-03"]);
+    let mut script = place.start(COMPANY, "2026-09-02T09:00:00Z").await;
+    script.advance_to(at("2026-09-04T09:00:00Z")).await.unwrap();
+    assert_eq!(place.mails().len(), 1);
+    place.restate("2026-09-03", 90);
+    ask(&mut script, "2026-09-03", "2026-09-03").await;
+    script.advance_to(at("2026-09-04T10:00:00Z")).await.unwrap();
+    let mails = place.mails();
+    let header = |mail: &str, name: &str| {
+        let line = mail.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        line.trim_start_matches(name).trim().to_owned()
+    };
+    let thread = header(&mails[0], "Message-ID:");
+    let told: Vec<&String> = mails[1..].iter().collect();
+    assert!(told.iter().all(|mail| mail.contains(&thread)), "{mails:?}");
+    assert!(told.iter().any(|mail| mail.contains("Corrected value: 90 instead of 200")), "{mails:#?}");
+}

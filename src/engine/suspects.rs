@@ -1,0 +1,450 @@
+//! Suspect values: what jumped is asked for again; if the source stays with it people are asked, and nothing is judged
+//! on its series until they, or what follows, have settled it.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::correct::correct;
+use super::event::{PullReport, SlotEvent};
+use super::outage::trouble_facts;
+use super::moves::{Figures, move_alert};
+use super::setup::Setup;
+use super::slot::slot;
+use super::state::State;
+use crate::alert::{Moment, Policy, Signal};
+use crate::assess::Band;
+use crate::model::alert::{About, AlertFacts, AlertKey, Aspect, EndReason, Subject, SuspectFacts};
+use crate::model::commit::EvaluateCommit;
+use crate::model::grain::{BucketIndex, day_of};
+use crate::model::ids::{KpiId, Labels, SeriesKey};
+use crate::model::kpi::Kpi;
+use crate::model::observation::{Observation, Parts};
+use crate::model::series::Point;
+use crate::model::suspect::{Decision, Settled, Settlement, Suspect, SuspectState};
+use crate::model::verdict::Severity;
+
+/// How long after the slot that saw it first a suspect value is asked for again.
+const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(10);
+/// Suspect values and overridden ones that are kept in memory of one KPI; beyond them nothing is suspected any more.
+const SUSPECTS_PER_KPI_MAX: usize = 1_000;
+/// A suspect value and the two that follow it, all of one size, are what the KPI is now.
+const CONFIRMING: usize = 3;
+/// New buckets this far behind the newest pulled one are late; older ones are history that somebody asked for.
+const LATE_BUCKETS: BucketIndex = 14;
+
+/// The suspect values that are open, and those where a person's word stands against the source's.
+#[derive(Clone, Debug, Default)]
+pub struct Suspects {
+    by_kpi: BTreeMap<KpiId, Vec<Suspect>>,
+}
+
+impl FromIterator<Suspect> for Suspects {
+    fn from_iter<I: IntoIterator<Item = Suspect>>(stored: I) -> Suspects {
+        let mut all = Suspects::default();
+        for suspect in stored.into_iter().filter(|suspect| suspect.is_open() || suspect.overrides()) {
+            all.by_kpi.entry(suspect.series.kpi.clone()).or_default().push(suspect);
+        }
+        all
+    }
+}
+
+impl Suspects {
+    pub fn of(&self, kpi: &KpiId) -> &[Suspect] {
+        self.by_kpi.get(kpi).map_or(&[], Vec::as_slice)
+    }
+
+    /// The oldest bucket that the source is to be asked for again.
+    pub fn oldest_open(&self, kpi: &KpiId) -> Option<BucketIndex> {
+        self.of(kpi).iter().filter(|suspect| suspect.is_open()).map(|suspect| suspect.bucket).min()
+    }
+
+    /// When the source is to be asked again for values that were seen once.
+    pub(super) fn again_at(&self, kpi: &KpiId) -> Option<Timestamp> {
+        let again = self.of(kpi).iter().filter_map(|suspect| match suspect.state {
+            SuspectState::Seen { again_at } => Some(again_at),
+            SuspectState::Asked | SuspectState::Settled(_) => None,
+        });
+        again.min()
+    }
+
+    /// True when a person has put something else in the place of exactly this value.
+    pub(super) fn override_of(&self, said: &Observation) -> bool {
+        let here = |suspect: &&Suspect| suspect.bucket == said.bucket && suspect.series == said.series;
+        let mut known = self.of(&said.series.kpi).iter().filter(here);
+        known.any(|suspect| suspect.overrides() && suspect.value.to_bits() == said.value.to_bits())
+    }
+
+    pub(super) fn forget(&mut self, kpi: &KpiId) {
+        self.by_kpi.remove(kpi);
+    }
+
+    fn is_open(&self, kpi: &KpiId, labels: &Labels, bucket: BucketIndex) -> bool {
+        self.of(kpi)
+            .iter()
+            .any(|suspect| suspect.is_open() && suspect.bucket == bucket && suspect.series.labels == *labels)
+    }
+
+    fn put(&mut self, suspect: Suspect) {
+        let all = self.by_kpi.entry(suspect.series.kpi.clone()).or_default();
+        all.retain(|known| known.series != suspect.series || known.bucket != suspect.bucket);
+        if suspect.is_open() || suspect.overrides() {
+            all.push(suspect);
+        }
+    }
+}
+
+/// What a pull changed, by series: buckets whose value is not what it was.
+pub(super) type Fresh = BTreeMap<Labels, BTreeSet<BucketIndex>>;
+
+/// Looks at what came in, in order, and at what is still open.
+pub(super) fn look(
+    state: &mut State,
+    kpi: &Arc<Kpi>,
+    (pull, fresh): (&PullReport, &Fresh),
+    moment: (Timestamp, Timestamp),
+    commit: &mut EvaluateCommit,
+) {
+    if kpi.quality.max_jump.is_none() && state.suspects.of(&kpi.id).is_empty() {
+        return;
+    }
+    let mut round = Round { kpi, moment, changed: Vec::new() };
+    round.withdraw(state, fresh);
+    match kpi.quality.max_jump {
+        Some(max_jump) => round.judge(state, (pull, fresh), max_jump),
+        None => round.let_go(state),
+    }
+    round.ask(state, pull);
+    round.end(state, commit);
+}
+
+/// One look at one KPI.
+struct Round<'a> {
+    kpi: &'a Arc<Kpi>,
+    /// Now, and the slot.
+    moment: (Timestamp, Timestamp),
+    changed: Vec<Suspect>,
+}
+
+impl Round<'_> {
+    fn change(&mut self, state: &mut State, suspect: Suspect) {
+        state.suspects.put(suspect.clone());
+        self.changed.retain(|known| known.series != suspect.series || known.bucket != suspect.bucket);
+        self.changed.push(suspect);
+    }
+
+    fn settle(&mut self, state: &mut State, suspect: Suspect, how: Settled, note: Option<&str>) {
+        let settlement = Settlement { how, by: None, at: self.moment.0, note: note.map(str::to_owned) };
+        self.change(state, Suspect { state: SuspectState::Settled(settlement), ..suspect });
+    }
+
+    /// What the source takes back is not suspect any more, and a person's word stood only against what it said.
+    fn withdraw(&mut self, state: &mut State, fresh: &Fresh) {
+        let taken_back = |suspect: &&Suspect| {
+            fresh.get(&suspect.series.labels).is_some_and(|buckets| buckets.contains(&suspect.bucket))
+        };
+        let gone: Vec<Suspect> = state.suspects.of(&self.kpi.id).iter().filter(taken_back).cloned().collect();
+        for suspect in gone {
+            self.settle(state, suspect, Settled::Withdrawn, None);
+        }
+    }
+
+    /// The limit was taken out of the configuration.
+    fn let_go(&mut self, state: &mut State) {
+        let open: Vec<Suspect> =
+            state.suspects.of(&self.kpi.id).iter().filter(|suspect| suspect.is_open()).cloned().collect();
+        for suspect in open {
+            self.settle(state, suspect, Settled::Accepted, Some("quality.max_jump was taken out"));
+        }
+    }
+
+    fn judge(&mut self, state: &mut State, (pull, fresh): (&PullReport, &Fresh), max_jump: f64) {
+        let kpi = self.kpi;
+        let total = Labels::total();
+        let has_total = state.history.series(&kpi.id, &total).is_some();
+        // The total comes first; a part of it is looked at only where the total jumped.
+        for (labels, buckets) in fresh {
+            for &bucket in buckets {
+                if has_total && !labels.is_total() && !state.suspects.is_open(&kpi.id, &total, bucket) {
+                    continue;
+                }
+                let Some(point) = state.history.series(&kpi.id, labels).and_then(|data| data.get(bucket)) else {
+                    continue;
+                };
+                if !point.provisional && self.jumps(state, labels, point, max_jump) {
+                    self.suspect(state, pull, labels, point);
+                    self.confirm(state, labels, bucket, max_jump);
+                }
+            }
+        }
+    }
+
+    fn band(&self, state: &State, labels: &Labels, bucket: BucketIndex) -> Option<Band> {
+        let data = state.history.series(&self.kpi.id, labels)?;
+        Band::before(data, bucket, |index| state.suspects.is_open(&self.kpi.id, labels, index))
+    }
+
+    fn jumps(&self, state: &State, labels: &Labels, point: Point, max_jump: f64) -> bool {
+        self.band(state, labels, point.index).is_some_and(|band| band.excludes(point.value, max_jump))
+    }
+
+    fn suspect(&mut self, state: &mut State, pull: &PullReport, labels: &Labels, point: Point) {
+        let (now, slot) = self.moment;
+        let Some(Band { low, high }) = self.band(state, labels, point.index) else { return };
+        if state.suspects.of(&self.kpi.id).len() >= SUSPECTS_PER_KPI_MAX {
+            return;
+        }
+        let series = SeriesKey { kpi: self.kpi.id.clone(), labels: labels.clone() };
+        let again_at = slot.checked_add(AGAIN_AFTER).unwrap_or(slot);
+        // What a catch-up pulls so much later has been said twice by then.
+        let late = pull.at.is_some_and(|at| at >= again_at);
+        let seen = if late { SuspectState::Asked } else { SuspectState::Seen { again_at } };
+        self.change(
+            state,
+            Suspect { series, bucket: point.index, value: point.value, low, high, slot, since: now, state: seen },
+        );
+    }
+
+    /// Three values in a row that are suspect, but of one size, are what the KPI is now.
+    fn confirm(&mut self, state: &mut State, labels: &Labels, upto: BucketIndex, max_jump: f64) {
+        let Some(data) = state.history.series(&self.kpi.id, labels) else { return };
+        let newest = data.range(BucketIndex::MIN, upto).rev().filter(|point| !point.provisional).take(CONFIRMING);
+        let run: Vec<Point> = newest.collect();
+        let open = |point: &Point| state.suspects.is_open(&self.kpi.id, labels, point.index);
+        let Some(first) = run.last().filter(|_| run.len() == CONFIRMING && run.iter().all(open)) else { return };
+        let size = Band::of(&[first.value]);
+        if run.iter().any(|point| size.excludes(point.value, max_jump)) {
+            return;
+        }
+        let is_of_run = |suspect: &&Suspect| {
+            suspect.series.labels == *labels && run.iter().any(|point| point.index == suspect.bucket)
+        };
+        let all: Vec<Suspect> = state.suspects.of(&self.kpi.id).iter().filter(is_of_run).cloned().collect();
+        for suspect in all {
+            self.settle(state, suspect, Settled::Confirmed, None);
+        }
+    }
+
+    /// The source was asked again and did not take it back.
+    fn ask(&mut self, state: &mut State, pull: &PullReport) {
+        let Some(at) = pull.at.filter(|_| pull.trouble.is_none()) else { return };
+        let is_due = |suspect: &&Suspect| matches!(suspect.state, SuspectState::Seen { again_at } if again_at <= at);
+        let due: Vec<Suspect> = state.suspects.of(&self.kpi.id).iter().filter(is_due).cloned().collect();
+        for suspect in due {
+            self.change(state, Suspect { state: SuspectState::Asked, ..suspect });
+        }
+    }
+
+    /// Writes what changed, freezes or frees the series, and moves the alerts.
+    fn end(self, state: &mut State, commit: &mut EvaluateCommit) {
+        let Round { kpi, moment, changed } = self;
+        let labels: BTreeSet<&Labels> = changed.iter().map(|suspect| &suspect.series.labels).collect();
+        for labels in labels {
+            let open = state.suspects.of(&kpi.id).iter().filter(|known| known.is_open());
+            let held = open.filter(|known| known.series.labels == *labels).map(|known| known.bucket).min();
+            state.history.hold(&kpi.id, labels, held);
+        }
+        for suspect in &changed {
+            tell(state, kpi, suspect, moment, commit);
+        }
+        commit.suspects.extend(changed);
+    }
+}
+
+/// Moves the alert of a suspect value: one for each day (or longer bucket), its dimension values under one roof.
+fn tell(
+    state: &mut State,
+    kpi: &Arc<Kpi>,
+    suspect: &Suspect,
+    (now, slot): (Timestamp, Timestamp),
+    commit: &mut EvaluateCommit,
+) {
+    let start = kpi.grain.start_of(suspect.bucket, &kpi.zone);
+    let day = day_of(start, &kpi.zone);
+    let key = AlertKey { subject: Subject::Data(kpi.id.clone()), period: Some(day), aspect: Aspect::Suspect };
+    let has_total = state.history.series(&kpi.id, &Labels::total()).is_some();
+    if has_total && !suspect.series.labels.is_total() {
+        return;
+    }
+    let moment = |slot| Moment { now, slot, bucket: Some(suspect.bucket), counts: true, about: About::Data };
+    let make = || Some(facts(kpi, suspect, now));
+    let figures = Some(Figures { make: &make, renewals: &Cell::new(1) });
+    match &suspect.state {
+        SuspectState::Seen { .. } => {}
+        SuspectState::Asked => {
+            // As of the slot that saw it, so that a stop in between changes nothing in the alert's history.
+            let signal = (Signal::Breach(Severity::Warning), Some(suspect.value));
+            move_alert(state, &key, signal, figures, (Policy::AT_ONCE, moment(suspect.slot)), commit);
+        }
+        SuspectState::Settled(settlement) => {
+            let same_day = |known: &Suspect| {
+                known.state == SuspectState::Asked
+                    && day_of(kpi.grain.start_of(known.bucket, &kpi.zone), &kpi.zone) == day
+            };
+            if !state.suspects.of(&kpi.id).iter().any(same_day) {
+                let signal = (Signal::End(EndReason::Settled(settlement.how)), None);
+                move_alert(state, &key, signal, figures, (Policy::AT_ONCE, moment(slot)), commit);
+            }
+        }
+    }
+}
+
+fn facts(kpi: &Kpi, suspect: &Suspect, now: Timestamp) -> AlertFacts {
+    let settlement = match &suspect.state {
+        SuspectState::Settled(settlement) => Some(settlement.clone()),
+        SuspectState::Seen { .. } | SuspectState::Asked => None,
+    };
+    AlertFacts {
+        category: Some(kpi.category),
+        unit: kpi.unit.clone(),
+        owner: kpi.owner.as_ref().map(ToString::to_string),
+        value: Some(suspect.value),
+        suspect: Some(SuspectFacts {
+            kpi: kpi.id.clone(),
+            labels: suspect.series.labels.clone(),
+            bucket: kpi.bucket_name(suspect.bucket),
+            value: suspect.value,
+            low: suspect.low,
+            high: suspect.high,
+            max_jump: kpi.quality.max_jump,
+            settlement,
+        }),
+        ..trouble_facts(None, kpi.title.clone(), now)
+    }
+}
+
+/// Which suspect value a person speaks of.
+pub(super) struct Spoken<'a> {
+    pub kpi: &'a KpiId,
+    pub bucket: BucketIndex,
+    /// None: the total with its dimension values.
+    pub labels: Option<&'a Labels>,
+    pub decision: Decision,
+    pub note: Option<String>,
+}
+
+/// Carries out a person's decision, and judges the newest slot on what it leaves.
+pub(super) fn decide(
+    state: &mut State,
+    setup: &Setup,
+    spoken: &Spoken<'_>,
+    (by, now): (&str, Timestamp),
+    commit: &mut EvaluateCommit,
+) -> Result<String, String> {
+    let Some(kpi) = setup.catalog.kpi(spoken.kpi).cloned() else {
+        return Err(format!("no KPI '{}' in the configuration", spoken.kpi));
+    };
+    let named = kpi.bucket_name(spoken.bucket);
+    let meant = meant(state, &kpi, spoken)?;
+    if meant.is_empty() {
+        return Err(format!(
+            "no value of '{}' is suspect for {named}; `vigie suspect list` shows those that are",
+            kpi.id
+        ));
+    }
+    let last_slot = state.clocks.get(&kpi.id).and_then(|clock| clock.last_slot).unwrap_or(now);
+    let mut round = Round { kpi: &kpi, moment: (now, last_slot), changed: Vec::new() };
+    let mut revised = HashMap::new();
+    for suspect in &meant {
+        if let Some(changed) = replace(state, &kpi, suspect, spoken.decision, now, commit)? {
+            revised.insert(suspect.series.labels.clone(), vec![changed]);
+        }
+        let how = Settled::from(spoken.decision);
+        let settlement = Settlement { how, by: Some(by.to_owned()), at: now, note: spoken.note.clone() };
+        round.change(state, Suspect { state: SuspectState::Settled(settlement), ..suspect.clone() });
+    }
+    round.end(state, commit);
+    if !revised.is_empty() {
+        correct(state, setup, &kpi, &revised, (last_slot, now), commit);
+    }
+    let judged = SlotEvent {
+        kpi: kpi.id.clone(),
+        slot: last_slot,
+        pull: None,
+        only: None,
+        retry_at: None,
+        completes: false,
+    };
+    slot(state, setup, judged, now, commit);
+    let what = match spoken.decision {
+        Decision::Accept => "accepted".to_owned(),
+        Decision::Correct { value } => format!("corrected to {value}"),
+        Decision::Reject => "rejected".to_owned(),
+    };
+    let rest = state.suspects.of(&kpi.id).iter().filter(|left| left.is_open() && left.bucket == spoken.bucket).count();
+    let rest = match rest {
+        0 => String::new(),
+        count => format!("; {count} of its dimension values are still suspect, settle them with --label"),
+    };
+    Ok(format!("{} of {named}: {what}{rest}", kpi.id))
+}
+
+/// The open suspects that a person means: those of the labels named, else the total's and, unless it is corrected,
+/// those of its parts.
+fn meant(state: &State, kpi: &Kpi, spoken: &Spoken<'_>) -> Result<Vec<Suspect>, String> {
+    let here = |suspect: &&Suspect| suspect.is_open() && suspect.bucket == spoken.bucket;
+    let open: Vec<&Suspect> = state.suspects.of(&kpi.id).iter().filter(here).collect();
+    let is_corrected = matches!(spoken.decision, Decision::Correct { .. });
+    let chosen: Vec<Suspect> = match spoken.labels {
+        Some(labels) => open.iter().filter(|known| known.series.labels == *labels).copied().cloned().collect(),
+        None if is_corrected && open.iter().any(|known| known.series.labels.is_total()) => {
+            open.iter().filter(|known| known.series.labels.is_total()).copied().cloned().collect()
+        }
+        None => open.iter().copied().cloned().collect(),
+    };
+    if is_corrected && chosen.len() > 1 {
+        let all: Vec<String> = chosen.iter().map(|known| known.series.labels.to_string()).collect();
+        return Err(format!("several values are suspect there ({}); say which, with --label", all.join(", ")));
+    }
+    if chosen.is_empty() && !open.is_empty() {
+        let all: Vec<String> = open.iter().map(|known| known.series.labels.to_string()).collect();
+        return Err(format!("what is suspect there is {}; name its labels with --label", all.join(", ")));
+    }
+    Ok(chosen)
+}
+
+/// Puts what a person says in the place of a value. Returns the bucket if it changed.
+fn replace(
+    state: &mut State,
+    kpi: &Kpi,
+    suspect: &Suspect,
+    decision: Decision,
+    now: Timestamp,
+    commit: &mut EvaluateCommit,
+) -> Result<Option<BucketIndex>, String> {
+    match decision {
+        Decision::Accept => Ok(None),
+        Decision::Reject => {
+            state.history.remove(&suspect.series, suspect.bucket);
+            Ok(Some(suspect.bucket))
+        }
+        Decision::Correct { value } => {
+            let (min, max) = (kpi.quality.min, kpi.quality.max);
+            if !value.is_finite() || min.is_some_and(|min| value < min) || max.is_some_and(|max| value > max) {
+                return Err(format!("{value} is outside the limits of `quality` of KPI '{}'", kpi.id));
+            }
+            let known = state.history.series(&kpi.id, &suspect.series.labels).and_then(|data| data.get(suspect.bucket));
+            let parts = known.and_then(|point| point.parts);
+            let parts = parts.map(|parts| Parts { numerator: value * parts.denominator, ..parts });
+            let corrected = Observation {
+                series: suspect.series.clone(),
+                bucket: suspect.bucket,
+                value,
+                parts,
+                provisional: false,
+                known_at: now,
+                assumed: false,
+            };
+            state.history.put(&corrected);
+            commit.observations.push(corrected);
+            Ok(Some(suspect.bucket))
+        }
+    }
+}
+
+/// Whether a bucket that a pull brought is looked at: one that was revised, or is of the newest.
+pub(super) fn is_looked_at(pulled_to: Option<BucketIndex>, bucket: BucketIndex, is_revised: bool) -> bool {
+    pulled_to.is_some_and(|newest| is_revised || bucket >= newest - LATE_BUCKETS)
+}
