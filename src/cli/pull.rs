@@ -57,7 +57,11 @@ pub(super) async fn pull(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now:
                            "rejected": rejected, "warnings": warnings}))?;
         return Ok(0);
     }
-    let refused = if rejected > 0 { format!(", {} (`vigie status`)", counted(rejected, "refused reading")) } else { String::new() };
+    let refused = if rejected > 0 {
+        format!(", {} (`vigie status`)", counted(rejected, "refused reading"))
+    } else {
+        String::new()
+    };
     out.line(&format!(
         "{}, {}: {} new or revised{refused}",
         kpi.id,

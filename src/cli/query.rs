@@ -100,8 +100,15 @@ pub(super) async fn pull(
     now: Timestamp,
 ) -> anyhow::Result<Pull> {
     let kind = JobKind::Slot { slot: now };
-    let job =
-        Job { kpi: kpi.clone(), kind, span: Some(span), roll_ups: Arc::default(), known: Vec::new(), due_at: now };
+    let job = Job {
+        kpi: kpi.clone(),
+        kind,
+        span: Some(span),
+        roll_ups: Arc::default(),
+        known: Vec::new(),
+        due_at: now,
+        computed: None,
+    };
     let outcome = job.pull(Some(source), &Clock::Wall).await;
     Ok(outcome.result.context("a span was asked for")??)
 }

@@ -386,6 +386,31 @@ fn roll_ups_are_bounded() {
 }
 
 #[test]
+fn formulas_read_kpis_that_fit() {
+    let with = |more: &str| SMALL.replace("objectives:", &format!("{more}objectives:"));
+    let config = accepted(&with(
+        "  share: {title: S, category: financial, unit: ratio, formula: revenue / (revenue + 1 * revenue)}\n",
+    ));
+    let share = config.catalog.kpi(&KpiId::from("share")).unwrap();
+    assert_eq!(share.kind, crate::model::unit::Kind::Ratio);
+    let refused = |kpi: &str, part: &str| {
+        let text = told(&[("vigie.yaml", &with(&format!("  x: {{title: X, category: financial, {kpi}}}\n")))]);
+        assert!(text.contains(part), "{kpi}: {part:?} is not in\n{text}");
+    };
+    refused("formula: revenue / revenu", "no KPI is called `revenu`");
+    refused("formula: revenue +", "the formula `revenue +` is wrong at character 10");
+    refused("formula: revenue * revenue", "two KPIs are multiplied");
+    refused("formula: revenue + 1", "a constant is added to a KPI");
+    refused("formula: revenue, grain: month", "`revenue` has another grain");
+    refused("formula: revenue, timezone: Asia/Tokyo", "`revenue` has another time zone");
+    refused("formula: revenue, empty: zero", "what a formula lacks is not zero");
+    refused("formula: x", "`x` is computed itself");
+    refused("formula: revenue, source: shop", "`source` beside a formula");
+    refused("query: SELECT 1", "missing field `source`");
+    refused("source: shop", "missing field `query`");
+}
+
+#[test]
 fn what_is_planned_is_told_as_not_yet() {
     for (from, to) in [
         ("period: month", "period: month\n    trajectory: learned"),
@@ -393,7 +418,6 @@ fn what_is_planned_is_told_as_not_yet() {
         ("reach: 400000", "reach: +15 %"),
         ("unit: EUR", "unit: EUR\n    kind: window"),
         ("unit: EUR", "unit: EUR\n    was: turnover"),
-        ("unit: EUR", "unit: EUR\n    formula: a / b"),
         ("mail: claire@example.test", "mail: claire@example.test, role: manager"),
         ("csv: {path: shop.csv}", "google_analytics: {property: 1}"),
         ("timezone: Europe/Paris", "calendars: {x: {}}"),

@@ -10,6 +10,7 @@ use super::control::{Reply, Value};
 use super::cycle::Cycle;
 use super::jobs::{Job, JobKind};
 use super::plan::known_series;
+use crate::engine::formula_of;
 use crate::model::grain::BucketIndex;
 use crate::model::ids::KpiId;
 use crate::model::kpi::Kpi;
@@ -60,8 +61,17 @@ impl Cycle {
         now: Timestamp,
     ) -> Result<(BucketIndex, BucketIndex), String> {
         let Some(kpi) = self.built.setup.catalog.kpi(id).cloned() else {
-            return Err(format!("the running service has no KPI '{id}'; was the configuration changed since it started?"));
+            return Err(format!(
+                "the running service has no KPI '{id}'; was the configuration changed since it started?"
+            ));
         };
+        if let Some(formula) = formula_of(&kpi) {
+            let inputs: Vec<&str> = formula.inputs().iter().map(KpiId::as_str).collect();
+            return Err(format!(
+                "KPI '{id}' is computed and follows its KPIs by itself; pull those: {}",
+                inputs.join(", ")
+            ));
+        }
         if self.asked.contains_key(id) {
             return Err(format!("a span of KPI '{id}' is being pulled already; wait for it to end"));
         }
@@ -71,7 +81,9 @@ impl Cycle {
         let asked = id.clone();
         let clock = self.engine.with(move |state, _| state.clocks.get(&asked).cloned()).await;
         let Some(pulled_to) = clock.as_ref().and_then(|clock| clock.pulled_to) else {
-            return Err(format!("KPI '{id}' has not been pulled yet; its first pull brings its history, see `vigie status`"));
+            return Err(format!(
+                "KPI '{id}' has not been pulled yet; its first pull brings its history, see `vigie status`"
+            ));
         };
         let to = to.min(pulled_to).min(kpi.grain.last_ended(now, &kpi.zone));
         if from > to {
@@ -97,7 +109,7 @@ impl Cycle {
             .await;
         let kind = JobKind::Asked { slot: slot.unwrap_or(now) };
         let roll_ups = self.built.setup.roll_ups(&kpi.id);
-        Some(Job { kpi: kpi.clone(), kind, span: Some(span), roll_ups, known, due_at: now })
+        Some(Job { kpi: kpi.clone(), kind, span: Some(span), roll_ups, known, due_at: now, computed: None })
     }
 
     /// Tells whoever asked.

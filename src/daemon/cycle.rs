@@ -10,10 +10,10 @@ use super::asked::Asked;
 use super::build::Built;
 use super::engine_thread::EngineThread;
 use super::jobs::Job;
-use super::plan::{Plan, plan};
+use super::plan::{Plan, plan_any};
 use super::space::Space;
 use super::stepping::Replay;
-use crate::engine::{Answer, Effects, Event, State, is_held, missed_slots, step};
+use crate::engine::{Answer, Effects, Event, State, computed_from, formula_of, is_held, missed_slots, step};
 use crate::model::action::Action;
 use crate::model::ids::{KpiId, Labels, ReceiverId};
 use crate::model::kpi::Kpi;
@@ -40,6 +40,8 @@ pub struct Cycle {
     pulling: BTreeSet<KpiId>,
     /// When each KPI has something to do next; none: it must be looked at.
     pub(super) due: HashMap<KpiId, Option<Timestamp>>,
+    /// Formulas one of whose KPIs has been pulled since they were last looked at.
+    stale: BTreeSet<KpiId>,
     /// Spans that people wait for.
     pub(super) asked: HashMap<KpiId, Asked>,
     /// When pulls were last looked for.
@@ -77,6 +79,7 @@ impl Cycle {
             sending: BTreeMap::new(),
             pulling: BTreeSet::new(),
             due,
+            stale: BTreeSet::new(),
             asked: HashMap::new(),
             looked_at: now,
             replays: Vec::new(),
@@ -84,6 +87,8 @@ impl Cycle {
             #[cfg(feature = "seeded-bugs")]
             bug: None,
         };
+        let formulas = cycle.built.setup.catalog.kpis.values().filter(|kpi| formula_of(kpi).is_some());
+        cycle.stale = formulas.map(|kpi| kpi.id.clone()).collect();
         // A full disk must not keep the service from sending what is queued: what can't be written is made up for later.
         cycle.mark_cut_off().await?;
         if reconfigured && cycle.event(Event::Reconfigured, now).await?.is_some() {
@@ -123,8 +128,8 @@ impl Cycle {
                 continue;
             }
             self.load_history(kpi).await?;
-            let asked = kpi.clone();
-            match self.engine.with(move |state, setup| plan(state, setup, &asked, now)).await {
+            let (asked, is_stale) = (kpi.clone(), self.stale.remove(&kpi.id));
+            match self.engine.with(move |state, setup| plan_any(state, setup, (&asked, is_stale), now)).await {
                 Plan::Later(at) => {
                     let id = kpi.id.clone();
                     self.engine.with(move |state, _| state.catching_up.remove(&id)).await;
@@ -134,10 +139,13 @@ impl Cycle {
                         jobs.push((job, built.sources.get(&kpi.source).cloned()));
                     }
                 }
-                Plan::Now { kind, span, known } => {
+                Plan::Awaits(at) => {
+                    self.due.insert(kpi.id.clone(), Some(at.unwrap_or(Timestamp::MAX)));
+                }
+                Plan::Now { kind, span, known, computed } => {
                     self.pulling.insert(kpi.id.clone());
                     let roll_ups = built.setup.roll_ups(&kpi.id);
-                    let job = Job { kpi: kpi.clone(), kind, span, roll_ups, known, due_at: now };
+                    let job = Job { kpi: kpi.clone(), kind, span, roll_ups, known, due_at: now, computed };
                     jobs.push((job, built.sources.get(&kpi.source).cloned()));
                 }
             }
@@ -148,6 +156,10 @@ impl Cycle {
     /// What a pull brought was stepped, or left: its KPI may be looked at again.
     pub(super) fn ended_pull(&mut self, kpi: KpiId) {
         self.pulling.remove(&kpi);
+        for formula in computed_from(&self.built.setup, &kpi) {
+            self.stale.insert(formula.clone());
+            self.due.insert(formula.clone(), None);
+        }
         self.due.insert(kpi, None);
     }
 
@@ -248,7 +260,10 @@ impl Cycle {
             .engine
             .with(move |state, setup| {
                 let beside = setup.catalog.rules_on(&id).filter_map(|rule| setup.rules.get(&rule.id));
-                let all = beside.flat_map(|rule| rule.others.clone()).chain([id.clone()]);
+                let inputs =
+                    setup.catalog.kpi(&id).and_then(|kpi| formula_of(kpi)).map(|formula| formula.inputs().to_vec());
+                let all =
+                    beside.flat_map(|rule| rule.others.clone()).chain(inputs.into_iter().flatten()).chain([id.clone()]);
                 all.filter(|kpi| !state.history.has(kpi)).collect()
             })
             .await;

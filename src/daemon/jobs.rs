@@ -48,6 +48,8 @@ pub struct Job {
     pub roll_ups: Arc<RollUps>,
     pub known: Vec<Known>,
     pub due_at: Timestamp,
+    /// For formulas: what they say, so that nobody is asked.
+    pub computed: Option<Pull>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,10 +106,11 @@ impl Job {
     }
 
     /// Asks the source, in pieces that it can bear.
-    pub async fn pull(self, source: Option<Arc<Source>>, clock: &Clock) -> PullOutcome {
-        let result = match (self.span, source) {
-            (Some(span), Some(source)) => Some(self.ask(&source, span).await),
-            _ => None,
+    pub async fn pull(mut self, source: Option<Arc<Source>>, clock: &Clock) -> PullOutcome {
+        let result = match (self.span, source, self.computed.take()) {
+            (Some(_), _, Some(computed)) => Some(Ok(computed)),
+            (Some(span), Some(source), None) => Some(self.ask(&source, span).await),
+            (Some(_), None, None) | (None, ..) => None,
         };
         PullOutcome { at: to_milliseconds(clock.now()), result, job: self }
     }
@@ -226,6 +229,17 @@ pub(super) fn retry_at(kpi: &Kpi, slot: Timestamp, now: Timestamp) -> Option<Tim
 /// Whether a failure concerns the whole source or this KPI's query alone.
 pub(super) fn trouble(error: &SourceError) -> PullTrouble {
     PullTrouble { message: error.to_string(), whole_source: error.class != ErrorClass::Config }
+}
+
+/// The newest slot that a pull is for.
+pub(super) fn newest_slot(kind: &JobKind, now: Timestamp) -> Timestamp {
+    match kind {
+        JobKind::Slot { slot } | JobKind::Retry { slot } | JobKind::Asked { slot } => *slot,
+        JobKind::First { slots }
+        | JobKind::Anew { slots, .. }
+        | JobKind::CatchUp { slots, .. }
+        | JobKind::NewRules { slots, .. } => slots.last().copied().unwrap_or(now),
+    }
 }
 
 /// Slots in order without repeats.

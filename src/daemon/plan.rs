@@ -5,19 +5,60 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::jobs::{self, JobKind};
-use crate::engine::{History, Setup, State, first_slots, missed};
+use crate::engine::{History, Setup, State, awaited, computed, first_slots, formula_of, missed, oldest_change};
 use crate::model::ids::{KpiId, Labels, RuleId};
 use crate::model::kpi::Kpi;
+use crate::model::observation::Pull;
 use crate::model::series::SeriesData;
 use crate::validate::Known;
 
 /// A slot is stepped as missed, by its own time, when its turn comes later than this.
 const ON_TIME: SignedDuration = SignedDuration::from_secs(30);
 
+/// While a formula waits for its KPIs it is looked at this often at least.
+const AWAITED_RECHECK: SignedDuration = SignedDuration::from_mins(1);
+
 /// What a KPI has to do.
 pub(super) enum Plan {
-    Now { kind: JobKind, span: Option<(i64, i64)>, known: Vec<Known> },
+    Now {
+        kind: JobKind,
+        span: Option<(i64, i64)>,
+        known: Vec<Known>,
+        computed: Option<Pull>,
+    },
     Later(Option<Timestamp>),
+    /// Something is due, but not before other KPIs have had theirs.
+    Awaits(Option<Timestamp>),
+}
+
+/// What a KPI has to do at `now`; one that is computed waits for those it is computed from, and follows them when they
+/// are revised.
+pub(super) fn plan_any(state: &mut State, setup: &Setup, (kpi, is_stale): (&Arc<Kpi>, bool), now: Timestamp) -> Plan {
+    let planned = plan(state, setup, kpi, now);
+    let Some(formula) = formula_of(kpi) else { return planned };
+    let clock = state.clocks.get(&kpi.id);
+    let pulled_to = clock.and_then(|clock| clock.pulled_to);
+    let changed = pulled_to.filter(|_| is_stale).and_then(|to| oldest_change(state, kpi, formula, to).zip(Some(to)));
+    match planned {
+        Plan::Later(at) => {
+            let Some((span, slot)) = changed.zip(clock.and_then(|clock| clock.last_slot)) else {
+                return Plan::Later(at);
+            };
+            let computed = Some(computed(state, kpi, formula, span));
+            let known = known_series(&state.history, &kpi.id);
+            Plan::Now { kind: JobKind::Retry { slot }, span: Some(span), known, computed }
+        }
+        Plan::Awaits(at) => Plan::Awaits(at),
+        Plan::Now { kind, span, known, .. } => {
+            if awaited(state, setup, formula, jobs::newest_slot(&kind, now)).is_some() {
+                // It is looked at again when one of them has been pulled.
+                return Plan::Awaits(now.checked_add(AWAITED_RECHECK).ok());
+            }
+            let span = span.map(|(from, to)| (changed.map_or(from, |(oldest, _)| oldest.min(from)), to));
+            let computed = span.map(|span| computed(state, kpi, formula, span));
+            Plan::Now { kind, span, known, computed }
+        }
+    }
 }
 
 /// What a KPI has to do at `now`, from how far it has come.
@@ -25,13 +66,14 @@ pub(super) fn plan(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, now: Timest
     mend_clock(state, kpi, now);
     let clock = state.clocks.get(&kpi.id).cloned();
     let span = |slot: Timestamp| jobs::span(kpi, clock.as_ref(), (&state.history, &state.suspects), (slot, now));
-    let whole =
-        |slots: &[Timestamp]| jobs::span(kpi, None, (&state.history, &state.suspects), (slots.last().copied().unwrap_or(now), now));
+    let whole = |slots: &[Timestamp]| {
+        jobs::span(kpi, None, (&state.history, &state.suspects), (slots.last().copied().unwrap_or(now), now))
+    };
     let known = || known_series(&state.history, &kpi.id);
     let next = |after: Timestamp| kpi.schedule.next_after(after, &kpi.zone, &kpi.calendar);
     let Some(clock) = &clock else {
         let slots = first_slots(&setup.catalog, kpi, now);
-        return Plan::Now { span: whole(&slots), kind: JobKind::First { slots }, known: known() };
+        return Plan::Now { span: whole(&slots), kind: JobKind::First { slots }, known: known(), computed: None };
     };
     let retry = clock.open.as_ref().and_then(|open| open.retry_at);
     // Never later than the next slot, unless it was reckoned by a clock that ran ahead.
@@ -49,30 +91,35 @@ pub(super) fn plan(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, now: Timest
         } else {
             JobKind::First { slots }
         };
-        return Plan::Now { span, kind, known: known() };
+        return Plan::Now { span, kind, known: known(), computed: None };
     }
     let rules: Vec<RuleId> = setup.catalog.rules_on(&kpi.id).map(|rule| rule.id.clone()).collect();
     let new: Vec<RuleId> = rules.into_iter().filter(|rule| !clock.rules.contains(rule)).collect();
     if !new.is_empty() {
         let slots = first_slots(&setup.catalog, kpi, now).into_iter().filter(|slot| *slot <= last).collect();
-        return Plan::Now { kind: JobKind::NewRules { rules: new, slots }, span: None, known: Vec::new() };
+        return Plan::Now {
+            kind: JobKind::NewRules { rules: new, slots },
+            span: None,
+            known: Vec::new(),
+            computed: None,
+        };
     }
     let slots = missed_and_said(kpi, last, now);
     match (slots.as_slice(), retry) {
         ([], _) if retry.into_iter().chain(clock.again_at).any(|at| at <= now) => {
             let slot = clock.open.as_ref().map_or(last, |open| open.slot);
-            Plan::Now { kind: JobKind::Retry { slot }, span: span(slot), known: known() }
+            Plan::Now { kind: JobKind::Retry { slot }, span: span(slot), known: known(), computed: None }
         }
         ([], retry) => Plan::Later([retry, clock.again_at, next(last)].into_iter().flatten().min()),
         (_, Some(_)) if waits.is_some() => Plan::Later(waits),
         ([slot], _) if now.duration_since(*slot) <= ON_TIME => {
             let kind = JobKind::Slot { slot: *slot };
-            Plan::Now { kind, span: span(*slot), known: known() }
+            Plan::Now { kind, span: span(*slot), known: known(), computed: None }
         }
         _ => {
             let (span, known) = (span(slots.last().copied().unwrap_or(now)), known());
             state.catching_up.insert(kpi.id.clone());
-            Plan::Now { kind: JobKind::CatchUp { slots, after: last }, span, known }
+            Plan::Now { kind: JobKind::CatchUp { slots, after: last }, span, known, computed: None }
         }
     }
 }

@@ -15,9 +15,10 @@ fn bucket(day: &str) -> i64 {
 
 impl Place {
     /// Says something else of one day.
-    fn restate(&self, day: &str, amount: i64) {
+    pub(super) fn restate(&self, day: &str, amount: i64) {
         let text = fs::read_to_string(self.path("sales.csv")).unwrap();
-        let restated = |line: &str| if line.starts_with(day) { format!("{day};{amount}\n") } else { format!("{line}\n") };
+        let restated =
+            |line: &str| if line.starts_with(day) { format!("{day};{amount}\n") } else { format!("{line}\n") };
         fs::write(self.path("sales.csv"), text.lines().map(restated).collect::<String>()).unwrap();
     }
 
@@ -35,7 +36,12 @@ impl Place {
             .map(|path| (fs::metadata(path).unwrap().modified().unwrap(), fs::read_to_string(path).unwrap()))
             .collect();
         mails.sort();
-        mails.into_iter().map(|(_, text)| text.replace("=\r\n", "").replace("=E2=80=AF", " ")).collect()
+        mails
+            .into_iter()
+            .map(|(_, text)| {
+                text.replace("=\r\n", "").replace("=\n", "").replace("=E2=80=AF", " ").replace("=C2=A0", " ")
+            })
+            .collect()
     }
 }
 
@@ -45,7 +51,7 @@ async fn versions(script: &Script, day: &str) -> Vec<f64> {
 }
 
 /// What asking for a span came to.
-async fn ask(script: &mut Script, from: &str, to: &str) -> Reply {
+pub(super) async fn ask(script: &mut Script, from: &str, to: &str) -> Reply {
     let (reply, answered) = oneshot::channel();
     let now = script.now();
     script.cycle.ask_pull("sales".into(), (bucket(from), bucket(to)), reply, now).await;
@@ -68,18 +74,23 @@ async fn a_suspect_value_that_is_real_is_frozen_accepted_and_judged() {
     let told = "2026-09-04T06:00:00Z data:sales@2026-09-03#suspect Fired";
     assert_eq!(changes(&script.cycle).await, [told], "nothing else is judged");
     let mail = place.mails().pop().unwrap();
-    for part in ["Suspect value", "5,000", "vigie suspect accept sales 2026-09-03"] {
+    for part in ["Valeur suspecte", "5 000", "vigie suspect accept sales 2026-09-03"] {
         assert!(mail.contains(part), "{part}: {mail}");
     }
-    let accept =
-        ActionKind::Settle { kpi: "sales".into(), bucket: bucket("2026-09-03"), labels: None, decision: Decision::Accept, note: None };
+    let accept = ActionKind::Settle {
+        kpi: "sales".into(),
+        bucket: bucket("2026-09-03"),
+        labels: None,
+        decision: Decision::Accept,
+        note: None,
+    };
     let now = script.now();
     script.cycle.act(Action { by: "ada".to_owned(), what: accept }, now).await.unwrap().unwrap();
     script.advance_to(now + seconds(60)).await.unwrap();
     let all = changes(&script.cycle).await;
     assert!(all[1].contains("#suspect Resolved"), "{all:?}");
     assert_eq!(all[2..], ["2026-09-06T06:00:00Z rule:high/sales#breach Fired"]);
-    assert!(place.mails().iter().any(|mail| mail.contains("Value accepted")), "{:?}", place.mails());
+    assert!(place.mails().iter().any(|mail| mail.contains("Valeur accept=C3=A9e")), "{:?}", place.mails());
 }
 
 #[tokio::test]
@@ -123,7 +134,7 @@ async fn a_span_that_is_asked_for_is_pulled_judged_and_answered() {
     assert_eq!(ask(&mut script, "2026-08-01", "2026-08-31").await, pulled(0));
     place.restate("2026-08-20", 70);
     // Before the history, and within it; asking twice changes nothing.
-    assert_eq!(ask(&mut script, "2026-07-01", "2026-08-31").await, pulled(3));
+    assert_eq!(ask(&mut script, "2026-07-01", "2026-08-31").await, pulled(4));
     assert_eq!(ask(&mut script, "2026-07-01", "2026-08-31").await, pulled(0));
     assert_eq!(versions(&script, "2026-08-20").await, [50.0, 70.0]);
     // What a pull of the past brings says nothing of slots to come.
@@ -155,5 +166,5 @@ async fn a_restated_past_is_corrected_in_its_thread() {
     let thread = header(&mails[0], "Message-ID:");
     let told: Vec<&String> = mails[1..].iter().collect();
     assert!(told.iter().all(|mail| mail.contains(&thread)), "{mails:?}");
-    assert!(told.iter().any(|mail| mail.contains("Corrected value: 90 instead of 200")), "{mails:#?}");
+    assert!(told.iter().any(|mail| mail.contains("Valeur corrig=C3=A9e : 90 au lieu de 200")), "{mails:#?}");
 }

@@ -27,7 +27,7 @@ pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
         // Who asked is told; nothing else follows from it.
         Some(Err(_)) if matches!(job.kind, JobKind::Asked { .. }) => return Vec::new(),
         Some(Err(error)) => {
-            let slot = last_slot_of(&job.kind, at);
+            let slot = jobs::newest_slot(&job.kind, at);
             let retry_at = jobs::retry_at(&job.kpi, slot, at);
             tracing::warn!(kpi = %kpi, source = %job.kpi.source, %error, "pull failed");
             let trouble = Some(jobs::trouble(&error));
@@ -152,15 +152,5 @@ fn validated(job: &Job, pull: Pull, at: Timestamp) -> PullReport {
         warnings: found.warnings,
         at: Some(at),
         nothing_asked: false,
-    }
-}
-
-fn last_slot_of(kind: &JobKind, now: Timestamp) -> Timestamp {
-    match kind {
-        JobKind::Slot { slot } | JobKind::Retry { slot } | JobKind::Asked { slot } => *slot,
-        JobKind::First { slots }
-        | JobKind::Anew { slots, .. }
-        | JobKind::CatchUp { slots, .. }
-        | JobKind::NewRules { slots, .. } => slots.last().copied().unwrap_or(now),
     }
 }

@@ -13,12 +13,14 @@ use crate::config::{Environment, LoadOptions, Secrets, load, render};
 use crate::model::kpi::Kpi;
 use crate::store::{OpenOptions, Store, TransitionFilter};
 
-#[path = "repair_tests.rs"]
-mod repairs;
+#[path = "formula_tests.rs"]
+mod formulas;
 #[path = "stepping_tests.rs"]
 mod pieces;
 #[path = "pull_tests.rs"]
 mod pulls;
+#[path = "repair_tests.rs"]
+mod repairs;
 #[path = "send_tests.rs"]
 mod sends;
 

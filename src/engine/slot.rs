@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::correct::correct;
 use super::evaluate::run_binding;
 use super::event::{PullReport, SlotEvent, Tally};
+use super::formula::formula_of;
 use super::outage;
 use super::setup::{Setup, definition_of};
 use super::shape;
@@ -38,11 +39,12 @@ pub(super) fn slot(
             outdated = false;
         }
         // A first history, and one that is pulled anew, is taken as it is.
-        let looked_at = if event.only.is_none() { state.clocks.get(&kpi.id).and_then(|clock| clock.pulled_to) } else { None };
+        let looked_at =
+            if event.only.is_none() { state.clocks.get(&kpi.id).and_then(|clock| clock.pulled_to) } else { None };
         let fresh;
         (revised, fresh) = take_in(state, &kpi, pull, (now, looked_at), commit);
         suspects::look(state, &kpi, (pull, &fresh), (now, event.slot), commit);
-        if !pull.nothing_asked {
+        if !pull.nothing_asked && formula_of(&kpi).is_none() {
             outage::pull(state, &kpi, pull, (now, event.slot), commit);
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::event::{Effects, Event};
+use super::formula::formula_of;
 use super::setup::Setup;
 use super::state::State;
 use super::{act, evaluate, moves, outage, slot};
@@ -116,9 +117,12 @@ fn is_inhibited(book: &crate::alert::Book, setup: &Setup, alert: &Alert) -> bool
         return false;
     }
     let Some(kpi) = alert.key.kpi().and_then(|id| setup.catalog.kpi(id)) else { return false };
-    [Subject::Source(kpi.source.clone()), Subject::Data(kpi.id.clone())]
-        .iter()
-        .any(|subject| book.of(subject).iter().any(|other| other.phase == Phase::Firing))
+    let inputs = formula_of(kpi).into_iter().flat_map(|formula| formula.inputs());
+    let pulled = inputs.filter_map(|id| setup.catalog.kpi(id)).chain([kpi]);
+    let down = |subject: &Subject| {
+        book.of(subject).iter().any(|other| other.phase == Phase::Firing && other.key.aspect == Aspect::Outage)
+    };
+    pulled.into_iter().any(|kpi| down(&Subject::Source(kpi.source.clone())) || down(&Subject::Data(kpi.id.clone())))
 }
 
 fn end_silences(state: &mut State, now: Timestamp, effects: &mut Effects) {

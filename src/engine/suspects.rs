@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::correct::correct;
 use super::event::{PullReport, SlotEvent};
-use super::outage::trouble_facts;
 use super::moves::{Figures, move_alert};
+use super::outage::trouble_facts;
 use super::setup::Setup;
 use super::slot::slot;
 use super::state::State;
@@ -81,7 +81,7 @@ impl Suspects {
         self.by_kpi.remove(kpi);
     }
 
-    fn is_open(&self, kpi: &KpiId, labels: &Labels, bucket: BucketIndex) -> bool {
+    pub(super) fn is_open(&self, kpi: &KpiId, labels: &Labels, bucket: BucketIndex) -> bool {
         self.of(kpi)
             .iter()
             .any(|suspect| suspect.is_open() && suspect.bucket == bucket && suspect.series.labels == *labels)
@@ -359,14 +359,8 @@ pub(super) fn decide(
     if !revised.is_empty() {
         correct(state, setup, &kpi, &revised, (last_slot, now), commit);
     }
-    let judged = SlotEvent {
-        kpi: kpi.id.clone(),
-        slot: last_slot,
-        pull: None,
-        only: None,
-        retry_at: None,
-        completes: false,
-    };
+    let judged =
+        SlotEvent { kpi: kpi.id.clone(), slot: last_slot, pull: None, only: None, retry_at: None, completes: false };
     slot(state, setup, judged, now, commit);
     let what = match spoken.decision {
         Decision::Accept => "accepted".to_owned(),

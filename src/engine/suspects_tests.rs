@@ -95,7 +95,10 @@ fn a_real_value_is_frozen_accepted_and_judged() {
     bench.restart();
     assert_eq!(shown(&value(&mut bench, 12.0)), "");
     assert!(bench.alert(Aspect::Breach).is_none() && bench.alert(Aspect::NoData).is_none());
-    assert_eq!(decide(&mut bench, 8, Decision::Accept).unwrap_err().split(';').next(), Some("no value of 'k' is suspect for 2026-11-07"));
+    assert_eq!(
+        decide(&mut bench, 8, Decision::Accept).unwrap_err().split(';').next(),
+        Some("no value of 'k' is suspect for 2026-11-07")
+    );
     let accepted = decide(&mut bench, 9, Decision::Accept).unwrap();
     assert_eq!(shown(&accepted), "0 suspect resolved");
     let facts = bench.alert(Aspect::Suspect).and_then(|alert| alert.facts).expect("figures");
@@ -208,8 +211,7 @@ fn parts_are_looked_at_where_the_total_jumped() {
         at: Some(at),
         ..PullReport::default()
     };
-    let event =
-        SlotEvent { kpi: "k".into(), slot: at, pull: Some(pull), only: None, retry_at: None, completes: true };
+    let event = SlotEvent { kpi: "k".into(), slot: at, pull: Some(pull), only: None, retry_at: None, completes: true };
     bench.step(Event::Slot(event));
     // A small part may jump without the whole.
     assert_eq!(bench.slot(day(9, 6.0, 9.0), None).evaluate.suspects, []);

@@ -83,7 +83,9 @@ pub fn settled(lang: Language, how: Settled) -> &'static str {
         Settled::Accepted => pick(lang, "Valeur acceptée", "Value accepted"),
         Settled::Corrected { .. } => pick(lang, "Valeur corrigée", "Value corrected"),
         Settled::Rejected => pick(lang, "Valeur rejetée", "Value rejected"),
-        Settled::Confirmed => pick(lang, "Confirmée par les valeurs suivantes", "Confirmed by the values that followed"),
+        Settled::Confirmed => {
+            pick(lang, "Confirmée par les valeurs suivantes", "Confirmed by the values that followed")
+        }
         Settled::Withdrawn => pick(lang, "La source a rectifié la valeur", "The source put the value right"),
     }
 }

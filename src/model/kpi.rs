@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
+use super::formula::Formula;
 use super::grain::{BucketIndex, Grain};
 use super::http_query::HttpQuery;
 use super::ids::{KpiId, PersonId, SourceId};
@@ -59,6 +60,8 @@ pub enum Query {
     Text(String),
     Table(TableQuery),
     Http(Box<HttpQuery>),
+    /// Nothing is asked: it is computed from other KPIs.
+    Formula(Arc<Formula>),
 }
 
 /// Which columns of a table are time, value and labels.

@@ -9,6 +9,7 @@ pub mod calendar;
 pub mod catalog;
 pub mod commit;
 pub mod digest;
+pub mod formula;
 pub mod grain;
 pub mod http_query;
 pub mod ids;

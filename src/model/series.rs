@@ -139,7 +139,9 @@ impl SeriesData {
 
     /// Takes a bucket out, as if it had never come.
     pub fn remove(&mut self, index: BucketIndex) {
-        let Some(offset) = index.checked_sub(self.first).and_then(|offset| usize::try_from(offset).ok()) else { return };
+        let Some(offset) = index.checked_sub(self.first).and_then(|offset| usize::try_from(offset).ok()) else {
+            return;
+        };
         if offset >= self.values.len() {
             return;
         }

@@ -26,7 +26,9 @@ pub struct Suspect {
 #[serde(rename_all = "snake_case")]
 pub enum SuspectState {
     /// Seen once; the source is asked again then, and nobody is told before.
-    Seen { again_at: Timestamp },
+    Seen {
+        again_at: Timestamp,
+    },
     /// The source stays with it: people are asked.
     Asked,
     Settled(Settlement),

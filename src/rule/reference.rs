@@ -67,8 +67,8 @@ fn evaluate(kpi, p) {
 - A rule looks at the KPI's total. `each: channel` runs it for every channel and `where: {channel: web}` for one; what the
   KPI's other dimensions split is rolled up: flows and additive levels add, ratios pool. Levels that don't add up need all
   their dimensions named.
-- Reading what can't be had (no data, late, incomplete, before the history, a share of what is zero now) ends the script as
-  *no data*; a comparison never sees it. `has(\"name\")` asks first.
+- Reading what can't be had (no data, late, suspect, incomplete, before the history, a share of what is zero now) ends the
+  script as *no data*; a comparison never sees it. `has(\"name\")` asks first.
 - A condition keeps both its sides: between its limit and its recovery limit nothing begins and nothing ends.
 - A name that doesn't exist is an error with its position: `rules/a/b.rhai:12:9: unknown property 'drft' on objective; did
   you mean 'drift'?`

@@ -11,7 +11,10 @@ use crate::model::ids::{Labels, SeriesKey};
 use crate::model::kpi::{Empty, Kpi};
 use crate::model::observation::{Observation, Pull, Reading, ReadingValue, Rejection};
 use crate::model::roll_ups::RollUps;
-use crate::model::unit::Kind;
+use crate::model::unit::{Kind, Unit};
+
+/// Dimensions that say in which currency an amount is.
+const CURRENCY_NAMES: [&str; 2] = ["currency", "devise"];
 
 /// The buckets that were pulled, both included; empty when `to` is before `from`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +111,14 @@ impl Work<'_> {
             self.reject(reading.origin.clone(), raw(&reading.value), cause);
             return;
         }
+        let foreign = foreign_currency(kpi, &reading.labels);
         let slot = self.slots.entry(reading.labels.clone()).or_default().slot(index);
+        if let Some(cause) = foreign {
+            // The total without it would be too little, with it a sum of unlike things.
+            slot.spoiled = true;
+            self.reject(reading.origin.clone(), raw(&reading.value), cause);
+            return;
+        }
         match slot.take(kpi, reading.time.instant(&kpi.zone), &reading.value) {
             Taken::Well => {}
             Taken::Replaced => self.replaced += 1,
@@ -262,6 +272,18 @@ fn wrong_labels(kpi: &Kpi, labels: &Labels) -> Option<String> {
     }
     let missing = kpi.dimensions.iter().find(|name| labels.get(name).is_none())?;
     Some(format!("the label `{missing}` is missing; a reading has all dimensions of KPI `{}` or none", kpi.id))
+}
+
+/// Why a reading is of another currency than its KPI; none where a KPI of an amount names no currency beside it.
+fn foreign_currency(kpi: &Kpi, labels: &Labels) -> Option<String> {
+    let Unit::Currency(own) = &kpi.unit else { return None };
+    let said = CURRENCY_NAMES.iter().find_map(|name| labels.get(name))?;
+    (!said.trim().eq_ignore_ascii_case(own)).then(|| {
+        format!(
+            "its currency is `{said}`, the KPI's is {own}: convert it in the query, leave it out there, or define a KPI \
+             for each currency"
+        )
+    })
 }
 
 fn raw(value: &ReadingValue) -> String {

@@ -213,6 +213,22 @@ fn a_refused_part_takes_the_total_with_it() {
 }
 
 #[test]
+fn currencies_are_never_added_up() {
+    let mut flow = kpi(Kind::Flow, &["currency"]);
+    flow.unit = Unit::Currency("EUR".to_owned());
+    let of = |day, currency: &str, value| Reading {
+        labels: Labels::from_iter([("currency", currency)]),
+        ..at(day, "", number(value))
+    };
+    let rows = vec![of(1, "EUR", 2.0), of(1, "USD", 3.0), of(2, "eur ", 4.0)];
+    let outcome = check(&flow, rows.clone(), r#"2=4 2{currency="eur "}=4 1{currency="EUR"}=2"#, 1);
+    assert!(outcome.rejections[0].cause.starts_with("its currency is `USD`, the KPI's is EUR"), "{outcome:?}");
+    // What is no amount may be split by anything.
+    flow.unit = Unit::None;
+    check(&flow, rows, r#"1=5 2=4 1{currency="EUR"}=2 1{currency="USD"}=3 2{currency="eur "}=4"#, 0);
+}
+
+#[test]
 fn zeros_after_a_complete_pull_only() {
     let mut flow = kpi(Kind::Flow, &["d"]);
     flow.empty = Empty::Zero;

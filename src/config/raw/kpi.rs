@@ -33,13 +33,19 @@ pub struct RawKpi {
     pub grain: Option<Written<Grain>>,
     /// Zone of its days and schedule. Default: the top-level `timezone`. Example: `Europe/Paris`.
     pub timezone: Option<String>,
-    /// Id of the source it is pulled from.
+    /// Id of the source it is pulled from. Not beside `formula`.
+    #[serde(default)]
     pub source: String,
+    /// What it is computed from, instead of `source` and `query`: ids of KPIs of the same grain and zone, numbers,
+    /// `+ - * /` and parentheses; blanks stand around a minus. A quotient is a ratio unless `kind` says otherwise: both
+    /// its halves are kept. Each bucket waits for that of all its KPIs. Example: `(ventes - achats) / ventes`.
+    pub formula: Option<String>,
     /// What the source is asked: text (SQL with `:from` and `:to`, PromQL), columns for CSV tables, a request for HTTP
     /// APIs. Examples: `{time: date, value: montant, labels: [canal]}`,
     /// `{path: orders, params: {from: "{from}", to: "{to}"}, rows: "$.items[*]", time: $.created_at, value: $.total}`.
-    pub query: RawQuery,
-    /// Labels that split it into series. Default: none. Example: `[channel]`.
+    pub query: Option<RawQuery>,
+    /// Labels that split it into series. Default: none. Example: `[channel]`. One that is called `currency` or `devise`
+    /// is checked: amounts in another currency than `unit` are refused, never added.
     #[serde(default)]
     pub dimensions: Vec<String>,
     /// When it is pulled: `hourly`, `daily 06:15`, `workdays 06:15`, `every 5m`, or a cron expression with seconds.

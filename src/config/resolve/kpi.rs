@@ -1,15 +1,19 @@
 //! KPIs: defaults by grain and kind, and the query's form.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::context::Context;
+use super::formula;
 use super::query::query;
 use crate::config::parts::query_form;
 use crate::config::raw::{RawEmpty, RawKind, RawKpi, RawOverTime};
 use crate::model::grain::Grain;
 use crate::model::ids::{KpiId, SourceId};
-use crate::model::kpi::{Empty, Kpi, Lateness, Quality};
+use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query};
 use crate::model::schedule::Schedule;
 use crate::model::series::BUCKETS_MAX;
 use crate::model::unit::{Direction, Kind, LevelOverTime, Unit};
@@ -18,11 +22,22 @@ const HISTORY_DAYS: i64 = 400;
 const HISTORY_BUCKETS: i32 = 400;
 const COMPLETE: f64 = 0.8;
 
-/// The KPI with its defaults; none when something that all else hangs on is wrong.
-pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawKpi) -> Option<Kpi> {
+/// The KPI with its defaults; none when something that all else hangs on is wrong. Those that a formula reads are
+/// resolved before.
+pub(super) fn resolve(
+    context: &mut Context<'_>,
+    id: &str,
+    raw: &RawKpi,
+    known: &HashMap<&str, Arc<Kpi>>,
+) -> Option<Kpi> {
     let at = |field: &'static str| ["kpis", id, field];
-    let kind = kind_of(raw.kind);
-    let grain = raw.grain.as_ref().map_or(Grain::Day, |grain| grain.0);
+    let formula = match &raw.formula {
+        Some(text) => Some(formula::resolve(context, id, raw, text, known)?),
+        None => None,
+    };
+    let default_grain = formula.as_ref().map_or(Grain::Day, |formula| formula.grain);
+    let kind = formula.as_ref().map_or_else(|| kind_of(raw.kind), |formula| formula.kind);
+    let grain = raw.grain.as_ref().map_or(default_grain, |grain| grain.0);
     let unit = raw.unit.as_ref().map_or(Unit::None, |unit| unit.0.clone());
     let zone = match &raw.timezone {
         Some(name) => zone(context, &at("timezone"), name)?,
@@ -30,9 +45,19 @@ pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawKpi) -> Opti
     };
     dimensions(context, id, raw);
     let all = context.all;
-    let source_known = context.report.reference(&at("source"), "source", &raw.source, &all.sources);
-    let form = all.sources.get(&raw.source).and_then(|item| item.value.as_ref()).map(query_form);
-    let query = query(context, id, raw, kind, form);
+    let (source_known, query) = match &formula {
+        Some(formula) => (true, Some(Query::Formula(formula.formula.clone()))),
+        None if raw.source.is_empty() => {
+            let help = "name it: `source: shop`, or compute the KPI from others: `formula: a / b`";
+            context.report.error(&["kpis", id], "missing field `source`: where its numbers come from", help);
+            return None;
+        }
+        None => {
+            let source_known = context.report.reference(&at("source"), "source", &raw.source, &all.sources);
+            let form = all.sources.get(&raw.source).and_then(|item| item.value.as_ref()).map(query_form);
+            (source_known, query(context, id, raw, kind, form))
+        }
+    };
     let schedule = schedule(context, id, raw.schedule.as_deref(), grain);
     let history = history(context, id, raw, grain);
     let quality = quality(context, id, raw, &unit);
@@ -58,12 +83,15 @@ pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawKpi) -> Opti
         grain,
         zone,
         calendar: context.calendar.clone(),
-        source: SourceId::from(raw.source.as_str()),
+        source: if formula.is_some() { SourceId::from(formula::SOURCE) } else { SourceId::from(raw.source.as_str()) },
         query: query?,
         dimensions: raw.dimensions.clone(),
         schedule: schedule?,
         expected: raw.expected.as_ref().map_or(Lateness::Elapsed(grain.nominal()), |expected| expected.0),
-        settle: raw.settle.as_ref().map_or(SignedDuration::ZERO, |settle| settle.0),
+        settle: raw
+            .settle
+            .as_ref()
+            .map_or(formula.as_ref().map_or(SignedDuration::ZERO, |formula| formula.settle), |settle| settle.0),
         history,
         recheck: raw.recheck.as_ref().map(|recheck| recheck.0),
         empty,

@@ -1,6 +1,7 @@
 //! Raw entries to the catalog: references, defaults, and what must agree with what.
 
 mod context;
+mod formula;
 mod gather;
 mod kpi;
 mod measurable;

@@ -15,7 +15,12 @@ pub(super) fn query(
     form: Option<QueryForm>,
 ) -> Option<Query> {
     let path = ["kpis", id, "query"];
-    match (&raw.query, form) {
+    let Some(asked) = &raw.query else {
+        let help = "add `query: ...`, or compute it from other KPIs: `formula: a / b`";
+        context.report.error(&["kpis", id], "missing field `query`: what the source is asked", help);
+        return None;
+    };
+    match (asked, form) {
         (RawQuery::Text(_), Some(QueryForm::Request)) => {
             let message = format!("the source `{}` is an HTTP API, and the query is a text", raw.source);
             let help = "write a request: `{path: orders, rows: \"$.items[*]\", value: $.total}`";

@@ -1,6 +1,6 @@
 //! The whole of it: all sections, in the order in which they hang on each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -100,11 +100,17 @@ fn context<'a>(report: Report<'a>, all: &'a Gathered) -> Context<'a> {
 
 fn kpis(context: &mut Context<'_>) -> IndexMap<KpiId, Arc<Kpi>> {
     let all = context.all;
-    all.kpis
-        .iter()
-        .filter_map(|(id, item)| kpi::resolve(context, id, item.value.as_ref()?))
-        .map(|kpi| (kpi.id.clone(), Arc::new(kpi)))
-        .collect()
+    let mut known: HashMap<&str, Arc<Kpi>> = HashMap::new();
+    // Those that are computed come after those that they are computed from.
+    for is_computed in [false, true] {
+        for (id, item) in &all.kpis {
+            let Some(raw) = item.value.as_ref().filter(|raw| raw.formula.is_some() == is_computed) else { continue };
+            if let Some(kpi) = kpi::resolve(context, id, raw, &known) {
+                known.insert(id.as_str(), Arc::new(kpi));
+            }
+        }
+    }
+    all.kpis.keys().filter_map(|id| known.remove(id.as_str())).map(|kpi| (kpi.id.clone(), kpi)).collect()
 }
 
 type Receivers = (IndexMap<ReceiverId, Arc<Receiver>>, BTreeMap<ReceiverId, Vec<usize>>);

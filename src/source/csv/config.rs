@@ -206,7 +206,7 @@ impl CsvSource {
 pub(super) fn columns(kpi: &Kpi) -> Result<&TableQuery, String> {
     match &kpi.query {
         Query::Table(query) => Ok(query),
-        Query::Text(_) | Query::Http(_) => Err(format!(
+        Query::Text(_) | Query::Http(_) | Query::Formula(_) => Err(format!(
             "KPI `{}` has no columns as query where columns are read; write query: {{time: date, value: total}}",
             kpi.id
         )),

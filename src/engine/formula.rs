@@ -1,0 +1,110 @@
+//! KPIs that are computed from others: their readings are what the inputs hold for the same bucket.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::setup::Setup;
+use super::state::State;
+use crate::model::formula::Formula;
+use crate::model::grain::BucketIndex;
+use crate::model::ids::{KpiId, Labels};
+use crate::model::kpi::{Kpi, Query};
+use crate::model::observation::{Parts, Pull, Reading, ReadingTime, ReadingValue};
+use crate::model::unit::Kind;
+
+/// The formula of a KPI that has one.
+pub fn formula_of(kpi: &Kpi) -> Option<&Formula> {
+    match &kpi.query {
+        Query::Formula(formula) => Some(formula),
+        Query::Text(_) | Query::Table(_) | Query::Http(_) => None,
+    }
+}
+
+/// KPIs that are computed from this one.
+pub fn computed_from<'a>(setup: &'a Setup, input: &'a KpiId) -> impl Iterator<Item = &'a KpiId> {
+    let reads = |kpi: &Kpi| formula_of(kpi).is_some_and(|formula| formula.inputs().contains(input));
+    setup.catalog.kpis.values().filter(move |kpi| reads(kpi)).map(|kpi| &kpi.id)
+}
+
+/// The first input that has not stepped the slot which brings its newest bucket of that time, if there is one. An
+/// input whose own slot comes later is not waited for.
+pub fn awaited<'a>(state: &State, setup: &Setup, formula: &'a Formula, slot: Timestamp) -> Option<&'a KpiId> {
+    formula.inputs().iter().find(|id| {
+        let Some(input) = setup.catalog.kpi(id) else { return false };
+        let Some(clock) = state.clocks.get(*id).filter(|clock| clock.pulled_to.is_some()) else { return true };
+        let newest = input.grain.bucket(input.grain.last_ended(slot, &input.zone), &input.zone);
+        let needed = input.schedule.next_at_or_after(newest.end, &input.zone, &input.calendar);
+        needed.is_some_and(|needed| needed <= slot && clock.last_slot < Some(needed))
+    })
+}
+
+/// What the formula says of the buckets asked for. Those that an input lacks, or of which one is suspect, are left out;
+/// that the newest is among them is said.
+pub fn computed(state: &State, kpi: &Kpi, formula: &Formula, (from, to): (BucketIndex, BucketIndex)) -> Pull {
+    let mut pull = Pull { complete: true, ..Pull::default() };
+    for labels in series(state, kpi, formula) {
+        for bucket in from..=to {
+            let Some(value) = value(state, kpi, formula, &labels, bucket) else { continue };
+            pull.readings.push(Reading {
+                time: ReadingTime::Instant(kpi.grain.start_of(bucket, &kpi.zone)),
+                labels: labels.clone(),
+                value,
+                origin: format!("{} of {}", formula.text(), kpi.bucket_name(bucket)),
+            });
+        }
+    }
+    let total = Labels::total();
+    let lacks = |input: &&KpiId| {
+        state.history.series(input, &total).is_some_and(|data| data.get(to).is_none())
+            || state.history.series(input, &total).is_none()
+    };
+    if let Some(late) = formula.inputs().iter().find(lacks) {
+        pull.warnings.push(format!("`{late}` has no value for {} yet", kpi.bucket_name(to)));
+    }
+    pull
+}
+
+/// The oldest bucket up to `to` in which the formula says something else than what is stored.
+pub fn oldest_change(state: &State, kpi: &Kpi, formula: &Formula, to: BucketIndex) -> Option<BucketIndex> {
+    let spans = formula.inputs().iter().filter_map(|input| {
+        let (first, _) = state.history.series(input, &Labels::total()).and_then(|data| data.span())?;
+        Some(first)
+    });
+    let own = state.history.of(&kpi.id).filter_map(|(_, data)| data.span()).map(|(first, _)| first).min();
+    // What was never stored before its own oldest bucket is history that nobody asked for.
+    let first = spans.max()?.max(own?);
+    let differs = |labels: &Labels, bucket: BucketIndex| {
+        let Some(value) = value(state, kpi, formula, labels, bucket) else { return false };
+        let known = state.history.series(&kpi.id, labels).and_then(|data| data.get(bucket));
+        known.is_none_or(|known| match value {
+            ReadingValue::Parts(parts) => known.parts != Some(parts),
+            ReadingValue::Number(number) => known.value.to_bits() != number.to_bits(),
+            ReadingValue::Absent | ReadingValue::Unreadable(_) => false,
+        })
+    };
+    let all = series(state, kpi, formula);
+    all.iter().filter_map(|labels| (first..=to).find(|bucket| differs(labels, *bucket))).min()
+}
+
+/// The series that an input has: the total, and those with all dimensions.
+fn series(state: &State, kpi: &Kpi, formula: &Formula) -> BTreeSet<Labels> {
+    let is_own = |labels: &&Labels| labels.is_total() || labels.count() == kpi.dimensions.len();
+    formula.inputs().iter().flat_map(|input| state.history.labels(input)).filter(is_own).cloned().collect()
+}
+
+fn value(state: &State, kpi: &Kpi, formula: &Formula, labels: &Labels, bucket: BucketIndex) -> Option<ReadingValue> {
+    let mut values = Vec::with_capacity(formula.inputs().len());
+    for input in formula.inputs() {
+        if state.suspects.is_open(input, labels, bucket) {
+            return None;
+        }
+        let point = state.history.series(input, labels)?.get(bucket)?;
+        values.push(Some(point.value).filter(|value| value.is_finite())?);
+    }
+    if kpi.kind == Kind::Ratio {
+        let (numerator, denominator) = formula.halves(&values)?;
+        return Some(ReadingValue::Parts(Parts { numerator, denominator, n: None }));
+    }
+    formula.value(&values).map(ReadingValue::Number)
+}
