@@ -12,7 +12,7 @@ use super::configuration;
 use super::output::{Out, Table, bucket_name, counted};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::{Job, JobKind};
+use crate::daemon::{Job, JobKind, Visit};
 use crate::locale::quantity;
 use crate::model::grain::{BucketIndex, start_of_day};
 use crate::model::ids::{KpiId, Labels};
@@ -102,7 +102,7 @@ pub(super) async fn pull(
     let kind = JobKind::Slot { slot: now };
     let job =
         Job { kpi: kpi.clone(), kind, span: Some(span), roll_ups: Arc::default(), known: Vec::new(), due_at: now };
-    let outcome = job.pull(Some(source), &Clock::Wall).await;
+    let outcome = job.pull(Some(Visit::alone(kpi.source.clone(), source)), &Clock::Wall).await;
     Ok(outcome.result.context("a span was asked for")??)
 }
 

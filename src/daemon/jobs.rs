@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::clock::{Clock, to_milliseconds};
+use super::gate::{Refusal, Visit};
+use crate::clock::{Clock, monotonic, to_milliseconds};
 use crate::engine::{History, PullTrouble};
 use crate::model::commit::KpiClock;
 use crate::model::grain::BucketIndex;
@@ -16,13 +17,15 @@ use crate::model::observation::Pull;
 use crate::model::roll_ups::RollUps;
 use crate::model::series::SeriesData;
 use crate::net::ErrorClass;
-use crate::source::{PullRequest, Source, SourceError};
+use crate::source::{PullRequest, SourceError};
 use crate::validate::Known;
 
 /// Total time for one pull, retries included.
 const PULL_DEADLINE: Duration = Duration::from_secs(60);
 /// A first pull of a long history may take longer.
 const HISTORY_DEADLINE: Duration = Duration::from_secs(600);
+/// Times that a pull sends a request, if need be.
+const TRIES_MAX: u32 = 3;
 /// Holes in the newest buckets are asked for again, for data that comes late.
 const LATE_BUCKETS: i64 = 14;
 /// After a failed pull, when it is tried again, counted from the slot; the last distance is repeated.
@@ -88,6 +91,10 @@ pub struct PullOutcome {
     pub job: Job,
     /// None: nothing had to be asked.
     pub result: Option<Result<Pull, SourceError>>,
+    /// Why it was not sent, if so; the result says it too.
+    pub refusal: Option<Refusal>,
+    /// Of the exchange, without waiting for a place.
+    pub took: Duration,
     /// When the answer was there.
     pub at: Timestamp,
 }
@@ -97,16 +104,32 @@ impl Job {
         &self.kpi.id
     }
 
-    /// Asks the source, in pieces that it can bear.
-    pub async fn pull(self, source: Option<Arc<Source>>, clock: &Clock) -> PullOutcome {
-        let result = match (self.span, source) {
-            (Some(span), Some(source)) => Some(self.ask(&source, span).await),
-            _ => None,
+    /// Asks the source, in pieces that it can bear, unless it is spared after failures.
+    pub async fn pull(self, visit: Option<Visit>, clock: &Clock) -> PullOutcome {
+        let mut took = Duration::ZERO;
+        let (result, refusal) = match (self.span, visit) {
+            (Some(span), Some(visit)) => match visit.gate.enter(self.due_at, clock).await {
+                Ok(entry) => {
+                    let began = monotonic();
+                    // Large, and a thousand pulls may wait for a place.
+                    let result = Box::pin(self.ask(&visit, (span, entry.tries))).await;
+                    took = began.elapsed();
+                    entry.ended(&self.kpi.id, result.as_ref().err(), clock.now());
+                    (Some(result), None)
+                }
+                Err(refusal) => (Some(Err(refusal.error(&self.kpi.source))), Some(refusal)),
+            },
+            _ => (None, None),
         };
-        PullOutcome { at: to_milliseconds(clock.now()), result, job: self }
+        PullOutcome { at: to_milliseconds(clock.now()), result, refusal, took, job: self }
     }
 
-    async fn ask(&self, source: &Source, (from, to): (BucketIndex, BucketIndex)) -> Result<Pull, SourceError> {
+    async fn ask(
+        &self,
+        visit: &Visit,
+        ((from, to), tries): ((BucketIndex, BucketIndex), bool),
+    ) -> Result<Pull, SourceError> {
+        let source = visit.gate.source();
         let piece = i64::from(source.capabilities().buckets_per_pull_max.max(1));
         let mut whole = Pull { complete: true, ..Pull::default() };
         let mut at = from;
@@ -118,6 +141,9 @@ impl Job {
                 to: self.kpi.grain.start_of(last + 1, &self.kpi.zone),
                 now: self.due_at,
                 deadline: if to - from > 31 { HISTORY_DEADLINE } else { PULL_DEADLINE },
+                // Whether a source answers again shows at once.
+                tries_max: if tries { 1 } else { TRIES_MAX },
+                shared: visit.shared.clone(),
             };
             let part = source.pull(&request).await?;
             whole.complete &= part.complete;
@@ -195,9 +221,38 @@ pub(super) fn retry_at(kpi: &Kpi, slot: Timestamp, now: Timestamp) -> Option<Tim
     all.into_iter().find(|at| *at > now).into_iter().chain(next).min()
 }
 
+/// The same, where something says when the source may be asked again: not later than that.
+pub(super) fn retry_by(
+    retry_at: Option<Timestamp>,
+    may_ask_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let soon = may_ask_at.map(|at| at.max(now.checked_add(SignedDuration::from_secs(1)).unwrap_or(now)));
+    retry_at.into_iter().chain(soon).min()
+}
+
+/// When the error itself says that the source may be asked again.
+pub(super) fn may_ask_at(error: &SourceError) -> Option<Timestamp> {
+    match error.class {
+        ErrorClass::Quota { reset_at } => Some(reset_at),
+        ErrorClass::Auth
+        | ErrorClass::Config
+        | ErrorClass::Throttled { .. }
+        | ErrorClass::Transient
+        | ErrorClass::Unexpected
+        | ErrorClass::Deadline
+        | ErrorClass::TooLarge => None,
+    }
+}
+
 /// Whether a failure concerns the whole source or this KPI's query alone.
-pub(super) fn trouble(error: &SourceError) -> PullTrouble {
-    PullTrouble { message: error.to_string(), whole_source: error.class != ErrorClass::Config }
+pub(super) fn trouble(error: &SourceError, refusal: Option<&Refusal>) -> PullTrouble {
+    PullTrouble {
+        // The outage has one cause, however many of its pulls were not sent for it.
+        message: refusal.map_or_else(|| error.to_string(), |refusal| refusal.cause.to_string()),
+        not_asked: refusal.map(|_| error.to_string()),
+        whole_source: error.class != ErrorClass::Config,
+    }
 }
 
 /// Slots in order without repeats.

@@ -4,6 +4,7 @@
 //! [`run()`] drives it by the wall clock with concurrent pulls and sends; [`Script`] drives the same
 //! cycle by a clock that the caller moves.
 
+mod breaker;
 mod build;
 mod control;
 mod cycle;
@@ -11,6 +12,7 @@ mod deliver;
 mod drill;
 mod drive;
 mod engine_thread;
+mod gate;
 mod jobs;
 mod plan;
 mod replay;
@@ -31,6 +33,7 @@ pub use deliver::{Send, SendOutcome};
 pub use drill::{Drills, drills, send_drills};
 pub use drive::Driver;
 pub use engine_thread::EngineThread;
+pub use gate::{Gate, GateState, Paused, Refusal, Visit};
 pub use jobs::{Job, JobKind, PullOutcome};
 pub use run::{CONFIGURATION_ERROR, RunOptions, run};
 pub use script::Script;
