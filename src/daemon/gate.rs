@@ -46,7 +46,6 @@ pub(super) struct Entry<'a> {
     gate: &'a Gate,
     /// It is the one that tries whether the source answers again.
     pub(super) tries: bool,
-    ended: bool,
     _places: (SemaphorePermit<'a>, SemaphorePermit<'a>),
 }
 
@@ -117,7 +116,7 @@ impl Common {
             return Some(place);
         }
         if !self.is_said.swap(true, Ordering::Relaxed) {
-            tracing::warn!(at_once = PULLS_MAX, "as many pulls are under way as there may be; others wait for a place");
+            tracing::info!(at_once = PULLS_MAX, "as many pulls are under way as there may be; others wait for a place");
         }
         self.places.acquire().await.ok()
     }
@@ -172,7 +171,7 @@ impl Gate {
         let mut trying = Trying { gate: self, is_on: tries };
         let common = self.all.place().await.expect("invariant: places are never closed");
         trying.is_on = false;
-        Ok(Entry { gate: self, tries, ended: false, _places: (own, common) })
+        Ok(Entry { gate: self, tries, _places: (own, common) })
     }
 
     /// When a KPI last failed that has not succeeded since.
@@ -196,6 +195,21 @@ impl Gate {
         self.breaker.as_ref().map(|breaker| breaker.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn note(&self, kpi: &KpiId, outcome: (bool, Option<&SourceError>), now: Timestamp) {
+        let Some(mut breaker) = self.breaker() else { return };
+        let changed = breaker.ended(kpi, outcome, now);
+        let open = breaker.open().cloned();
+        drop(breaker);
+        self.decided.notify_waiters();
+        match open.filter(|_| changed) {
+            Some(Open { until, cause, .. }) => {
+                tracing::warn!(source = %self.id, %until, %cause, "the source fails: no pull is sent to it until then");
+            }
+            None if changed => tracing::info!(source = %self.id, "the source answers again"),
+            None => {}
+        }
+    }
+
     fn give_up(&self) {
         if let Some(mut breaker) = self.breaker() {
             breaker.give_up();
@@ -205,28 +219,23 @@ impl Gate {
 }
 
 impl Entry<'_> {
+    /// A part of the pull succeeded: those that wait for its try need not wait for the rest of a long history.
+    pub(super) fn answered(&mut self, kpi: &KpiId, now: Timestamp) {
+        if std::mem::take(&mut self.tries) {
+            self.gate.note(kpi, (true, None), now);
+        }
+    }
+
     /// What came of the pull.
     pub(super) fn ended(mut self, kpi: &KpiId, error: Option<&SourceError>, now: Timestamp) {
-        self.ended = true;
-        let gate = self.gate;
-        let Some(mut breaker) = gate.breaker() else { return };
-        let changed = breaker.ended(kpi, (self.tries, error), now);
-        let open = breaker.open().cloned();
-        drop(breaker);
-        gate.decided.notify_waiters();
-        match open.filter(|_| changed) {
-            Some(Open { until, cause, .. }) => {
-                tracing::warn!(source = %gate.id, %until, %cause, "the source fails: no pull is sent to it until then");
-            }
-            None if changed => tracing::info!(source = %gate.id, "the source answers again"),
-            None => {}
-        }
+        let tried = std::mem::take(&mut self.tries);
+        self.gate.note(kpi, (tried, error), now);
     }
 }
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
-        if self.tries && !self.ended {
+        if self.tries {
             self.gate.give_up();
         }
     }

@@ -99,6 +99,18 @@ async fn a_try_that_is_broken_off_is_given_up() {
 }
 
 #[tokio::test]
+async fn the_first_part_of_a_long_try_decides() {
+    let (gate, clock) = (gate(&Arc::new(Common::new())), Clock::script(second(0)));
+    fail(&gate, &clock, &["a", "b", "c"]).await;
+    clock.set(second(120));
+    let mut entry = gate.enter(second(120), &clock).await.unwrap();
+    entry.answered(&"a".into(), second(121));
+    assert!(!gate.enter(second(121), &clock).await.unwrap().tries, "all is open while the rest still comes");
+    entry.ended(&"a".into(), Some(&down()), second(122));
+    assert_eq!(gate.state().paused, None, "one failure is none");
+}
+
+#[tokio::test]
 async fn a_source_that_hangs_leaves_places_to_others() {
     let common = Arc::new(Common::new());
     let (hanging, other) = (gate(&common), gate(&common));

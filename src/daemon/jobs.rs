@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::gate::{Refusal, Visit};
+use super::gate::{Entry, Refusal, Visit};
 use crate::clock::{Clock, monotonic, to_milliseconds};
 use crate::engine::{History, PullTrouble};
 use crate::model::commit::KpiClock;
@@ -109,10 +109,10 @@ impl Job {
         let mut took = Duration::ZERO;
         let (result, refusal) = match (self.span, visit) {
             (Some(span), Some(visit)) => match visit.gate.enter(self.due_at, clock).await {
-                Ok(entry) => {
+                Ok(mut entry) => {
                     let began = monotonic();
                     // Large, and a thousand pulls may wait for a place.
-                    let result = Box::pin(self.ask(&visit, (span, entry.tries))).await;
+                    let result = Box::pin(self.ask((&visit, &mut entry), span, clock)).await;
                     took = began.elapsed();
                     entry.ended(&self.kpi.id, result.as_ref().err(), clock.now());
                     (Some(result), None)
@@ -126,8 +126,9 @@ impl Job {
 
     async fn ask(
         &self,
-        visit: &Visit,
-        ((from, to), tries): ((BucketIndex, BucketIndex), bool),
+        (visit, entry): (&Visit, &mut Entry<'_>),
+        (from, to): (BucketIndex, BucketIndex),
+        clock: &Clock,
     ) -> Result<Pull, SourceError> {
         let source = visit.gate.source();
         let piece = i64::from(source.capabilities().buckets_per_pull_max.max(1));
@@ -142,10 +143,11 @@ impl Job {
                 now: self.due_at,
                 deadline: if to - from > 31 { HISTORY_DEADLINE } else { PULL_DEADLINE },
                 // Whether a source answers again shows at once.
-                tries_max: if tries { 1 } else { TRIES_MAX },
+                tries_max: if entry.tries { 1 } else { TRIES_MAX },
                 shared: visit.shared.clone(),
             };
             let part = source.pull(&request).await?;
+            entry.answered(&self.kpi.id, clock.now());
             whole.complete &= part.complete;
             whole.readings.extend(part.readings);
             whole.warnings.extend(part.warnings);

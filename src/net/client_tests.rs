@@ -255,7 +255,7 @@ async fn https_goes_through_a_tunnel_that_sees_no_credentials_of_ours() {
     assert!(echoed.contains("the name stays"), "{echoed}");
 
     let shown = format!("through the proxy http://127.0.0.1:{port}:");
-    let wrong = ask(through(format!("http://me:s3cret-wrong@127.0.0.1:{port}")), server.port).await;
+    let wrong = ask(through(format!("http://me:wrong-s3cret@127.0.0.1:{port}")), server.port).await;
     refused(wrong, ErrorClass::Auth, &["can't connect to https://localhost:", &shown, "user and password into proxy"]);
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     refused(ask(client, closed).await, ErrorClass::Transient, &[&shown, "check proxy"]);
