@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::build::Built;
 use super::engine_thread::EngineThread;
 use super::gate::{Gate, GateState, Visit, gates};
-use super::jobs::Job;
+use super::jobs::{Job, pieces};
 use super::plan::{Plan, plan};
 use super::space::Space;
 use super::stepping::Replay;
@@ -138,8 +138,8 @@ impl Cycle {
                     let visit = self.gates.get(&kpi.source).map(|gate| {
                         let new = || Visit { gate: gate.clone(), shared: Arc::default() };
                         let visit = visits.entry(kpi.source.clone()).or_insert_with(new).clone();
-                        if span.is_some() {
-                            visit.shared.expect(gate.source().asks(kpi));
+                        if let Some(span) = span {
+                            visit.shared.expect(gate.source().asks(kpi), pieces(gate.source(), span));
                         }
                         visit
                     });

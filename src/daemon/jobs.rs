@@ -17,7 +17,7 @@ use crate::model::observation::Pull;
 use crate::model::roll_ups::RollUps;
 use crate::model::series::SeriesData;
 use crate::net::ErrorClass;
-use crate::source::{PullRequest, SourceError};
+use crate::source::{PullRequest, Source, SourceError};
 use crate::validate::Known;
 
 /// Total time for one pull, retries included.
@@ -172,6 +172,12 @@ impl Job {
     pub fn is_late(&self) -> bool {
         matches!(self.kind, JobKind::First { .. } | JobKind::Anew { .. } | JobKind::CatchUp { .. })
     }
+}
+
+/// Pulls that a span takes.
+pub(super) fn pieces(source: &Source, (from, to): (BucketIndex, BucketIndex)) -> usize {
+    let buckets = usize::try_from(to.saturating_sub(from).saturating_add(1)).unwrap_or(0);
+    buckets.div_ceil(source.capabilities().buckets_per_pull_max.max(1) as usize)
 }
 
 /// The buckets that a slot asks for: those that had ended by then. One that ended since is left to its own

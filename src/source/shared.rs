@@ -27,14 +27,14 @@ pub struct Shared {
 /// KPIs that ask the same.
 #[derive(Default)]
 struct Group {
-    /// How many there are, and how many of them have not ended.
+    /// How many there are, and how many of their pulls have not ended: long spans are pulled in parts.
     kpis: usize,
     left: usize,
     answers: HashMap<String, Cell>,
     bytes: usize,
 }
 
-/// One KPI's part in its group; its end is told when this is dropped.
+/// A pull's part in its group; its end is told when this is dropped.
 pub(super) struct Member<'a> {
     shared: &'a Shared,
     /// None where nobody else asks the same.
@@ -48,16 +48,16 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
-    /// A KPI that is due will ask this.
-    pub fn expect(&self, asks: Option<String>) {
+    /// A KPI that is due will ask this, in so many pulls.
+    pub fn expect(&self, asks: Option<String>, pulls: usize) {
         if let Some(asks) = asks {
             let mut groups = self.groups();
             let group = groups.entry(asks).or_default();
-            (group.kpis, group.left) = (group.kpis + 1, group.left + 1);
+            (group.kpis, group.left) = (group.kpis + 1, group.left.saturating_add(pulls));
         }
     }
 
-    /// A KPI asks now.
+    /// A pull of a KPI begins.
     pub(super) fn join(&self, asks: Option<String>) -> Member<'_> {
         let group = asks.filter(|asks| self.groups().get(asks).is_some_and(|group| group.kpis > 1));
         Member { shared: self, group }
@@ -144,7 +144,7 @@ mod tests {
     fn due(kpis: usize) -> Shared {
         let shared = Shared::default();
         for _ in 0..kpis {
-            shared.expect(Some("orders".to_owned()));
+            shared.expect(Some("orders".to_owned()), 1);
         }
         shared
     }

@@ -137,7 +137,7 @@ async fn kpis_that_are_due_together_read_the_files_once() {
     let kpis = [columns(), fixture::kpi(Query::Text(sql.into()))];
     let first = fixture::request(kpis[0].clone(), "2026-05-01", "2026-05-31");
     for kpi in &kpis {
-        first.shared.expect(source.asks(kpi));
+        first.shared.expect(source.asks(kpi), 1);
     }
     let second = crate::source::PullRequest { kpi: std::sync::Arc::new(kpis[1].clone()), ..first.clone() };
     assert_eq!(source.pull(&first).await.unwrap().readings.len(), 4);

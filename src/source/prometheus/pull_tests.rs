@@ -263,7 +263,7 @@ async fn equal_questions_are_asked_once() {
     let twin = PullRequest { kpi: std::sync::Arc::new(twin), ..first.clone() };
     let later = PullRequest { shared: first.shared.clone(), ..later };
     for request in [&first, &twin, &later] {
-        first.shared.expect(source.asks(&request.kpi));
+        first.shared.expect(source.asks(&request.kpi), 1);
     }
     assert_eq!(source.pull(&first).await.unwrap().readings, source.pull(&twin).await.unwrap().readings);
     source.pull(&later).await.unwrap();
