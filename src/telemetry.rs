@@ -36,6 +36,8 @@ pub fn init(level: &str, json: bool) -> Result<(), String> {
 #[derive(Clone, Debug, Default)]
 pub struct MetricNames<'a> {
     pub sources: Vec<&'a SourceId>,
+    /// Classes of failures.
+    pub failures: &'a [&'static str],
     pub receivers: Vec<&'a ReceiverId>,
     /// Kinds of channels in use: `email`, `slack`.
     pub channels: Vec<&'a str>,
@@ -48,7 +50,10 @@ pub enum PullEnd {
     Complete,
     /// The source said or showed that data is missing.
     Partial,
-    Failed,
+    /// With the class of the failure.
+    Failed(&'static str),
+    /// The source is spared after failures.
+    NotSent,
 }
 
 /// Why an attempt at a delivery failed.
@@ -62,7 +67,7 @@ pub enum FailureReason {
     Permanent,
 }
 
-const PULL_ENDS: [PullEnd; 3] = [PullEnd::Complete, PullEnd::Partial, PullEnd::Failed];
+const PULL_ENDS: [&str; 4] = ["complete", "partial", "failed", "not_sent"];
 const FAILURE_REASONS: [FailureReason; 3] = [FailureReason::Retry, FailureReason::Ambiguous, FailureReason::Permanent];
 /// States in which an alert lives.
 const LIVE_PHASES: [Phase; 2] = [Phase::Pending, Phase::Firing];
@@ -77,7 +82,8 @@ impl PullEnd {
         match self {
             PullEnd::Complete => "complete",
             PullEnd::Partial => "partial",
-            PullEnd::Failed => "failed",
+            PullEnd::Failed(_) => "failed",
+            PullEnd::NotSent => "not_sent",
         }
     }
 }
@@ -111,7 +117,10 @@ pub struct Metrics {
     evaluation_duration: Histogram,
     last_evaluation: Gauge,
     pulls: IntCounterVec,
+    pull_failures: IntCounterVec,
     pull_duration: HistogramVec,
+    pulls_waiting: IntGaugeVec,
+    source_paused: IntGaugeVec,
     slots_missed: IntCounter,
     alerts: IntGaugeVec,
     notifications: IntCounterVec,
@@ -151,6 +160,13 @@ impl Metrics {
                 )),
             ),
             pulls: counters("vigie_pulls_total", "Pulls from sources.", &["source", "outcome"]),
+            pull_failures: counters("vigie_pull_failures_total", "Pulls that failed.", &["source", "class"]),
+            pulls_waiting: gauges("vigie_pulls_waiting", "Pulls that wait for a place.", &["source"]),
+            source_paused: gauges(
+                "vigie_source_paused",
+                "1 while pulls are held back after failures, until one succeeds.",
+                &["source"],
+            ),
             pull_duration: registered(
                 &registry,
                 HistogramVec::new(
@@ -195,8 +211,12 @@ impl Metrics {
         for source in &names.sources {
             self.pull_duration.with_label_values(&[source.as_str()]);
             for end in PULL_ENDS {
-                self.pulls.with_label_values(&[source.as_str(), end.as_str()]);
+                self.pulls.with_label_values(&[source.as_str(), end]);
             }
+            for class in names.failures {
+                self.pull_failures.with_label_values(&[source.as_str(), class]);
+            }
+            self.set_source(source, false, 0);
         }
         for channel in &names.channels {
             self.notifications.with_label_values(&[channel]);
@@ -224,7 +244,18 @@ impl Metrics {
 
     pub fn pull_ended(&self, source: &SourceId, end: PullEnd, took: Duration) {
         self.pulls.with_label_values(&[source.as_str(), end.as_str()]).inc();
+        match end {
+            PullEnd::NotSent => return,
+            PullEnd::Failed(class) => self.pull_failures.with_label_values(&[source.as_str(), class]).inc(),
+            PullEnd::Complete | PullEnd::Partial => {}
+        }
         self.pull_duration.with_label_values(&[source.as_str()]).observe(took.as_secs_f64());
+    }
+
+    /// How a source is doing now.
+    pub fn set_source(&self, source: &SourceId, is_paused: bool, waiting: u64) {
+        self.source_paused.with_label_values(&[source.as_str()]).set(i64::from(is_paused));
+        self.pulls_waiting.with_label_values(&[source.as_str()]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     /// One slot was evaluated: so many verdicts, so many of them failed, and when (Unix seconds).
@@ -299,8 +330,13 @@ mod tests {
 
     fn metrics() -> Metrics {
         let (shop, ops) = (SourceId::from("shop"), ReceiverId::from("ops"));
-        let names =
-            MetricNames { sources: vec![&shop], receivers: vec![&ops], channels: vec!["email"], config_checksum: "c0" };
+        let names = MetricNames {
+            sources: vec![&shop],
+            failures: &["auth", "quota"],
+            receivers: vec![&ops],
+            channels: vec!["email"],
+            config_checksum: "c0",
+        };
         Metrics::new(&names)
     }
 
@@ -321,6 +357,10 @@ mod tests {
                 "vigie_evaluation_failures_total 0",
                 "vigie_evaluation_duration_seconds_count 0",
                 "vigie_pulls_total{outcome=\"failed\",source=\"shop\"} 0",
+                "vigie_pulls_total{outcome=\"not_sent\",source=\"shop\"} 0",
+                "vigie_pull_failures_total{class=\"quota\",source=\"shop\"} 0",
+                "vigie_pulls_waiting{source=\"shop\"} 0",
+                "vigie_source_paused{source=\"shop\"} 0",
                 "vigie_pull_duration_seconds_count{source=\"shop\"} 0",
                 "vigie_slots_missed_total 0",
                 "vigie_alerts{severity=\"critical\",state=\"firing\"} 0",
@@ -342,6 +382,9 @@ mod tests {
         let metrics = metrics();
         let second = Duration::from_secs(1);
         metrics.pull_ended(&SourceId::from("shop"), PullEnd::Partial, second);
+        metrics.pull_ended(&SourceId::from("shop"), PullEnd::Failed("auth"), second);
+        metrics.pull_ended(&SourceId::from("shop"), PullEnd::NotSent, Duration::ZERO);
+        metrics.set_source(&SourceId::from("shop"), true, 3);
         metrics.evaluated(3, 1, second, jiff::Timestamp::from_millisecond(1_500).unwrap());
         metrics.slots_missed(2);
         metrics.delivery_ended("email", Ok(()));
@@ -354,6 +397,12 @@ mod tests {
             &metrics,
             &[
                 "vigie_pulls_total{outcome=\"partial\",source=\"shop\"} 1",
+                "vigie_pulls_total{outcome=\"failed\",source=\"shop\"} 1",
+                "vigie_pulls_total{outcome=\"not_sent\",source=\"shop\"} 1",
+                "vigie_pull_failures_total{class=\"auth\",source=\"shop\"} 1",
+                "vigie_pull_duration_seconds_count{source=\"shop\"} 2",
+                "vigie_source_paused{source=\"shop\"} 1",
+                "vigie_pulls_waiting{source=\"shop\"} 3",
                 "vigie_evaluations_total 3",
                 "vigie_evaluation_failures_total 1",
                 "vigie_last_evaluation_timestamp_seconds 1.5",

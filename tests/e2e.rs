@@ -87,6 +87,12 @@ fn prometheus_is_read_and_mail_is_delivered() {
 }
 
 #[test]
+fn fifty_sources_due_at_once_are_stepped_within_the_minute() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("fifty.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
 fn databases_are_read_as_their_rows_add_up() {
     let (_alone, folder) = (alone(), folder());
     check(python("databases.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));

@@ -80,6 +80,7 @@ impl Http {
         match error.class {
             ErrorClass::Config | ErrorClass::Auth => AttemptOutcome::Retry { cause, after: Some(MENDABLE) },
             ErrorClass::Throttled { .. }
+            | ErrorClass::Quota { .. }
             | ErrorClass::Transient
             | ErrorClass::Unexpected
             | ErrorClass::Deadline

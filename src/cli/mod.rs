@@ -20,6 +20,7 @@ mod schema;
 mod send;
 mod silence;
 mod snooze;
+mod source;
 mod state;
 mod status;
 mod suspect;

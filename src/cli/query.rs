@@ -12,7 +12,7 @@ use super::configuration;
 use super::output::{Out, Table, bucket_name, counted};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::{Job, JobKind};
+use crate::daemon::{Job, JobKind, Visit};
 use crate::locale::quantity;
 use crate::model::grain::{BucketIndex, start_of_day};
 use crate::model::ids::{KpiId, Labels};
@@ -109,7 +109,7 @@ pub(super) async fn pull(
         due_at: now,
         computed: None,
     };
-    let outcome = job.pull(Some(source), &Clock::Wall).await;
+    let outcome = job.pull(Some(Visit::alone(kpi.source.clone(), source)), &Clock::Wall).await;
     Ok(outcome.result.context("a span was asked for")??)
 }
 

@@ -6,10 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::output::{Out, Table, ago, bucket_name, clean, counted, moment, or_dash};
-use super::{ask, configuration, state};
+use super::{ask, configuration, source, state};
 use crate::assess::due_at;
 use crate::config::Config;
-use crate::daemon::{Reply, Request, Value, request};
+use crate::daemon::{GateState, Reply, Request, Value, request};
 use crate::locale::{duration, quantity};
 use crate::model::alert::{Alert, Phase};
 use crate::model::commit::{KpiClock, StoredState};
@@ -30,6 +30,8 @@ pub(super) async fn status(out: &mut Out, paths: &[PathBuf], now: Timestamp) -> 
     let store = state::open(&config).await?;
     let stored = store.load().await?;
     let queue = store.queue_depth().await?;
+    let gates = if matches!(daemon, Daemon::Up { .. }) { gates(&config).await } else { Vec::new() };
+    let sources = source::standings(&stored.sources, gates);
     let mut kpis = Vec::new();
     for kpi in config.catalog.kpis.values() {
         let clock = stored.clocks.iter().find(|clock| clock.kpi == kpi.id);
@@ -38,9 +40,9 @@ pub(super) async fn status(out: &mut Out, paths: &[PathBuf], now: Timestamp) -> 
         kpis.push(Standing { rejected, ..Standing::of(kpi, clock, newest, now) });
     }
     if out.is_json() {
-        records(out, &config, &daemon, &kpis, (&stored, &queue))?;
+        records(out, &config, &daemon, &kpis, (&stored, &sources, &queue), now)?;
     } else {
-        text(out, &config, &daemon, &kpis, (&stored, &queue), now)?;
+        text(out, &config, &daemon, &kpis, (&stored, &sources, &queue), now)?;
     }
     Ok(0)
 }
@@ -60,6 +62,14 @@ async fn daemon(config: &Config) -> Daemon {
         Ok(other) => Daemon::Unknown(format!("an unexpected answer: {other:?}")),
         Err(error) if ask::nobody_listens(&error) => Daemon::Down,
         Err(error) => Daemon::Unknown(format!("{error:#}")),
+    }
+}
+
+/// How the daemon finds the sources; nothing from one that can't say.
+async fn gates(config: &Config) -> Vec<GateState> {
+    match request(&config.settings.control, &Request::Sources).await {
+        Ok(Reply::Ok(Value::Sources(gates))) => gates,
+        Ok(_) | Err(_) => Vec::new(),
     }
 }
 
@@ -120,14 +130,15 @@ fn keep_newest(found: &mut Vec<Observation>, observation: Observation) {
     }
 }
 
-type Rest<'a> = (&'a StoredState, &'a [(ReceiverId, u64)]);
+type Rest<'a> = (&'a StoredState, &'a [source::Standing], &'a [(ReceiverId, u64)]);
 
 fn records(
     out: &mut Out,
     config: &Config,
     daemon: &Daemon,
     kpis: &[Standing<'_>],
-    (stored, queue): Rest<'_>,
+    (stored, sources, queue): Rest<'_>,
+    now: Timestamp,
 ) -> anyhow::Result<()> {
     let (running, version, pid, same) = match daemon {
         Daemon::Up { version, pid, same_configuration } => {
@@ -154,9 +165,8 @@ fn records(
             "open_slot": open.map(|open| open.slot), "retry_at": open.and_then(|open| open.retry_at),
         }))?;
     }
-    for source in &stored.sources {
-        out.record(&json!({"type": "source", "source": source.source, "failures": source.failures,
-                           "last_ok": source.last_ok, "last_error": source.last_error}))?;
+    for source in sources {
+        out.record(&source.record(now))?;
     }
     for (phase, severity, count) in counts(&stored.alerts) {
         out.record(&json!({"type": "alerts", "state": phase, "severity": severity, "count": count}))?;
@@ -172,7 +182,7 @@ fn text(
     config: &Config,
     daemon: &Daemon,
     kpis: &[Standing<'_>],
-    (stored, queue): Rest<'_>,
+    (stored, sources, queue): Rest<'_>,
     now: Timestamp,
 ) -> anyhow::Result<()> {
     out.line(&match daemon {
@@ -186,19 +196,9 @@ fn text(
     out.line(&format!("state in {}", config.settings.state.display()))?;
     out.line("")?;
     kpi_table(out, kpis, now)?;
-    if !stored.sources.is_empty() {
-        let mut table = Table::new(&["SOURCE", "FAILURES", "LAST OK", "LAST ERROR"]);
-        for source in &stored.sources {
-            let error = source.last_error.as_ref().filter(|_| source.failures > 0);
-            table.row([
-                source.source.to_string(),
-                source.failures.to_string(),
-                or_dash(source.last_ok.map(|at| ago(at, now))),
-                or_dash(error),
-            ]);
-        }
+    if !sources.is_empty() {
         out.line("")?;
-        out.table(&table)?;
+        out.table(&source::table(sources, now))?;
     }
     out.line("")?;
     let alerts: Vec<String> = counts(&stored.alerts)

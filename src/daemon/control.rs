@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::gate::GateState;
 use crate::model::action::ActionKind;
 use crate::model::grain::BucketIndex;
 use crate::model::ids::{AlertId, KpiId, ReceiverId};
@@ -39,6 +40,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     Ping,
+    /// How the sources are doing.
+    Sources,
     Act(ActionKind),
     /// A drill to every recipient of a receiver, with that alert's facts if one is named.
     Send {
@@ -75,6 +78,8 @@ pub enum Reply {
 pub enum Value {
     /// To `Ping`.
     Pong { version: String, pid: u32, config_checksum: String },
+    /// To `Sources`.
+    Sources(Vec<GateState>),
     /// What was done, in one line.
     Text(String),
     /// To `Send`: one per recipient.

@@ -9,16 +9,16 @@ use jiff::{SignedDuration, Timestamp};
 use super::asked::Asked;
 use super::build::Built;
 use super::engine_thread::EngineThread;
-use super::jobs::Job;
+use super::gate::{Gate, GateState, Visit, gates};
+use super::jobs::{Job, pieces};
 use super::plan::{Plan, plan_any};
 use super::space::Space;
 use super::stepping::Replay;
 use crate::engine::{Answer, Effects, Event, State, computed_from, formula_of, is_held, missed_slots, step};
 use crate::model::action::Action;
-use crate::model::ids::{KpiId, Labels, ReceiverId};
+use crate::model::ids::{KpiId, Labels, ReceiverId, SourceId};
 use crate::model::kpi::Kpi;
 use crate::model::series::SeriesData;
-use crate::source::Source;
 use crate::store::{Store, StoreError};
 
 /// The state can't be written any more; the process must end and recover at its next start.
@@ -37,6 +37,8 @@ pub struct Cycle {
     pub(super) store: Store,
     pub(super) built: Arc<Built>,
     pub(super) sending: BTreeMap<i64, ReceiverId>,
+    /// Made anew at each start: what a source did before says nothing of now.
+    gates: HashMap<SourceId, Arc<Gate>>,
     pulling: BTreeSet<KpiId>,
     /// When each KPI has something to do next; none: it must be looked at.
     pub(super) due: HashMap<KpiId, Option<Timestamp>>,
@@ -73,6 +75,7 @@ impl Cycle {
             .map_err(|error| StoreError::Io { path: store.path().to_owned(), cause: error.to_string() })?;
         let due = built.setup.catalog.kpis.keys().map(|kpi| (kpi.clone(), None)).collect();
         let mut cycle = Cycle {
+            gates: gates(&built.setup.catalog, &built.sources),
             engine,
             store,
             built,
@@ -110,10 +113,12 @@ impl Cycle {
         &self.engine
     }
 
-    /// Pulls that are due, each with its source. They count as under way until what they brought was stepped.
-    pub async fn due_pulls(&mut self, now: Timestamp) -> Outcome<Vec<(Job, Option<Arc<Source>>)>> {
+    /// Pulls that are due, each with the way to its source. They count as under way until what they brought was
+    /// stepped.
+    pub async fn due_pulls(&mut self, now: Timestamp) -> Outcome<Vec<(Job, Option<Visit>)>> {
         let built = self.built.clone();
         let mut jobs = Vec::new();
+        let mut visits: HashMap<SourceId, Visit> = HashMap::new();
         if self.is_paused() {
             return Ok(jobs);
         }
@@ -136,7 +141,8 @@ impl Cycle {
                     self.due.insert(kpi.id.clone(), Some(at.unwrap_or(Timestamp::MAX)));
                     if let Some(job) = self.asked_job(kpi, now).await {
                         self.pulling.insert(kpi.id.clone());
-                        jobs.push((job, built.sources.get(&kpi.source).cloned()));
+                        let visit = self.visit(&mut visits, &job);
+                        jobs.push((job, visit));
                     }
                 }
                 Plan::Awaits(at) => {
@@ -146,11 +152,26 @@ impl Cycle {
                     self.pulling.insert(kpi.id.clone());
                     let roll_ups = built.setup.roll_ups(&kpi.id);
                     let job = Job { kpi: kpi.clone(), kind, span, roll_ups, known, due_at: now, computed };
-                    jobs.push((job, built.sources.get(&kpi.source).cloned()));
+                    let visit = self.visit(&mut visits, &job);
+                    jobs.push((job, visit));
                 }
             }
         }
+        // While a source fails few of its pulls are sent: not the same each time, and those that work first.
+        let failed_at = |(job, visit): &(Job, Option<Visit>)| visit.as_ref()?.gate.failed_at(&job.kpi.id);
+        jobs.sort_by_key(failed_at);
         Ok(jobs)
+    }
+
+    /// The way to a job's source, which jobs that are due together share.
+    fn visit(&self, visits: &mut HashMap<SourceId, Visit>, job: &Job) -> Option<Visit> {
+        let gate = self.gates.get(&job.kpi.source)?;
+        let new = || Visit { gate: gate.clone(), shared: Arc::default() };
+        let visit = visits.entry(job.kpi.source.clone()).or_insert_with(new).clone();
+        if let Some(span) = job.span {
+            visit.shared.expect(gate.source().asks(&job.kpi), pieces(gate.source(), span));
+        }
+        Some(visit)
     }
 
     /// What a pull brought was stepped, or left: its KPI may be looked at again.
@@ -161,6 +182,13 @@ impl Cycle {
             self.due.insert(formula.clone(), None);
         }
         self.due.insert(kpi, None);
+    }
+
+    /// How the sources are doing.
+    pub fn gates(&self) -> Vec<GateState> {
+        let mut states: Vec<GateState> = self.gates.values().map(|gate| gate.state()).collect();
+        states.sort_by(|a, b| a.source.cmp(&b.source));
+        states
     }
 
     /// The receivers of the configuration.

@@ -1,6 +1,5 @@
 //! The cycle by a clock that runs: pulls and sends side by side, people's requests, an orderly end.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,26 +8,22 @@ use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::control::Incoming;
 use super::cycle::Cycle;
 use super::deliver::{Send, SendOutcome};
+use super::gate::Visit;
 use super::jobs::{Job, PullOutcome};
 use super::requests;
 use super::stepping::Stepped;
 use crate::clock::{Clock, monotonic};
 use crate::model::alert::Phase;
-use crate::model::ids::SourceId;
 use crate::net::ErrorClass;
-use crate::source::{Source, SourceError};
+use crate::source::SourceError;
 use crate::telemetry::{FailureReason, Metrics, PullEnd};
 
-/// Pulls of one source under way at once.
-const PER_SOURCE_MAX: usize = 4;
-/// Pulls under way at once.
-const PULLS_MAX: usize = 64;
 /// Longest sleep: whatever was computed, the cycle looks again by then.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
 /// Least sleep, so that a bug in computing the next wake can't spin.
@@ -42,7 +37,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(35);
 
 /// Something that was under way and ended.
 enum Done {
-    Pulled(Box<PullOutcome>, Duration),
+    Pulled(Box<PullOutcome>),
     Sent(Box<SendOutcome>),
 }
 
@@ -52,8 +47,6 @@ pub struct Driver {
     clock: Clock,
     metrics: Arc<Metrics>,
     under_way: JoinSet<Done>,
-    pulls: Arc<Semaphore>,
-    per_source: HashMap<SourceId, Arc<Semaphore>>,
     shown: Shown,
 }
 
@@ -74,15 +67,7 @@ impl Shown {
 
 impl Driver {
     pub fn new(cycle: Cycle, clock: Clock, metrics: Arc<Metrics>) -> Driver {
-        Driver {
-            cycle,
-            clock,
-            metrics,
-            under_way: JoinSet::new(),
-            pulls: Arc::new(Semaphore::new(PULLS_MAX)),
-            per_source: HashMap::new(),
-            shown: Shown { at: None, outdated: true },
-        }
+        Driver { cycle, clock, metrics, under_way: JoinSet::new(), shown: Shown { at: None, outdated: true } }
     }
 
     /// Goes on until SIGTERM or SIGINT, then lets sends under way end.
@@ -113,8 +98,8 @@ impl Driver {
     async fn start_what_is_due(&mut self, now: Timestamp) -> anyhow::Result<()> {
         self.cycle.tend_space(now).await?;
         self.metrics.set_state_space(self.cycle.has_space());
-        for (job, source) in self.cycle.due_pulls(now).await? {
-            self.start_pull(job, source);
+        for (job, visit) in self.cycle.due_pulls(now).await? {
+            self.start_pull(job, visit);
         }
         self.cycle.wake(now).await?;
         for send in self.cycle.due_sends(now).await? {
@@ -131,30 +116,22 @@ impl Driver {
         Ok(())
     }
 
-    fn start_pull(&mut self, job: Job, source: Option<Arc<Source>>) {
+    fn start_pull(&mut self, job: Job, visit: Option<Visit>) {
         let clock = self.clock.clone();
-        let all = self.pulls.clone();
-        let own = self
-            .per_source
-            .entry(job.kpi.source.clone())
-            .or_insert_with(|| Arc::new(Semaphore::new(PER_SOURCE_MAX)))
-            .clone();
         self.under_way.spawn(async move {
-            // The source's own limit first: pulls that wait for a slow source hold no common place.
-            let _own = own.acquire().await;
-            let _all = all.acquire().await;
-            let began = monotonic();
             let kept = job.clone();
-            let pulled = AssertUnwindSafe(job.pull(source, &clock)).catch_unwind().await;
+            let pulled = AssertUnwindSafe(job.pull(visit, &clock)).catch_unwind().await;
             let outcome = pulled.unwrap_or_else(|_| PullOutcome {
                 result: Some(Err(SourceError::new(
                     ErrorClass::Unexpected,
                     format!("the pull of KPI '{}' panicked; report this as a bug", kept.kpi.id),
                 ))),
+                refusal: None,
+                took: Duration::ZERO,
                 at: clock.now(),
                 job: kept,
             });
-            Done::Pulled(Box::new(outcome), began.elapsed())
+            Done::Pulled(Box::new(outcome))
         });
     }
 
@@ -165,13 +142,14 @@ impl Driver {
 
     async fn ended(&mut self, done: Result<Done, tokio::task::JoinError>) -> anyhow::Result<()> {
         match done.context("a send panicked; its delivery will be sent again after a restart")? {
-            Done::Pulled(outcome, took) => {
+            Done::Pulled(outcome) => {
                 let end = match &outcome.result {
-                    Some(Err(_)) => PullEnd::Failed,
+                    Some(Err(_)) if outcome.refusal.is_some() => PullEnd::NotSent,
+                    Some(Err(error)) => PullEnd::Failed(error.class.as_str()),
                     Some(Ok(pull)) if !pull.complete => PullEnd::Partial,
                     Some(Ok(_)) | None => PullEnd::Complete,
                 };
-                self.metrics.pull_ended(&outcome.job.kpi.source, end, took);
+                self.metrics.pull_ended(&outcome.job.kpi.source, end, outcome.took);
                 self.metrics.slots_missed(outcome.job.missed());
                 self.cycle.take_up(*outcome).await;
             }
@@ -199,6 +177,9 @@ impl Driver {
             .set_alerts(alerts.into_iter().filter(|(phase, _)| matches!(phase, Phase::Pending | Phase::Firing)));
         let depth = self.cycle.store().queue_depth().await?;
         self.metrics.set_queue(self.cycle.receivers().collect::<Vec<_>>(), &depth);
+        for gate in self.cycle.gates() {
+            self.metrics.set_source(&gate.source, gate.paused.is_some(), gate.waiting);
+        }
         self.shown = Shown { at: Some(monotonic()), outdated: false };
         Ok(())
     }

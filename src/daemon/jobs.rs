@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::clock::{Clock, to_milliseconds};
+use super::gate::{Entry, Refusal, Visit};
+use crate::clock::{Clock, monotonic, to_milliseconds};
 use crate::engine::{History, PullTrouble, Suspects};
 use crate::model::commit::KpiClock;
 use crate::model::grain::{BucketIndex, day_of};
@@ -23,6 +24,8 @@ use crate::validate::Known;
 const PULL_DEADLINE: Duration = Duration::from_secs(60);
 /// A first pull of a long history may take longer.
 const HISTORY_DEADLINE: Duration = Duration::from_secs(600);
+/// Times that a pull sends a request, if need be.
+const TRIES_MAX: u32 = 3;
 /// Holes in the newest buckets are asked for again, for data that comes late.
 const LATE_BUCKETS: i64 = 14;
 /// Suspect values this far behind the newest bucket are still asked for again with each slot.
@@ -96,6 +99,10 @@ pub struct PullOutcome {
     pub job: Job,
     /// None: nothing had to be asked.
     pub result: Option<Result<Pull, SourceError>>,
+    /// Why it was not sent, if so; the result says it too.
+    pub refusal: Option<Refusal>,
+    /// Of the exchange, without waiting for a place.
+    pub took: Duration,
     /// When the answer was there.
     pub at: Timestamp,
 }
@@ -105,17 +112,34 @@ impl Job {
         &self.kpi.id
     }
 
-    /// Asks the source, in pieces that it can bear.
-    pub async fn pull(mut self, source: Option<Arc<Source>>, clock: &Clock) -> PullOutcome {
-        let result = match (self.span, source, self.computed.take()) {
-            (Some(_), _, Some(computed)) => Some(Ok(computed)),
-            (Some(span), Some(source), None) => Some(self.ask(&source, span).await),
-            (Some(_), None, None) | (None, ..) => None,
+    /// Asks the source, in pieces that it can bear, unless it is spared after failures.
+    pub async fn pull(mut self, visit: Option<Visit>, clock: &Clock) -> PullOutcome {
+        let mut took = Duration::ZERO;
+        let (result, refusal) = match (self.span, visit, self.computed.take()) {
+            (Some(_), _, Some(computed)) => (Some(Ok(computed)), None),
+            (Some(span), Some(visit), None) => match visit.gate.enter(self.due_at, clock).await {
+                Ok(mut entry) => {
+                    let began = monotonic();
+                    // Large, and a thousand pulls may wait for a place.
+                    let result = Box::pin(self.ask((&visit, &mut entry), span, clock)).await;
+                    took = began.elapsed();
+                    entry.ended(&self.kpi.id, result.as_ref().err(), clock.now());
+                    (Some(result), None)
+                }
+                Err(refusal) => (Some(Err(refusal.error(&self.kpi.source))), Some(refusal)),
+            },
+            (Some(_), None, None) | (None, ..) => (None, None),
         };
-        PullOutcome { at: to_milliseconds(clock.now()), result, job: self }
+        PullOutcome { at: to_milliseconds(clock.now()), result, refusal, took, job: self }
     }
 
-    async fn ask(&self, source: &Source, (from, to): (BucketIndex, BucketIndex)) -> Result<Pull, SourceError> {
+    async fn ask(
+        &self,
+        (visit, entry): (&Visit, &mut Entry<'_>),
+        (from, to): (BucketIndex, BucketIndex),
+        clock: &Clock,
+    ) -> Result<Pull, SourceError> {
+        let source = visit.gate.source();
         let piece = i64::from(source.capabilities().buckets_per_pull_max.max(1));
         let mut whole = Pull { complete: true, ..Pull::default() };
         let mut at = from;
@@ -127,8 +151,12 @@ impl Job {
                 to: self.kpi.grain.start_of(last + 1, &self.kpi.zone),
                 now: self.due_at,
                 deadline: self.deadline((from, to)),
+                // Whether a source answers again shows at once.
+                tries_max: if entry.tries { 1 } else { TRIES_MAX },
+                shared: visit.shared.clone(),
             };
             let part = source.pull(&request).await?;
+            entry.answered(&self.kpi.id, clock.now());
             whole.complete &= part.complete;
             whole.readings.extend(part.readings);
             whole.warnings.extend(part.warnings);
@@ -163,6 +191,12 @@ impl Job {
             JobKind::Slot { .. } | JobKind::Retry { .. } | JobKind::NewRules { .. } => false,
         }
     }
+}
+
+/// Pulls that a span takes.
+pub(super) fn pieces(source: &Source, (from, to): (BucketIndex, BucketIndex)) -> usize {
+    let buckets = usize::try_from(to.saturating_sub(from).saturating_add(1)).unwrap_or(0);
+    buckets.div_ceil(source.capabilities().buckets_per_pull_max.max(1) as usize)
 }
 
 /// The buckets that a slot asks for: those that had ended by then. One that ended since is left to its own
@@ -226,9 +260,38 @@ pub(super) fn retry_at(kpi: &Kpi, slot: Timestamp, now: Timestamp) -> Option<Tim
     all.into_iter().find(|at| *at > now).into_iter().chain(next).min()
 }
 
+/// The same, where something says when the source may be asked again: not later than that.
+pub(super) fn retry_by(
+    retry_at: Option<Timestamp>,
+    may_ask_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let soon = may_ask_at.map(|at| at.max(now.checked_add(SignedDuration::from_secs(1)).unwrap_or(now)));
+    retry_at.into_iter().chain(soon).min()
+}
+
+/// When the error itself says that the source may be asked again.
+pub(super) fn may_ask_at(error: &SourceError) -> Option<Timestamp> {
+    match error.class {
+        ErrorClass::Quota { reset_at } => Some(reset_at),
+        ErrorClass::Auth
+        | ErrorClass::Config
+        | ErrorClass::Throttled { .. }
+        | ErrorClass::Transient
+        | ErrorClass::Unexpected
+        | ErrorClass::Deadline
+        | ErrorClass::TooLarge => None,
+    }
+}
+
 /// Whether a failure concerns the whole source or this KPI's query alone.
-pub(super) fn trouble(error: &SourceError) -> PullTrouble {
-    PullTrouble { message: error.to_string(), whole_source: error.class != ErrorClass::Config }
+pub(super) fn trouble(error: &SourceError, refusal: Option<&Refusal>) -> PullTrouble {
+    PullTrouble {
+        // The outage has one cause, however many of its pulls were not sent for it.
+        message: refusal.map_or_else(|| error.to_string(), |refusal| refusal.cause.to_string()),
+        not_asked: refusal.map(|_| error.to_string()),
+        whole_source: error.class != ErrorClass::Config,
+    }
 }
 
 /// The newest slot that a pull is for.

@@ -5,6 +5,7 @@
 //! cycle by a clock that the caller moves.
 
 mod asked;
+mod breaker;
 mod build;
 mod control;
 mod cycle;
@@ -12,6 +13,7 @@ mod deliver;
 mod drill;
 mod drive;
 mod engine_thread;
+mod gate;
 mod jobs;
 mod plan;
 mod replay;
@@ -32,6 +34,7 @@ pub use deliver::{Send, SendOutcome};
 pub use drill::{Drills, drills, send_drills};
 pub use drive::Driver;
 pub use engine_thread::EngineThread;
+pub use gate::{Gate, GateState, Paused, Refusal, Visit};
 pub use jobs::{Job, JobKind, PullOutcome};
 pub use run::{CONFIGURATION_ERROR, RunOptions, run};
 pub use script::Script;

@@ -10,7 +10,7 @@ use crate::validate::{Context, KnownAt, Span, validate};
 
 /// The evaluations that follow a pull, each with its instant.
 pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
-    let PullOutcome { job, result, at } = outcome;
+    let PullOutcome { job, result, refusal, at, took: _ } = outcome;
     let kpi = job.kpi.id.clone();
     let only = match &job.kind {
         JobKind::Anew { rules, .. } => Some(rules.clone()),
@@ -28,9 +28,14 @@ pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
         Some(Err(_)) if matches!(job.kind, JobKind::Asked { .. }) => return Vec::new(),
         Some(Err(error)) => {
             let slot = jobs::newest_slot(&job.kind, at);
-            let retry_at = jobs::retry_at(&job.kpi, slot, at);
-            tracing::warn!(kpi = %kpi, source = %job.kpi.source, %error, "pull failed");
-            let trouble = Some(jobs::trouble(&error));
+            let may_ask_at = refusal.as_ref().map_or_else(|| jobs::may_ask_at(&error), |refusal| refusal.retry_at);
+            let retry_at = jobs::retry_by(jobs::retry_at(&job.kpi, slot, at), may_ask_at, at);
+            match &refusal {
+                None => tracing::warn!(kpi = %kpi, source = %job.kpi.source, %error, "pull failed"),
+                // Why was said once, of the source.
+                Some(_) => tracing::debug!(kpi = %kpi, source = %job.kpi.source, %error, "pull not sent"),
+            }
+            let trouble = Some(jobs::trouble(&error, refusal.as_ref()));
             let pull = PullReport { trouble, at: Some(at), ..PullReport::default() };
             let failed = SlotEvent { retry_at, ..event(slot, Some(pull)) };
             return vec![(stay(&job.kind, failed), at)];

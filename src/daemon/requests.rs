@@ -26,6 +26,7 @@ pub(super) async fn answer(
             pid: std::process::id(),
             config_checksum: cycle.built.setup.catalog.checksum.clone(),
         }),
+        Request::Sources => Reply::Ok(Value::Sources(cycle.gates())),
         Request::Act(what) => match cycle.act(Action { by, what }, now).await? {
             Ok(Answer::Alert(id)) => Reply::Ok(Value::Text(format!("alert {id}: done"))),
             Ok(Answer::Text(text)) => Reply::Ok(Value::Text(text)),

@@ -16,6 +16,7 @@ use super::engine_thread::EngineThread;
 use super::space::Readiness;
 use crate::clock::{Clock, monotonic};
 use crate::config::{Environment, LoadOptions, Loaded, LogFormat, Secrets, load, render};
+use crate::net::ErrorClass;
 use crate::store::{OpenOptions, Store};
 use crate::telemetry::{self, MetricNames, Metrics};
 use crate::web::{self, Health};
@@ -101,6 +102,7 @@ fn names(built: &Built) -> MetricNames<'_> {
     let kinds: BTreeSet<&str> = built.channels.values().flatten().map(|channel| channel.kind()).collect();
     MetricNames {
         sources: built.sources.keys().collect(),
+        failures: &ErrorClass::WORDS,
         receivers: built.setup.catalog.receivers.keys().collect(),
         channels: kinds.into_iter().collect(),
         config_checksum: &built.setup.catalog.checksum,

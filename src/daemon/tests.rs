@@ -47,14 +47,14 @@ route: {to: ops, group: {wait: 0s}}
 ";
 
 /// A folder with a configuration, sales, and the state of the service over them.
-struct Place {
+pub(super) struct Place {
     dir: TempDir,
-    clock: Clock,
+    pub(super) clock: Clock,
 }
 
 impl Place {
     /// Sales of every day from July to November; those of the days named are high.
-    fn new(high: &[&str]) -> Place {
+    pub(super) fn new(high: &[&str]) -> Place {
         let place = Place { dir: tempfile::tempdir().unwrap(), clock: Clock::script(at("2026-09-01T09:00:00Z")) };
         let days = jiff::civil::date(2026, 7, 1).series(jiff::ToSpan::days(1)).take(150);
         let line = |day: jiff::civil::Date| {
@@ -70,12 +70,12 @@ impl Place {
         self.dir.path().join(name)
     }
 
-    async fn store(&self) -> Store {
+    pub(super) async fn store(&self) -> Store {
         let options = OpenOptions { create: true, reserve_bytes: 0, ..OpenOptions::default() };
         Store::open(&self.path("state.db"), options).await.unwrap()
     }
 
-    fn built(&self, text: &str) -> Arc<Built> {
+    pub(super) fn built(&self, text: &str) -> Arc<Built> {
         let path = self.path("vigie.yaml");
         fs::write(&path, text).unwrap();
         let loaded = load(&LoadOptions { paths: vec![path], env: Environment::default() });
@@ -109,7 +109,7 @@ impl Place {
     }
 }
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
@@ -118,12 +118,12 @@ fn seconds(count: i64) -> SignedDuration {
 }
 
 /// Ends a service as a kill would: nothing more is written.
-async fn kill(script: Script) {
+pub(super) async fn kill(script: Script) {
     script.cycle.store().close().await;
 }
 
 /// `rule:high/sales#breach Fired`, in the order of decisions.
-async fn changes(cycle: &Cycle) -> Vec<String> {
+pub(super) async fn changes(cycle: &Cycle) -> Vec<String> {
     let all = TransitionFilter { limit: u32::MAX, ..TransitionFilter::default() };
     let changes = cycle.store().transitions(&all).await.unwrap();
     changes.iter().map(|change| format!("{} {} {:?}", change.slot, change.key.canonical(), change.change)).collect()

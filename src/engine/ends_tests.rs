@@ -151,7 +151,7 @@ fn a_correction_after_it_fired_again_is_told() {
 #[test]
 fn a_source_is_out_only_after_two_pulls_that_asked() {
     let mut bench = Bench::simple(ABOVE_FIVE);
-    let trouble = || Some(PullTrouble { message: "down".to_owned(), whole_source: true });
+    let trouble = || Some(PullTrouble { message: "down".to_owned(), not_asked: None, whole_source: true });
     bench.slot(Vec::new(), trouble());
     let nothing = PullReport { nothing_asked: true, ..PullReport::default() };
     bench.step(Event::Slot(SlotEvent { pull: Some(nothing), slot: slot(bench.day), ..idle("k".into()) }));

@@ -58,7 +58,10 @@ pub struct PullReport {
 /// Why a pull failed. Free of secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullTrouble {
+    /// What the source failed with.
     pub message: String,
+    /// What to say of the KPI where it was not asked for, because others of the source had failed with that.
+    pub not_asked: Option<String>,
     /// True when the whole source is down, false when only this KPI's query is wrong.
     pub whole_source: bool,
 }

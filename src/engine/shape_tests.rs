@@ -56,7 +56,7 @@ fn buckets_of_another_shape_are_set_aside() {
 fn nothing_is_set_aside_until_the_new_history_is_there() {
     let mut bench = reshaped();
     for _ in 0..4 {
-        let down = PullTrouble { message: "down".to_owned(), whole_source: true };
+        let down = PullTrouble { message: "down".to_owned(), not_asked: None, whole_source: true };
         let effects = bench.slot(Vec::new(), Some(down));
         assert_eq!(effects.evaluate.retired, []);
         assert_eq!(effects.tally.verdicts, 0, "days are not judged as weeks");

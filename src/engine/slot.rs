@@ -158,7 +158,11 @@ fn advance_clock(
         clock.pulled_to = clock.pulled_to.max(pull.pulled_to);
         clock.last_pull_at = pull.at.or(clock.last_pull_at);
         let warning = (!pull.warnings.is_empty()).then(|| pull.warnings.join("; "));
-        clock.last_error = pull.trouble.as_ref().map(|trouble| trouble.message.clone()).or(warning);
+        clock.last_error = pull
+            .trouble
+            .as_ref()
+            .map(|trouble| trouble.not_asked.as_ref().unwrap_or(&trouble.message).clone())
+            .or(warning);
         clock.open = pull.trouble.as_ref().map(|_| OpenSlot {
             slot: event.slot,
             failures: clock.open.as_ref().filter(|open| open.slot == event.slot).map_or(1, |open| open.failures + 1),

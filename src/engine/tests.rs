@@ -196,7 +196,7 @@ impl Bench {
 
     /// One word a day: a number, `9p` provisional, `.` nothing came, `x` the source is down, `q` the query is wrong.
     fn feed(&mut self, word: &str) -> Effects {
-        let trouble = |whole_source| Some(PullTrouble { message: "down".to_owned(), whole_source });
+        let trouble = |whole_source| Some(PullTrouble { message: "down".to_owned(), not_asked: None, whole_source });
         match word {
             "." => self.slot(Vec::new(), None),
             "x" => self.slot(Vec::new(), trouble(true)),

@@ -7,10 +7,12 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, ClientBuilder, Method, Proxy, redirect};
 
+use super::Url;
 use super::address::origin_of;
 use super::error::{ErrorClass, NetError};
 use super::guard::Guard;
 use super::message::{Request, Response, header};
+use super::quota::Budget;
 use super::settings::{AuthConfig, HttpSettings};
 use super::tls::{install_crypto, with_tls};
 use crate::secret::{Resolver, Secret, scrub};
@@ -29,6 +31,10 @@ pub struct HttpClient {
     client: Client,
     headers: HeaderMap,
     bytes_max: usize,
+    /// Shared by all clones.
+    budget: Arc<Budget>,
+    /// Scheme, host and port of the proxy, if there is one: what of it may be shown.
+    proxy: Option<String>,
     /// What it was given to prove who is asking: never to be quoted.
     secrets: Vec<Secret>,
 }
@@ -78,8 +84,12 @@ impl HttpClient {
                 .map_err(|()| "the HTTP client can't be set up; check the system's certificates".to_owned())?,
         };
         let (headers, mut secrets) = default_headers(settings, resolve)?;
+        let shown = proxy.as_ref().and_then(|proxy| Url::parse(proxy.expose().trim()).ok());
+        secrets.extend(shown.iter().flat_map(proofs_of));
         secrets.extend(proxy);
-        Ok(HttpClient { client, headers, bytes_max: settings.bytes_max.unwrap_or(BYTES_MAX_DEFAULT), secrets })
+        let budget = Arc::new(Budget::new(&settings.limits)?);
+        let bytes_max = settings.bytes_max.unwrap_or(BYTES_MAX_DEFAULT);
+        Ok(HttpClient { client, headers, bytes_max, budget, proxy: shown.as_ref().map(origin_of), secrets })
     }
 
     /// Sends a request and reads the whole answer, whatever its status.
@@ -103,7 +113,8 @@ impl HttpClient {
     async fn exchange(&self, mut request: Request) -> Result<Response, NetError> {
         for _ in 0..=REDIRECTS_MAX {
             let origin = origin_of(&request.url);
-            let sent = self.start(&request).await.map_err(|error| NetError::from_reqwest(error, &origin))?;
+            let _place = self.budget.take(&origin, request.deadline).await?;
+            let sent = self.start(&request).await.map_err(|error| self.failed(error, &origin))?;
             match redirect_target(&request, sent.status().as_u16(), sent.headers())? {
                 Some(next) => request = next,
                 None => return self.read(sent, origin).await,
@@ -112,6 +123,14 @@ impl HttpClient {
         let origin = origin_of(&request.url);
         let message = format!("{origin} redirects in a circle; write the final address in url");
         Err(NetError::new(ErrorClass::Config, message))
+    }
+
+    /// Classifies what the HTTP library reports; behind a proxy it is the proxy that was spoken to.
+    pub(super) fn failed(&self, error: reqwest::Error, origin: &str) -> NetError {
+        match &self.proxy {
+            Some(proxy) => NetError::from_proxied(error, origin, proxy),
+            None => NetError::from_reqwest(error, origin),
+        }
     }
 
     /// Sends one request, once, up to the head of its answer.
@@ -125,6 +144,11 @@ impl HttpClient {
     /// The text without anything that was given to prove who is asking.
     pub fn scrubbed(&self, text: &str) -> String {
         scrub(text, &self.secrets)
+    }
+
+    /// Requests that were sent, but for those of an [`Endpoint`](super::Endpoint).
+    pub fn requests(&self) -> u64 {
+        self.budget.sent()
     }
 
     pub(super) fn secrets(&self) -> &[Secret] {
@@ -197,14 +221,25 @@ fn default_headers(settings: &HttpSettings, resolve: Resolver<'_>) -> Result<(He
     Ok((headers, secrets))
 }
 
+/// What in a proxy's address proves who is asking: a part alone would not be recognised by the whole.
+fn proofs_of(proxy: &Url) -> Vec<Secret> {
+    let Some(password) = proxy.password() else { return Vec::new() };
+    let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let encoded = basic(&plain(proxy.username()), &plain(password));
+    [encoded, plain(password), password.to_owned()].map(Secret::new).into()
+}
+
+fn basic(user: &str, password: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"))
+}
+
 /// The header, and everything in it that proves who is asking.
 fn authorization(auth: &AuthConfig, resolve: Resolver<'_>) -> Result<(HeaderValue, Vec<Secret>), String> {
-    use base64::Engine as _;
     let (text, secrets) = match auth {
         AuthConfig::Basic(basic) => {
             let password = resolve(&basic.password)?;
-            let pair = format!("{}:{}", basic.user, password.expose());
-            let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+            let encoded = self::basic(&basic.user, password.expose());
             (format!("Basic {encoded}"), vec![Secret::new(encoded), password])
         }
         AuthConfig::Bearer(token) => {

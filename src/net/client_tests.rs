@@ -187,3 +187,91 @@ async fn an_error_that_echoes_the_credentials_is_quoted_without_them() {
         assert!(!response.text().contains("s3cret"));
     }
 }
+
+/// A proxy that takes one tunnel after another, for those who show these credentials. What it was asked, head by head.
+async fn tunnels(credentials: &'static str) -> (u16, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heads = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = heads.clone();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(client.read_u8().await.unwrap());
+            }
+            let head = String::from_utf8(head).unwrap();
+            let allowed = head.contains(&format!("Basic {credentials}"));
+            let port: u16 = head.split([' ', ':']).nth(2).unwrap().parse().unwrap();
+            seen.lock().unwrap().push(head);
+            if !allowed {
+                let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
+                client.write_all(refusal).await.unwrap();
+                continue;
+            }
+            let Ok(mut server) = tokio::net::TcpStream::connect(("127.0.0.1", port)).await else {
+                client.write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+                continue;
+            };
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    (port, heads)
+}
+
+#[tokio::test]
+async fn https_goes_through_a_tunnel_that_sees_no_credentials_of_ours() {
+    use crate::net::fixture::{Authority, HttpsServer};
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new("Ours");
+    authority.write(&folder.path().join("ca.pem"));
+    let server = HttpsServer::start(authority.issue(&["localhost"]).acceptor(), "through").await;
+    let (port, heads) = tunnels("bWU6czNjcmV0").await;
+    let through = |proxy: String| {
+        let settings = HttpSettings {
+            auth: Some(AuthConfig::Bearer(SecretRef::Env("TOKEN".into()))),
+            tls: Some(TlsConfig { ca: Some("ca.pem".into()), ..TlsConfig::default() }),
+            proxy: Some(Text::Secret(SecretRef::Env("PROXY".into()))),
+            ..HttpSettings::default()
+        };
+        let resolve = move |secret: &SecretRef| match secret {
+            SecretRef::Env(name) if name == "PROXY" => Ok(Secret::new(proxy.clone())),
+            _ => Ok(Secret::new("t0ken".to_owned())),
+        };
+        HttpClient::new(&settings, folder.path(), &resolve).unwrap()
+    };
+    let ask = |client: HttpClient, port: u16| async move {
+        client.send(Request::get(url(&format!("https://localhost:{port}/private")))).await
+    };
+    let client = through(format!("http://me:s3cret@127.0.0.1:{port}"));
+    assert_eq!(ask(client.clone(), server.port).await.unwrap().text(), "through");
+    assert!(server.requests()[0].to_lowercase().contains("authorization: bearer t0ken"));
+    let head = heads.lock().unwrap()[0].clone();
+    assert!(head.starts_with(&format!("CONNECT localhost:{} ", server.port)), "{head}");
+    assert!(!head.contains("t0ken") && !head.contains("private"), "{head}");
+    let echoed = client.scrubbed("Basic bWU6czNjcmV0, s3cret, t0ken; the name stays");
+    assert!(!echoed.contains("bWU6") && !echoed.contains("s3cret") && !echoed.contains("t0ken"), "{echoed}");
+    assert!(echoed.contains("the name stays"), "{echoed}");
+
+    let shown = format!("through the proxy http://127.0.0.1:{port}:");
+    let wrong = ask(through(format!("http://me:wrong-s3cret@127.0.0.1:{port}")), server.port).await;
+    refused(wrong, ErrorClass::Auth, &["can't connect to https://localhost:", &shown, "user and password into proxy"]);
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    refused(ask(client, closed).await, ErrorClass::Transient, &[&shown, "check proxy"]);
+    let nobody = ask(through(format!("http://me:s3cret@127.0.0.1:{closed}")), server.port).await;
+    refused(nobody, ErrorClass::Transient, &["through the proxy http://127.0.0.1:", "check proxy"]);
+}
+
+#[tokio::test]
+async fn a_budget_holds_back_what_is_too_much() {
+    let server = MockServer::start().await;
+    Mock::given(method("GET")).respond_with(ResponseTemplate::new(200)).expect(2).mount(&server).await;
+    let limits = crate::net::LimitsConfig { requests_per_minute: Some(2), ..crate::net::LimitsConfig::default() };
+    let client = client(&HttpSettings { limits, ..HttpSettings::default() });
+    let ask = || client.send(Request::get(url(&server.uri())).deadline(Duration::from_secs(5)));
+    assert!(ask().await.is_ok() && ask().await.is_ok());
+    let error = ask().await.unwrap_err();
+    assert!(matches!(error.class, ErrorClass::Quota { .. }) && error.message.contains("is 2"), "{error}");
+    assert_eq!(client.requests(), 2);
+}

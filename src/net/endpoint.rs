@@ -102,7 +102,7 @@ impl Endpoint {
         let root = Url::parse(&origin).expect("invariant: the origin of an address with a host is an address");
         match tokio::time::timeout(deadline, self.client.start(&Request::head(root))).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(self.without_secrets(NetError::from_reqwest(error, &origin))),
+            Ok(Err(error)) => Err(self.without_secrets(self.client.failed(error, &origin))),
             Err(_) => {
                 let message = format!("{origin} gave no answer within {deadline:?}; check that it is up");
                 Err(NetError::new(ErrorClass::Deadline, message))
@@ -116,7 +116,7 @@ impl Endpoint {
             Ok(sent) => sent,
             Err(error) => {
                 let may_have_arrived = may_have_arrived(&error);
-                let error = self.without_secrets(NetError::from_reqwest(error, &origin));
+                let error = self.without_secrets(self.client.failed(error, &origin));
                 return Err(Unanswered { error, may_have_arrived });
             }
         };

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::fault::{TlsFault, TlsKeys};
 use super::guard::GuardedAddress;
 
@@ -21,6 +23,8 @@ pub enum ErrorClass {
     Config,
     /// The other side asks to wait, at most [`RETRY_AFTER_MAX`].
     Throttled { after: Option<Duration> },
+    /// The budget that the configuration allows is used up until then; nothing was sent.
+    Quota { reset_at: Timestamp },
     /// It may work the next time.
     Transient,
     /// The answer is not what this system gives.
@@ -38,11 +42,16 @@ impl ErrorClass {
             ErrorClass::Throttled { .. } | ErrorClass::Transient => true,
             ErrorClass::Auth
             | ErrorClass::Config
+            | ErrorClass::Quota { .. }
             | ErrorClass::Unexpected
             | ErrorClass::Deadline
             | ErrorClass::TooLarge => false,
         }
     }
+
+    /// The words of all classes.
+    pub const WORDS: [&'static str; 8] =
+        ["auth", "config", "throttled", "quota", "transient", "unexpected", "deadline", "too_large"];
 
     /// The class as one word, for metrics and logs.
     pub fn as_str(self) -> &'static str {
@@ -50,6 +59,7 @@ impl ErrorClass {
             ErrorClass::Auth => "auth",
             ErrorClass::Config => "config",
             ErrorClass::Throttled { .. } => "throttled",
+            ErrorClass::Quota { .. } => "quota",
             ErrorClass::Transient => "transient",
             ErrorClass::Unexpected => "unexpected",
             ErrorClass::Deadline => "deadline",
@@ -74,6 +84,20 @@ impl NetError {
 
     pub fn retryable(&self) -> bool {
         self.class.retryable()
+    }
+
+    /// The same, where a proxy stands between.
+    pub(super) fn from_proxied(error: reqwest::Error, origin: &str, proxy: &str) -> NetError {
+        let cause = root_cause(&error).to_lowercase();
+        if !error.is_connect() || TlsFault::find(&error).is_some() {
+            return NetError::from_reqwest(error, origin);
+        }
+        let (class, remedy) = if cause.contains("proxy auth") {
+            (ErrorClass::Auth, "write user and password into proxy: http://user:password@host:port, as a secret")
+        } else {
+            (ErrorClass::Transient, "check proxy, and that it lets this address through")
+        };
+        NetError::new(class, format!("can't connect to {origin} through the proxy {proxy}: {cause}; {remedy}"))
     }
 
     /// Classifies what the HTTP library reports. `origin` is scheme, host and port.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::quota::LimitsConfig;
 use crate::secret::{SecretRef, Text};
 
 /// Everything that decides how a client talks; each integration takes it from its own settings.
@@ -17,6 +18,8 @@ pub struct HttpSettings {
     pub proxy: Option<Text>,
     /// Most bytes of an answer after decompression; none: 64 MiB.
     pub bytes_max: Option<usize>,
+    /// Most requests.
+    pub limits: LimitsConfig,
     /// Names that lead to link-local or metadata addresses are refused.
     pub guarded: bool,
 }

@@ -51,7 +51,15 @@ pub(super) fn request(kpi: Kpi, from: &str, to: &str) -> PullRequest {
     let from = at(kpi.grain.index_of_date(from));
     let to = at(kpi.grain.index_of_date(to) + 1);
     let now = to + SignedDuration::from_hours(12);
-    PullRequest { kpi: Arc::new(kpi), from, to, now, deadline: Duration::from_secs(10) }
+    PullRequest {
+        kpi: Arc::new(kpi),
+        from,
+        to,
+        now,
+        deadline: Duration::from_secs(10),
+        tries_max: 3,
+        shared: Arc::default(),
+    }
 }
 
 pub(super) fn instant(text: &str) -> Timestamp {

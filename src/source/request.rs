@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::shared::Shared;
 use crate::model::grain::BucketIndex;
 use crate::model::kpi::Kpi;
+use crate::net::RetryPolicy;
 use crate::secret::Resolver;
 
 /// What building a source may look at.
@@ -29,9 +31,18 @@ pub struct PullRequest {
     pub now: Timestamp,
     /// Total time for everything, retries included.
     pub deadline: Duration,
+    /// Times that a request is sent, if need be.
+    pub tries_max: u32,
+    /// What others that are due together ask and are told.
+    pub shared: Arc<Shared>,
 }
 
 impl PullRequest {
+    /// How often what fails is tried again.
+    pub(super) fn retries(&self) -> RetryPolicy {
+        RetryPolicy { attempts_max: self.tries_max, ..RetryPolicy::default() }
+    }
+
     /// The buckets asked for, first and last; empty (last before first) when `to` is not after `from`.
     pub(super) fn buckets(&self) -> RangeInclusive<BucketIndex> {
         let (grain, zone) = (self.kpi.grain, &self.kpi.zone);

@@ -1,5 +1,7 @@
 //! The closed set of sources: settings that build themselves, and one surface over all.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +10,14 @@ use super::error::SourceError;
 use super::http_json::{HttpJsonConfig, HttpJsonSource};
 use super::prometheus::{PrometheusConfig, PrometheusSource};
 use super::request::{BuildContext, Capabilities, PullRequest};
+use super::shared::Member;
 use super::sql::{SqlConfig, SqlSource};
 use crate::model::kpi::Kpi;
 use crate::model::observation::Pull;
 use crate::net::ErrorClass;
+
+/// What a reading takes in memory, about.
+const READING_BYTES: usize = 200;
 
 /// How a source is described in the configuration.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -56,11 +62,12 @@ impl Source {
     /// dropping the future abandons the pull.
     pub async fn pull(&self, request: &PullRequest) -> Result<Pull, SourceError> {
         let asked = async {
+            let member = request.shared.join(self.asks(&request.kpi));
             match self {
-                Source::Csv(source) => source.pull(request).await,
-                Source::Sql(source) => source.pull(request).await,
-                Source::Prometheus(source) => source.pull(request).await,
-                Source::HttpJson(source) => source.pull(request).await,
+                Source::Csv(source) => source.pull(request, &member).await,
+                Source::Sql(source) => whole(&member, request, source.pull(request)).await,
+                Source::Prometheus(source) => whole(&member, request, Box::pin(source.pull(request))).await,
+                Source::HttpJson(source) => source.pull(request, &member).await,
             }
         };
         match tokio::time::timeout(request.deadline, asked).await {
@@ -74,6 +81,28 @@ impl Source {
                     request.deadline
                 ),
             )),
+        }
+    }
+
+    /// What a KPI asks, in words that are equal for KPIs that can share an answer; none where nothing can be shared.
+    pub fn asks(&self, kpi: &Kpi) -> Option<String> {
+        match self {
+            Source::Csv(_) => Some("files".to_owned()),
+            Source::Sql(_) | Source::Prometheus(_) => {
+                let zone = kpi.zone.iana_name()?;
+                let shape = (kpi.grain, zone, kpi.kind, &kpi.unit, &kpi.dimensions);
+                Some(format!("{:?} {shape:?}", kpi.query))
+            }
+            Source::HttpJson(_) => HttpJsonSource::asks(kpi),
+        }
+    }
+
+    /// Requests that were sent since it was built; none where it is not asked by HTTP.
+    pub fn requests(&self) -> Option<u64> {
+        match self {
+            Source::Csv(_) | Source::Sql(_) => None,
+            Source::Prometheus(source) => Some(source.requests()),
+            Source::HttpJson(source) => Some(source.requests()),
         }
     }
 
@@ -115,6 +144,20 @@ impl Source {
             Source::HttpJson(source) => source.object(),
         }
     }
+}
+
+/// A pull that others may take over as it is: they ask the same and want it in the same shape.
+async fn whole(
+    member: &Member<'_>,
+    request: &PullRequest,
+    ask: impl Future<Output = Result<Pull, SourceError>>,
+) -> Result<Pull, SourceError> {
+    if !member.is_shared() {
+        return ask.await;
+    }
+    let bytes = |pull: &Pull| READING_BYTES.saturating_mul(pull.readings.len());
+    let asked = format!("{} {} {}", request.from, request.to, request.now);
+    member.get(asked, bytes, ask).await.map(Arc::unwrap_or_clone)
 }
 
 #[cfg(test)]

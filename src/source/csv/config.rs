@@ -1,12 +1,13 @@
 //! The settings of a csv source, and the source itself.
 
 use std::borrow::Cow;
+use std::time::Instant;
 
 use encoding_rs::Encoding;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::files::Files;
+use super::files::{Files, check_deadline};
 use super::overlap::Overlap;
 use super::wide::Wide;
 use super::workbook::Sheet;
@@ -18,7 +19,11 @@ use crate::net::ErrorClass;
 use crate::source::error::SourceError;
 use crate::source::labels::check_dimension;
 use crate::source::request::{BuildContext, Capabilities, PullRequest, QueryForm};
+use crate::source::shared::Member;
 use crate::source::sql::statement_of;
+
+/// Bytes of unpacked sheets from which on further ones are unpacked by each KPI that reads them.
+const UNPACKED_KEPT_MAX: usize = 128 * 1024 * 1024;
 
 /// Text tables on disk.
 ///
@@ -123,6 +128,17 @@ impl CsvConfig {
     }
 }
 
+/// What a file holds.
+#[derive(Debug)]
+pub(super) enum Content {
+    Raw(Vec<u8>),
+    /// A sheet that was unpacked.
+    Text(String),
+}
+
+/// Name for messages, and content.
+pub(super) type FileSet = Vec<(String, Content)>;
+
 /// A csv source, ready to be read.
 #[derive(Clone, Debug)]
 pub struct CsvSource {
@@ -135,11 +151,30 @@ pub struct CsvSource {
 
 impl CsvSource {
     /// The text of a file.
-    pub(super) fn text<'a>(&self, name: &str, bytes: &'a [u8]) -> Result<Cow<'a, str>, SourceError> {
-        match &self.sheet {
-            Some(sheet) => sheet.text(name, bytes).map(Cow::Owned),
-            None => Ok(decode::text(bytes, self.encoding)),
+    pub(super) fn text<'a>(&self, name: &str, content: &'a Content) -> Result<Cow<'a, str>, SourceError> {
+        match (content, &self.sheet) {
+            (Content::Text(text), _) => Ok(Cow::Borrowed(text)),
+            (Content::Raw(bytes), Some(sheet)) => sheet.text(name, bytes).map(Cow::Owned),
+            (Content::Raw(bytes), None) => Ok(decode::text(bytes, self.encoding)),
         }
+    }
+
+    /// All files, each whole. Spreadsheets that several KPIs read are unpacked here, once for all of them.
+    fn read(&self, until: Instant, is_shared: bool) -> Result<FileSet, SourceError> {
+        let (mut files, mut unpacked) = (Vec::new(), 0_usize);
+        for (name, bytes) in self.files.read(until)? {
+            let content = match &self.sheet {
+                Some(sheet) if is_shared && unpacked < UNPACKED_KEPT_MAX => {
+                    check_deadline(until, &name)?;
+                    let text = sheet.text(&name, &bytes)?;
+                    unpacked = unpacked.saturating_add(text.len());
+                    Content::Text(text)
+                }
+                Some(_) | None => Content::Raw(bytes),
+            };
+            files.push((name, content));
+        }
+        Ok(files)
     }
 
     /// As the configuration names it.
@@ -148,13 +183,21 @@ impl CsvSource {
     }
 
     /// Reads the files on a thread of their own, since disks block.
-    pub(in crate::source) async fn pull(&self, request: &PullRequest) -> Result<Pull, SourceError> {
+    pub(in crate::source) async fn pull(
+        &self,
+        request: &PullRequest,
+        member: &Member<'_>,
+    ) -> Result<Pull, SourceError> {
         let (source, asked) = (self.clone(), request.clone());
         let until = clock::monotonic() + request.deadline;
-        let Some(statement) = statement_of(&request.kpi).map_err(SourceError::config)? else {
-            return in_background(move || table::pull(&source, &asked, until)).await;
+        let statement = statement_of(&request.kpi).map_err(SourceError::config)?;
+        let (reader, is_shared) = (self.clone(), member.is_shared());
+        let read = in_background(move || reader.read(until, is_shared));
+        let files = member.get("files".to_owned(), weigh, read).await?;
+        let Some(statement) = statement else {
+            return in_background(move || table::pull(&source, &asked, (&files, until))).await;
         };
-        let data = in_background(move || relation::load(&source, &asked.kpi, until)).await?;
+        let data = in_background(move || relation::load(&source, &asked.kpi, (&files, until))).await?;
         let left = until.saturating_duration_since(clock::monotonic());
         data.ask(&self.files.pattern, &statement, request, left).await
     }
@@ -200,6 +243,12 @@ impl CsvSource {
     pub(in crate::source) fn object(&self) -> String {
         self.files.pattern.clone()
     }
+}
+
+/// Files are bounded by their own setting; they are kept for the KPIs that are due together whatever their size,
+/// since each would hold them all for itself.
+fn weigh(_: &FileSet) -> usize {
+    0
 }
 
 /// The columns that a KPI reads.

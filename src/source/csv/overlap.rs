@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::config::CsvSource;
+use super::config::{CsvSource, FileSet};
 use super::files::check_deadline;
 use super::records::Records;
 use crate::model::observation::ReadingTime;
@@ -87,7 +87,7 @@ impl Winners {
     /// Looks through all files once; nothing is to be done where exports don't overlap.
     pub(super) fn of(
         source: &CsvSource,
-        files: &[(String, Vec<u8>)],
+        files: &FileSet,
         (zone, until): (&TimeZone, Instant),
     ) -> Result<Winners, SourceError> {
         let (overlap, date_format) = (source.config.overlap.clone(), source.config.date_format.clone());

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::config::{CsvSource, Decimal};
+use super::config::{CsvSource, Decimal, FileSet};
 use super::files::check_deadline;
 use super::overlap::Winners;
 use super::records::Records;
@@ -31,9 +31,12 @@ const MOST: (usize, usize) = (3, 4);
 const ROWS_PER_LOOK: usize = 4096;
 
 /// Reads all files into one table. Columns that a file lacks are NULL there.
-pub(super) fn load(source: &CsvSource, kpi: &Kpi, until: Instant) -> Result<Relation, SourceError> {
-    let files = source.files.read(until)?;
-    let winners = Winners::of(source, &files, (&kpi.zone, until))?;
+pub(super) fn load(
+    source: &CsvSource,
+    kpi: &Kpi,
+    (files, until): (&FileSet, Instant),
+) -> Result<Relation, SourceError> {
+    let winners = Winners::of(source, files, (&kpi.zone, until))?;
     let mut columns: Vec<Typed> = Vec::new();
     let mut rows: Vec<(usize, u64)> = Vec::new();
     let mut delimiter = b',';

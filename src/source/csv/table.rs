@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use csv::StringRecord;
 
-use super::config::{CsvSource, Decimal, columns};
+use super::config::{CsvSource, Decimal, FileSet, columns};
 use super::files::check_deadline;
 use super::overlap::Winners;
 use super::records::Records;
@@ -25,10 +25,13 @@ use crate::source::suggest::{did_you_mean, listed};
 const ROWS_PER_LOOK: usize = 4096;
 
 /// Reads all files and keeps the rows asked for.
-pub(super) fn pull(source: &CsvSource, request: &PullRequest, until: Instant) -> Result<Pull, SourceError> {
+pub(super) fn pull(
+    source: &CsvSource,
+    request: &PullRequest,
+    (files, until): (&FileSet, Instant),
+) -> Result<Pull, SourceError> {
     let query = columns(&request.kpi).map_err(SourceError::config)?;
-    let files = source.files.read(until)?;
-    let winners = Winners::of(source, &files, (&request.kpi.zone, until))?;
+    let winners = Winners::of(source, files, (&request.kpi.zone, until))?;
     let mut reading = Reading::new(source, request, query, (winners, until));
     for (file, (name, bytes)) in files.iter().enumerate() {
         reading.read_file(file, name, &source.text(name, bytes)?)?;

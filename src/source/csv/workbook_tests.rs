@@ -123,3 +123,25 @@ fn what_can_not_be_read_says_why() {
     refused(pull(columns(), b"date;total", None, 0), ErrorClass::Unexpected, "no spreadsheet that can be read");
     refused(pull(columns(), &book[..book.len() / 2], None, 0), ErrorClass::Unexpected, "ventes.xlsx: no spreadsheet");
 }
+
+#[tokio::test]
+async fn kpis_that_are_due_together_read_the_files_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ventes.xlsx");
+    fs::write(&path, workbook()).unwrap();
+    let json = serde_json::json!({"path": "*.xlsx", "sheet": "Ventes", "skip_rows": 2});
+    let config: XlsxConfig = serde_json::from_value(json).unwrap();
+    let context = BuildContext { base_dir: folder.path(), resolve: &|_| Err("no secrets here".into()) };
+    let source = SourceConfig::Xlsx(config).build(&context).unwrap();
+    let sql = "SELECT date AS bucket, sum(total) AS value FROM data GROUP BY 1";
+    let kpis = [columns(), fixture::kpi(Query::Text(sql.into()))];
+    let first = fixture::request(kpis[0].clone(), "2026-05-01", "2026-05-31");
+    for kpi in &kpis {
+        first.shared.expect(source.asks(kpi), 1);
+    }
+    let second = crate::source::PullRequest { kpi: std::sync::Arc::new(kpis[1].clone()), ..first.clone() };
+    assert_eq!(source.pull(&first).await.unwrap().readings.len(), 4);
+    fs::remove_file(&path).unwrap();
+    assert!(source.pull(&second).await.unwrap().readings.len() >= 3, "from what the first has read");
+    assert_eq!(source.pull(&second).await.unwrap_err().class, ErrorClass::Transient, "nothing is kept for later");
+}

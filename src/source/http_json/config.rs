@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::oauth::{OAuth2Config, Tokens};
 use super::plan::Plan;
-use crate::model::http_query::Paging;
-use crate::model::kpi::Kpi;
-use crate::net::{AuthConfig, BasicAuth, HttpClient, HttpSettings, TlsConfig, Url, is_guarded_host};
+use crate::model::http_query::{HttpQuery, Paging};
+use crate::model::kpi::{Kpi, Query};
+use crate::net::{AuthConfig, BasicAuth, HttpClient, HttpSettings, LimitsConfig, TlsConfig, Url, is_guarded_host};
 use crate::secret::{Secret, SecretRef, Text, scrub};
 use crate::source::request::{BuildContext, Capabilities, QueryForm};
 
@@ -34,9 +34,14 @@ pub struct HttpJsonConfig {
     /// Authorities to trust, client certificate. Default: the system's, none. Example: `{ca: ca.pem}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsConfig>,
-    /// Address of a proxy. Default: none. Example: `http://proxy.example.test:3128`.
+    /// Address of a proxy, with `user:password@` before the host where it wants them (then as a secret). Variables such
+    /// as `HTTPS_PROXY` are not read. Default: none. Example: `http://proxy.example.test:3128`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Text>,
+    /// Most requests, for APIs that count them. Default: no limits.
+    /// Example: `{requests_per_minute: 60, requests_per_day: 10000, concurrency: 2}`.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// How further pages are asked for; a KPI's query may say otherwise. An empty page ends them. Default: `none`.
     /// Examples: `{next_link: $.next}`, `{link_header: true}`, `{cursor: {from: $.meta.cursor, param: cursor}}`,
     /// `{offset: {param: offset, size_param: limit, size: 100}}`, `{page: {param: page, first: 1}}`.
@@ -107,6 +112,7 @@ impl HttpJsonConfig {
             headers: self.headers.clone(),
             tls: self.tls.clone(),
             proxy: self.proxy.clone(),
+            limits: self.limits.clone(),
             bytes_max: Some(self.bytes_max),
             guarded: !self.allow_link_local,
         };
@@ -120,7 +126,8 @@ impl HttpJsonConfig {
             }
             Some(HttpJsonAuth::OAuth2(config)) => {
                 let url = self.address("auth.oauth2.token_url", &config.token_url, context)?;
-                let bare = HttpSettings { headers: BTreeMap::new(), ..settings.clone() };
+                let bare =
+                    HttpSettings { headers: BTreeMap::new(), limits: LimitsConfig::default(), ..settings.clone() };
                 let client = HttpClient::new(&bare, context.base_dir, context.resolve)?;
                 tokens = Some(Arc::new(Tokens::new(config, client, url, context.resolve)?));
             }
@@ -188,6 +195,18 @@ impl HttpJsonSource {
 
     pub(in crate::source) fn check_query(&self, kpi: &Kpi) -> Result<(), String> {
         self.plan(kpi).map(|_| ())
+    }
+
+    /// The request of a KPI, without what is then looked for in its answer.
+    pub(in crate::source) fn asks(kpi: &Kpi) -> Option<String> {
+        let (Query::Http(query), Some(zone)) = (&kpi.query, kpi.zone.iana_name()) else { return None };
+        let HttpQuery { path, method, params, headers, body, paging, .. } = &**query;
+        Some(format!("{:?}", (path, method, params, headers, body, paging, kpi.grain, zone)))
+    }
+
+    /// Requests that were sent, those for tokens left out.
+    pub(in crate::source) fn requests(&self) -> u64 {
+        self.client.requests()
     }
 
     pub(in crate::source) fn object(&self) -> String {

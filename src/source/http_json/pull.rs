@@ -13,18 +13,22 @@ use super::table::Table;
 use super::template::Span;
 use crate::clock;
 use crate::model::observation::Pull;
-use crate::net::{ErrorClass, Request, Response, RetryPolicy, retry};
+use crate::net::{ErrorClass, Request, Response, retry};
 use crate::source::error::SourceError;
 use crate::source::request::PullRequest;
+use crate::source::shared::Member;
 
 /// Buckets that are asked for one by one in a pull.
 const SPANS_MAX: usize = 400;
+/// What a byte of JSON takes in memory once it is read, about.
+const JSON_BYTES: usize = 4;
 /// Time for the request of a probe.
 const PROBE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What is left of a pull's allowance.
 struct Budget<'a> {
     request: &'a PullRequest,
+    member: &'a Member<'a>,
     started: Instant,
     bytes: usize,
 }
@@ -41,13 +45,17 @@ impl Budget<'_> {
 }
 
 impl HttpJsonSource {
-    pub(in crate::source) async fn pull(&self, request: &PullRequest) -> Result<Pull, SourceError> {
-        self.pull_all(request).await.map_err(|error| self.without_secrets(error))
+    pub(in crate::source) async fn pull(
+        &self,
+        request: &PullRequest,
+        member: &Member<'_>,
+    ) -> Result<Pull, SourceError> {
+        self.pull_all(request, member).await.map_err(|error| self.without_secrets(error))
     }
 
-    async fn pull_all(&self, request: &PullRequest) -> Result<Pull, SourceError> {
+    async fn pull_all(&self, request: &PullRequest, member: &Member<'_>) -> Result<Pull, SourceError> {
         let plan = self.plan(&request.kpi).map_err(SourceError::config)?;
-        let mut budget = Budget { request, started: clock::monotonic(), bytes: 0 };
+        let mut budget = Budget { request, member, started: clock::monotonic(), bytes: 0 };
         let mut table = Table::new(request, &plan);
         let (spans, left_out) = spans(&plan, request);
         for (span, holds_for) in spans {
@@ -83,7 +91,7 @@ impl HttpJsonSource {
         let too_large = |what: String| SourceError::new(ErrorClass::TooLarge, format!("query of KPI `{id}`: {what}"));
         let mut course = Course::new(&plan.paging, &self.base);
         let mut next = course.first();
-        for _ in 0..self.pages_max {
+        for number in 0..self.pages_max {
             let (url, request) = match next {
                 Next::Params(params) => plan.request(&self.base, span, params)?,
                 Next::Link(url) => {
@@ -91,7 +99,10 @@ impl HttpJsonSource {
                     (url, request)
                 }
             };
-            let page = self.ask(&request, budget).await?;
+            // Everything else of a request is the group's.
+            let name = format!("{} {} {number} {url}", span.from, span.to);
+            let weigh = |page: &Page| page.bytes.saturating_mul(JSON_BYTES);
+            let page = budget.member.get(name, weigh, Box::pin(self.ask(&request, budget))).await?;
             budget.bytes += page.bytes;
             if budget.bytes > self.bytes_max {
                 let bound = self.bytes_max;
@@ -126,7 +137,7 @@ impl HttpJsonSource {
 
     /// Sends one request until it succeeds or can't.
     async fn ask(&self, request: &Request, budget: &Budget<'_>) -> Result<Page, SourceError> {
-        retry(RetryPolicy::default(), budget.left(), |left| async move {
+        retry(budget.request.retries(), budget.left(), |left| async move {
             let moment = Moment { now: Some(budget.now()), left };
             let response = self.exchange(request.clone().deadline(left), moment).await?;
             answer::read(response, |text| self.scrubbed(text))

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::kpi::{Kpi, Query};
-use crate::net::{AuthConfig, HttpClient, HttpSettings, TlsConfig, Url};
+use crate::net::{AuthConfig, HttpClient, HttpSettings, LimitsConfig, TlsConfig, Url};
 use crate::secret::Text;
 use crate::source::request::{BuildContext, Capabilities, QueryForm};
 
@@ -30,9 +30,14 @@ pub struct PrometheusConfig {
     /// Authorities to trust, client certificate. Default: the system's, none. Example: `{ca: ca.pem}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsConfig>,
-    /// Address of a proxy. Default: none. Example: `http://proxy.example.test:3128`.
+    /// Address of a proxy, with `user:password@` before the host where it wants them (then as a secret). Variables such
+    /// as `HTTPS_PROXY` are not read. Default: none. Example: `http://proxy.example.test:3128`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Text>,
+    /// Most requests, for APIs that count them. Default: no limits.
+    /// Example: `{requests_per_minute: 60, requests_per_day: 10000, concurrency: 2}`.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// Most series of one answer; more is an error. Default: 1000.
     #[serde(default = "series_max_default")]
     pub series_max: usize,
@@ -63,6 +68,7 @@ impl PrometheusConfig {
             headers: self.headers,
             tls: self.tls,
             proxy: self.proxy,
+            limits: self.limits,
             bytes_max: self.bytes_max,
             ..HttpSettings::default()
         };
@@ -94,6 +100,11 @@ impl PrometheusSource {
 
     pub(in crate::source) fn check_query(kpi: &Kpi) -> Result<(), String> {
         promql(kpi).map(|_| ())
+    }
+
+    /// Requests that were sent.
+    pub(in crate::source) fn requests(&self) -> u64 {
+        self.client.requests()
     }
 
     pub(in crate::source) fn object(&self) -> String {

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::model::ids::Labels;
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Pull, Reading, ReadingTime, ReadingValue};
-use crate::net::{ErrorClass, Request, RetryPolicy, retry};
+use crate::net::{ErrorClass, Request, retry};
 use crate::source::error::SourceError;
 use crate::source::labels::{check_dimension, labels_of};
 use crate::source::request::PullRequest;
@@ -53,7 +53,7 @@ impl PrometheusSource {
     ) -> Result<Answer, SourceError> {
         let left = request.deadline.saturating_sub(started.elapsed());
         let query_of = format!("query of KPI `{}`", request.kpi.id);
-        retry(RetryPolicy::default(), left, |left| {
+        retry(request.retries(), left, |left| {
             let query_of = &query_of;
             async move {
                 let response = self.client.send(self.http_request(query, part, left)).await?;

@@ -12,7 +12,7 @@ use crate::model::observation::{Pull, ReadingTime, ReadingValue};
 use crate::net::ErrorClass;
 use crate::source::error::SourceError;
 use crate::source::fixture::{self, instant};
-use crate::source::{BuildContext, Source, SourceConfig};
+use crate::source::{BuildContext, PullRequest, Source, SourceConfig};
 
 fn kpi() -> Kpi {
     fixture::kpi(Query::Text("increase(orders_total[1d])".into()))
@@ -248,4 +248,24 @@ async fn https_is_trusted_once_its_authority_is_named() {
         assert!(parts.iter().all(|part| error.message.contains(part)) && error.message.contains(&place), "{error}");
     }
     assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn equal_questions_are_asked_once() {
+    let server = MockServer::start().await;
+    let answer = matrix(&format!(r#"{{"metric":{{}},"values":[[{FIRST_END},"1"],[{SECOND_END},"2"]]}}"#));
+    Mock::given(method("POST")).respond_with(answer).expect(2).mount(&server).await;
+    let source = source(&server, "");
+    let first = fixture::request(kpi(), "2026-05-01", "2026-05-02");
+    // Title and limits are not the server's business; the span is.
+    let twin = Kpi { id: "other".into(), title: "Other".into(), ..kpi() };
+    let later = fixture::request(kpi(), "2026-05-02", "2026-05-02");
+    let twin = PullRequest { kpi: std::sync::Arc::new(twin), ..first.clone() };
+    let later = PullRequest { shared: first.shared.clone(), ..later };
+    for request in [&first, &twin, &later] {
+        first.shared.expect(source.asks(&request.kpi), 1);
+    }
+    assert_eq!(source.pull(&first).await.unwrap().readings, source.pull(&twin).await.unwrap().readings);
+    source.pull(&later).await.unwrap();
+    server.verify().await;
 }

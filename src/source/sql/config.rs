@@ -16,7 +16,7 @@ use super::statement::{Dialect, Statement};
 use super::{mysql, postgres};
 use crate::model::kpi::{Kpi, Query};
 use crate::model::observation::Pull;
-use crate::net::{RetryPolicy, TimeSpan, TlsConfig, authorities, retry};
+use crate::net::{TimeSpan, TlsConfig, authorities, retry};
 use crate::secret::{Secret, Text};
 use crate::source::error::SourceError;
 use crate::source::request::{BuildContext, Capabilities, PullRequest, QueryForm};
@@ -198,7 +198,7 @@ impl Backend {
 impl SqlSource {
     pub(in crate::source) async fn pull(&self, request: &PullRequest) -> Result<Pull, SourceError> {
         let statement = self.statement(&request.kpi).map_err(SourceError::config)?;
-        retry(RetryPolicy::default(), request.deadline, |left| {
+        retry(request.retries(), request.deadline, |left| {
             let statement = &statement;
             async move {
                 match &self.backend {
