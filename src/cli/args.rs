@@ -123,6 +123,15 @@ pub enum Command {
     #[command(after_help = "Example:
   vigie demo --dir demo --now 2026-11-23 --once")]
     Demo(DemoArgs),
+    /// Enter a figure by hand, for a KPI of a source `manual`
+    ///
+    /// Goes to the running service, which checks it and runs the KPI's rules at once. A figure that is entered again for
+    /// the same period corrects the first.
+    #[command(after_help = "Examples:
+  vigie record nps 2026-10 45/60 --note 'mail survey'
+  vigie record headcount 2026-W47 '1 234' --label site=Lyon
+  vigie record --list nps             what was entered, by whom")]
+    Record(RecordArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -283,6 +292,29 @@ pub struct DemoArgs {
     /// End after the replay
     #[arg(long)]
     pub once: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct RecordArgs {
+    pub kpi: String,
+    /// A day 2026-11-24, a week 2026-W47, a month 2026-11 or a time 2026-11-24T14:00, as the KPI's grain is
+    #[arg(required_unless_present = "list")]
+    pub period: Option<String>,
+    /// Such as 1234,5, '12 %', or both halves of a ratio: 45/60
+    #[arg(required_unless_present = "list", allow_negative_numbers = true)]
+    pub value: Option<String>,
+    /// Where it comes from, for the others
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// A dimension's value; one for each dimension
+    #[arg(long, value_name = "NAME=VALUE", value_parser = label)]
+    pub label: Vec<(String, String)>,
+    /// Show what was entered instead
+    #[arg(long, conflicts_with_all = ["period", "value", "note", "label"])]
+    pub list: bool,
+    /// Most entries shown; the newest are
+    #[arg(long, value_name = "N", default_value_t = 50, requires = "list")]
+    pub limit: u32,
 }
 
 /// One of some names, as the model's type writes them.

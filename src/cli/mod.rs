@@ -15,6 +15,7 @@ pub mod demo;
 mod execute;
 mod output;
 mod query;
+mod record;
 mod schema;
 mod send;
 mod silence;

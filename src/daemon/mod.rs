@@ -13,6 +13,7 @@ mod drive;
 mod engine_thread;
 mod jobs;
 mod plan;
+mod record;
 mod replay;
 mod requests;
 mod run;

@@ -29,6 +29,12 @@ pub(super) async fn answer(
         Request::Act(what) => match cycle.act(Action { by, what }, now).await? {
             Ok(Answer::Alert(id)) => Reply::Ok(Value::Text(format!("alert {id}: done"))),
             Ok(Answer::Silence(id)) => Reply::Ok(Value::Text(format!("silence {id}: done"))),
+            Ok(Answer::Entered { kpi, period, before: None }) => {
+                Reply::Ok(Value::Text(format!("{kpi} {period}: entered")))
+            }
+            Ok(Answer::Entered { kpi, period, before: Some(before) }) => {
+                Reply::Ok(Value::Text(format!("{kpi} {period}: corrected; it was {before}")))
+            }
             Err(why) => Reply::Error(why),
         },
         Request::Resend { delivery } => {

@@ -17,6 +17,8 @@ use crate::store::{OpenOptions, Store, TransitionFilter};
 mod pieces;
 #[path = "pull_tests.rs"]
 mod pulls;
+#[path = "record_tests.rs"]
+mod records;
 #[path = "send_tests.rs"]
 mod sends;
 

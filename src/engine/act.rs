@@ -62,6 +62,8 @@ fn carry_out(
             });
             Ok(Answer::Silence(silence))
         }
+        // The rim makes an event of its own of it.
+        ActionKind::Record(record) => Err(format!("the figure of KPI '{}' was not read; report this", record.kpi)),
     }
 }
 

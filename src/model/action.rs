@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{AlertId, SilenceId};
+use super::ids::{AlertId, KpiId, Labels, SilenceId};
 use super::notification::Matcher;
 
 /// A person's action with its author.
@@ -37,4 +37,19 @@ pub enum ActionKind {
     EndSilence {
         silence: SilenceId,
     },
+    /// Enters a figure by hand.
+    Record(Record),
+}
+
+/// A figure as it was typed; its KPI's definition says what it means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub kpi: KpiId,
+    /// The bucket's name: `2026-11-24`, `2026-W47`, `2026-11`.
+    pub period: String,
+    /// `1 234,5`, `12 %`, `45/60`.
+    pub value: String,
+    #[serde(default)]
+    pub labels: Labels,
+    pub note: Option<String>,
 }

@@ -10,6 +10,7 @@ use super::calendar::Calendar;
 use super::grain::Grain;
 use super::http_query::HttpQuery;
 use super::ids::{KpiId, PersonId, SourceId};
+use super::ledger_query::LedgerQuery;
 use super::schedule::Schedule;
 use super::unit::{Category, Direction, Kind, Unit};
 
@@ -42,12 +43,15 @@ pub struct Kpi {
     pub owner: Option<PersonId>,
 }
 
-/// What a source is asked. Text for SQL and PromQL, columns for tables, a request for HTTP APIs.
+/// What a source is asked. Text for SQL and PromQL, columns for tables, a request for HTTP APIs, accounts for ledgers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
     Text(String),
     Table(TableQuery),
     Http(Box<HttpQuery>),
+    Ledger(Box<LedgerQuery>),
+    /// Nothing: people enter the figures.
+    Entered,
 }
 
 /// Which columns of a table are time, value and labels.

@@ -9,6 +9,7 @@ use sqlx::{Row, SqliteExecutor};
 use crate::model::alert::{Alert, Transition};
 use crate::model::commit::{KpiClock, RulePulse, SourceState, StoredState};
 use crate::model::digest::Digest;
+use crate::model::entry::Entry;
 use crate::model::ids::{KpiId, ReceiverId};
 use crate::model::notification::{Delivery, DeliveryState, Silence};
 use crate::model::observation::Rejection;
@@ -140,6 +141,17 @@ impl Store {
             sqlx::query_as(sql).bind(kpi.as_str()).fetch_all(&self.inner.readers).await;
         let rows = self.explained(rows.map_err(Failure::from))?;
         Ok(rows.into_iter().map(|(origin, raw, cause)| Rejection { origin, raw, cause }).collect())
+    }
+
+    /// Figures that people entered for a KPI, newest first.
+    pub async fn entries(&self, kpi: &KpiId, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        let sql = "SELECT body FROM entry WHERE kpi = ?1 ORDER BY entered_at DESC, id DESC LIMIT ?2";
+        let read = async {
+            let rows: Vec<String> =
+                sqlx::query_scalar(sql).bind(kpi.as_str()).bind(limit).fetch_all(&self.inner.readers).await?;
+            rows.iter().map(|body| Ok(serde_json::from_str(body)?)).collect::<Result<_, Failure>>()
+        };
+        self.explained(read.await)
     }
 
     /// The newest transitions that the filter lets through, oldest first.

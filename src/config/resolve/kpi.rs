@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use super::context::Context;
 use super::query::query;
-use crate::config::parts::query_form;
+use crate::config::parts::{QueryForm, query_form};
 use crate::config::raw::{RawEmpty, RawKind, RawKpi, RawOverTime};
 use crate::model::grain::Grain;
 use crate::model::ids::{KpiId, SourceId};
@@ -33,6 +33,10 @@ pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawKpi) -> Opti
     let source_known = context.report.reference(&at("source"), "source", &raw.source, &all.sources);
     let form = all.sources.get(&raw.source).and_then(|item| item.value.as_ref()).map(query_form);
     let query = query(context, id, raw, kind, form);
+    if form == Some(QueryForm::Nothing) && raw.settle.is_some() {
+        let message = "`settle` pulls figures again, and these are entered by hand";
+        context.report.error(&at("settle"), message, "remove it; a figure that is entered again corrects the first");
+    }
     let schedule = schedule(context, id, raw.schedule.as_deref(), grain);
     let history = history(context, id, raw, grain);
     let quality = quality(context, id, raw, &unit);
