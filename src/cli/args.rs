@@ -373,6 +373,10 @@ mod tests {
         accepted("vigie snooze a1 --for 2d");
         accepted("vigie deliveries --state dead --receiver ops");
         accepted("vigie deliveries resend 3");
+        accepted("vigie record nps 2026-10 45/60 --note mail --label site=Lyon");
+        accepted("vigie record --list nps --limit 3");
+        let args = accepted("vigie record nps 2026-10 -5.5");
+        assert!(matches!(args.command, Command::Record(RecordArgs { value: Some(value), .. }) if value == "-5.5"));
         let args =
             accepted("vigie silence add --category financial --severity info --label channel=web --for 1h --why x");
         let Command::Silence(SilenceCommand::Add(add)) = args.command else { panic!("a silence") };
@@ -391,6 +395,8 @@ mod tests {
         refused("vigie silence add --kpi a --label x --for 1h --why x", "channel=web");
         refused("vigie silence add --severity fatal --for 1h --why x", "info, warning, critical");
         refused("vigie ack a1 --undo --note x", "cannot be used with");
+        refused("vigie record nps 2026-10", "<VALUE>");
+        refused("vigie record --list nps 2026-10", "cannot be used with");
         refused("vigie frobnicate", "unrecognized subcommand");
     }
 }

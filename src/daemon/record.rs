@@ -69,7 +69,7 @@ pub(super) fn read(
     };
     let found = validate(&context, Pull { readings, complete: false, warnings: Vec::new() });
     if let Some(refused) = found.rejections.first() {
-        return Err(format!("{period} of KPI '{}' is not taken: {}", kpi.id, refused.cause));
+        return Err(format!("{} is not taken: {}", refused.origin, refused.cause));
     }
     let Some(own) = found.observations.iter().find(|observation| observation.series.labels == labels) else {
         return Err(format!("{period} of KPI '{}' is not taken: it gives no value", kpi.id));

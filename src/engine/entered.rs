@@ -11,7 +11,7 @@ use super::state::State;
 /// that no slot and no bucket counts twice.
 pub(super) fn entered(state: &mut State, setup: &Setup, entered: Entered, now: Timestamp, effects: &mut Effects) {
     let Entered { entry, bucket, pull } = entered;
-    let (kpi, period) = (entry.kpi.clone(), entry.period.clone());
+    let (kpi, period, value) = (entry.kpi.clone(), entry.period.clone(), entry.value);
     let Some(last_slot) = state.clocks.get(&kpi).and_then(|clock| clock.last_slot) else {
         effects.answer = Some(Err(format!("KPI '{kpi}' is still being taken up; try again in a moment")));
         return;
@@ -22,5 +22,5 @@ pub(super) fn entered(state: &mut State, setup: &Setup, entered: Entered, now: T
     let event =
         SlotEvent { kpi: kpi.clone(), slot: last_slot, pull: Some(pull), only: None, retry_at: None, completes: true };
     effects.tally = slot::slot(state, setup, event, now, &mut effects.evaluate);
-    effects.answer = Some(Ok(Answer::Entered { kpi, period, before }));
+    effects.answer = Some(Ok(Answer::Entered { kpi, period, value, before }));
 }

@@ -115,10 +115,11 @@ impl std::ops::AddAssign for Tally {
 pub enum Answer {
     Alert(AlertId),
     Silence(SilenceId),
-    /// A figure was entered; what stood for its period before, if anything did.
+    /// A figure was entered (none: a ratio without cases); what stood for its period before, if anything did.
     Entered {
         kpi: KpiId,
         period: String,
+        value: Option<f64>,
         before: Option<f64>,
     },
 }

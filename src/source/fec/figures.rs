@@ -64,17 +64,22 @@ impl Work<'_> {
     fn tell_of_missing(&mut self, missing: &BTreeSet<BucketIndex>) {
         let (Some(from), Some(to)) = (missing.first(), missing.last()) else { return };
         self.pull.complete = false;
-        let books = match (self.years.first(), self.years.last()) {
-            (Some(oldest), Some(newest)) => {
-                format!("they go from {} to {} ({})", oldest.start, newest.end, newest.name)
-            }
-            _ => "they hold no entry".to_owned(),
-        };
         let (from, to) = (self.kpi.grain.date_of(*from), self.last_day(*to));
+        let (books, remedy) = match (self.years.first(), self.years.last()) {
+            (Some(oldest), Some(newest)) => {
+                let remedy = if to > newest.end {
+                    "export again once these days are entered"
+                } else {
+                    "export these years too, or shorten the KPI's history"
+                };
+                (format!("they go from {} to {} ({})", oldest.start, newest.end, newest.name), remedy)
+            }
+            _ => ("they hold no entry".to_owned(), "export again"),
+        };
         let count = missing.len();
-        self.pull.warnings.push(format!(
-            "the books say nothing of {count} buckets from {from} to {to}: {books}; export again once these days are entered"
-        ));
+        self.pull
+            .warnings
+            .push(format!("the books say nothing of {count} buckets from {from} to {to}: {books}; {remedy}"));
     }
 
     fn movements(&mut self, buckets: &[BucketIndex], missing: &BTreeSet<BucketIndex>) {
@@ -83,7 +88,8 @@ impl Work<'_> {
         for year in self.years {
             for line in year.lines.iter().filter(|line| !line.opening) {
                 let bucket = self.kpi.grain.index_of_date(line.date);
-                if (*first..=*last).contains(&bucket) {
+                // Of a bucket that the books don't hold to its end there would be only a part.
+                if (*first..=*last).contains(&bucket) && !missing.contains(&bucket) {
                     let sum = sums.entry((bucket, line.labels.clone())).or_insert((0, &year.name));
                     *sum = (sum.0.saturating_add(line.amount), &year.name);
                 }

@@ -226,6 +226,19 @@ fn of_several_exports_of_a_year_the_newest_counts() {
         let files = [("b-FEC20261231.txt", fec(rows[0])), ("a-FEC20261231.txt", fec(rows[1]))];
         check(Figure::Revenue.query(), &files, JANUARY, &[("2026-01-05", expected)]);
     }
+    // What the newer one does not hold is missed aloud.
+    let sales = BOOKS_2026.lines().filter(|row| row.starts_with("VE")).collect::<Vec<_>>().join("\n");
+    let bank = BOOKS_2026.lines().filter(|row| row.starts_with("BQ")).collect::<Vec<_>>().join("\n");
+    let files = [("sales-FEC20261231.txt", fec(&sales)), ("bank-FEC20261231.txt", fec(&bank))];
+    let found = pull(Figure::Revenue.query(), &files, JANUARY);
+    assert!(
+        found.warnings[0].contains("have few entries in common; only bank-FEC20261231.txt counts"),
+        "{:?}",
+        found.warnings
+    );
+    // A date in a name that none of the entries has.
+    let files = [(NAME_2026, fec(BOOKS_2026)), ("FEC20201231.txt", fec(BOOKS_2025))];
+    refused(&files.each_ref().map(|(name, text)| (*name, text.as_bytes())), "ends on 2020-12-31");
     // One without entries replaces nothing.
     let files = [(NAME_2026, fec(BOOKS_2026)), ("z-FEC20261231.txt", fec(""))];
     check(Figure::Payroll.query(), &files, JANUARY, &[("2026-01-31", 700.0)]);
@@ -346,6 +359,33 @@ fn the_books_end_some_days_after_their_last_entry() {
     let figures = figures(&found);
     assert_eq!((figures.len(), figures.last().unwrap()), (19, &("2026-02-02".to_owned(), 0.0)));
     assert_eq!(figures[1], ("2026-01-16".to_owned(), 20.0));
+}
+
+#[test]
+fn a_month_that_is_entered_in_part_is_waited_for() {
+    let open = BOOKS_2026.lines().filter(|row| !row.contains("20261231") && !row.contains("20260131"));
+    let text = fec(&open.collect::<Vec<_>>().join("\n"));
+    let monthly = |days| {
+        let kpi = Kpi { grain: Grain::Month, ..kpi(Figure::Revenue.query()) };
+        let found =
+            pull_with(kpi, &[(NAME_2026, text.as_bytes())], JANUARY, |config| config.quiet_days = days).unwrap();
+        (figures(&found), found.complete)
+    };
+    assert_eq!(monthly(14), (Vec::new(), false), "the last entry is of the 16th");
+    assert_eq!(monthly(15), (vec![("2026-01-01".to_owned(), 720.0)], true));
+}
+
+#[test]
+fn a_first_year_may_be_long_but_a_stray_date_makes_none() {
+    let balance = |rows: &str| pull(Figure::Cash.query(), &[(NAME_2026, fec(rows))], ("2025-06-01", "2026-01-01"));
+    // One in six rows lies before the usual twelve months.
+    let long = balance(&BOOKS_2026.replace("AN 1 20260101", "AN 1 20250701").replace(" 2026010", " 2025080"));
+    assert_eq!(figures(&long)[0], ("2025-07-01".to_owned(), 1000.0));
+    let many: String =
+        (10..=31).map(|day| format!("BQ 9{day} 202603{day} 512 1 0\nBQ 9{day} 202603{day} 47 0 1\n")).collect();
+    let stray = balance(&format!("{}{many}", BOOKS_2026.replace("CA 1 20260116", "CA 1 20250716")));
+    assert_eq!(figures(&stray), [("2026-01-01".to_owned(), 1000.0)]);
+    assert!(stray.warnings.iter().any(|warning| warning.contains("such as 2025-07-16")), "{:?}", stray.warnings);
 }
 
 #[test]

@@ -16,6 +16,10 @@ const PAUSE_DAYS: i32 = 31;
 /// The share of rows (one of that many) dated within another export from which both are of one year.
 const SHARED_ROWS: usize = 5;
 
+/// The share of rows (one of that many) dated before the usual twelve months from which the year is a longer one; fewer
+/// are strays.
+const STRAY_ROWS: usize = 20;
+
 /// One fiscal year.
 pub(super) struct Year {
     /// The file's name.
@@ -55,10 +59,16 @@ pub(super) fn of(books: Vec<Book>, quiet_days: u16) -> Result<Vec<Year>, SourceE
     let mut newest = books;
     newest.sort_by_cached_key(|book| Reverse((book.validated, book.written, book.name.clone())));
     let mut counting: Vec<Book> = Vec::new();
+    let mut replaced: Vec<(String, String)> = Vec::new();
     for book in newest {
         // An export made on the first day of a year holds nothing yet, and replaces nothing.
-        if !book.days.is_empty() && !counting.iter().any(|newer| is_one_year(newer, &book)) {
-            counting.push(book);
+        if book.days.is_empty() {
+            continue;
+        }
+        match counting.iter().find(|newer| is_one_year(newer, &book)) {
+            None => counting.push(book),
+            Some(newer) if is_mostly_in(newer, &book) => {}
+            Some(newer) => replaced.push((newer.name.clone(), book.name)),
         }
     }
     counting.sort_by_key(closing_of);
@@ -73,6 +83,12 @@ pub(super) fn of(books: Vec<Book>, quiet_days: u16) -> Result<Vec<Year>, SourceE
             before.end = before.end.max(later(year.start, (-1).days()));
         }
         years.push(year);
+    }
+    for (newer, older) in replaced {
+        let warning = format!(
+            "{newer} and {older} are of one fiscal year and have few entries in common; only {newer} counts, which is the newer: export the year whole, or move the other away"
+        );
+        years.iter_mut().filter(|year| year.name == newer).for_each(|year| year.warnings.push(warning.clone()));
     }
     if let Some(newest) = years.last_mut() {
         let known = later(newest.last_entry, i32::from(quiet_days).days());
@@ -98,13 +114,19 @@ fn is_one_year(a: &Book, b: &Book) -> bool {
     if a.closing.is_some() && a.closing == b.closing {
         return true;
     }
-    let (few, many) = if a.entries.len() < b.entries.len() { (a, b) } else { (b, a) };
-    let shared = few.entries.iter().filter(|entry| many.entries.contains(entry)).count();
     let (earlier, later) = if closing_of(a) <= closing_of(b) { (a, b) } else { (b, a) };
     let Some((first, _)) = earlier.days.first_key_value() else { return false };
     let rows = |days: &mut dyn Iterator<Item = (&Date, &Day)>| days.map(|(_, day)| day.moving).sum::<usize>();
-    let within = rows(&mut later.days.range(*first..=closing_of(earlier)));
-    shared * 2 >= few.entries.len() || within > 0 && within * SHARED_ROWS >= rows(&mut later.days.iter())
+    let closing = closing_of(earlier);
+    let within = rows(&mut later.days.range(*first.min(&closing)..=closing));
+    is_mostly_in(a, b) || within > 0 && within * SHARED_ROWS >= rows(&mut later.days.iter())
+}
+
+/// Whether half of the entries of the smaller export stand in the other.
+fn is_mostly_in(a: &Book, b: &Book) -> bool {
+    let (few, many) = if a.entries.len() < b.entries.len() { (a, b) } else { (b, a) };
+    let shared = few.entries.iter().filter(|entry| many.entries.contains(entry)).count();
+    shared * 2 >= few.entries.len()
 }
 
 /// The last day of the fiscal year: as the name says, else that of the last entry.
@@ -115,7 +137,13 @@ fn closing_of(book: &Book) -> Date {
 
 fn year(book: Book, before: Option<&Year>) -> Result<Year, SourceError> {
     let closing = closing_of(&book);
+    let usual = later(later(closing, (-12).months()), 1.day());
+    let rows = |days: &mut dyn Iterator<Item = (&Date, &Day)>| days.map(|(_, day)| day.moving).sum::<usize>();
+    let before_usual = rows(&mut book.days.range(..usual));
     let mut floor = later(later(closing, (-MONTHS_MAX).months()), 1.day());
+    if before_usual * STRAY_ROWS < rows(&mut book.days.iter()) {
+        floor = floor.max(usual);
+    }
     if let Some(before) = before {
         floor = floor.max(later(before.closing, 1.day()));
     }
@@ -129,7 +157,7 @@ fn year(book: Book, before: Option<&Year>) -> Result<Year, SourceError> {
     let last_entry = within.next_back().unwrap_or(first);
     // The first days of a year may have no entry; those of the first year there is are not known to be of it.
     let start = match (before, book.closing) {
-        (Some(_), Some(_)) => first.min(floor.max(later(later(closing, (-12).months()), 1.day()))),
+        (Some(_), Some(_)) => first.min(floor.max(usual)),
         _ => first,
     };
     let mut warnings = Vec::new();
