@@ -296,6 +296,7 @@ pub struct DemoArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct RecordArgs {
+    /// Its id, as the configuration names it
     pub kpi: String,
     /// A day 2026-11-24, a week 2026-W47, a month 2026-11 or a time 2026-11-24T14:00, as the KPI's grain is
     #[arg(required_unless_present = "list")]

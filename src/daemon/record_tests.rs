@@ -40,7 +40,7 @@ async fn enter(
         kpi: kpi.into(),
         period: period.to_owned(),
         value: value.to_owned(),
-        labels: Labels::from_iter(labels.iter().copied()),
+        labels: labels.iter().copied().collect(),
         note: Some(" by mail ".to_owned()),
     };
     let action = Action { by: "claire".to_owned(), what: ActionKind::Record(record) };

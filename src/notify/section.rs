@@ -316,18 +316,20 @@ impl Writer<'_> {
             Some(as_of) => kpi.grain.index_at(as_of, &kpi.zone),
             None => kpi.grain.last_ended(facts.at, &kpi.zone),
         };
-        let quoted = |value: &str| match value.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')) {
-            true => value.to_owned(),
-            false => format!("'{}'", value.replace('\'', r"'\''")),
+        let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let quoted = |value: &str| {
+            if value.chars().all(is_plain) { value.to_owned() } else { format!("'{}'", value.replace('\'', r"'\''")) }
         };
         let labels = alert.key.series().into_iter().flat_map(|series| series.labels.iter());
-        let labels: String = labels.map(|(name, value)| format!(" --label {name}={}", quoted(value))).collect();
+        let mut words = vec![String::new()];
+        words.extend(labels.map(|(name, value)| format!("--label {name}={}", quoted(value))));
         Some(format!(
-            "{} vigie record {} {} {}{labels}",
+            "{} vigie record {} {} {}{}",
             self.word(Text::EnterFigure),
             kpi.id,
             kpi.grain.name(bucket, &kpi.zone),
-            self.word(Text::FigurePlaceholder)
+            self.word(Text::FigurePlaceholder),
+            words.join(" ")
         ))
     }
 

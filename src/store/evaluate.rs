@@ -196,7 +196,7 @@ async fn put_entries(conn: &mut SqliteConnection, entries: &[Entry]) -> Result<(
             Ok((&entry.kpi, labels, &entry.period, entry.value, &entry.by, entry.at.as_millisecond(), entry))
         })
         .collect::<Result<_, Failure>>()?;
-    let sql = "INSERT OR REPLACE INTO entry (kpi, labels, period, value, entered_by, entered_at, body) \
+    let sql = "INSERT OR IGNORE INTO entry (kpi, labels, period, value, entered_by, entered_at, body) \
                SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value -> 6 \
                FROM json_each(?1)";
     batch(conn, sql, &rows).await

@@ -32,6 +32,9 @@ use crate::source::request::{BuildContext, Capabilities, PullRequest, QueryForm}
 /// that hold accounts of class 6 or 7 beside 12, 890 or 891). A balance is the opening entries of the year and its
 /// movements so far; a year without opening entries goes on from the end of the year before, which is told.
 ///
+/// Entries come late and are corrected: with a `settle` (such as `45d`) a KPI's younger buckets are provisional and pulled
+/// again from the next exports.
+///
 /// The files must hold whole entries: one whose debits and credits differ is told, and the pull is not complete, so that
 /// no zeros are made up. A row that can't be read fails the pull.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -55,8 +58,9 @@ pub struct FecConfig {
     /// often hold the last charges of the year too; these entries are known by their accounts. Example: `[CLO]`.
     #[serde(default)]
     pub closing_journals: Vec<String>,
-    /// Days for which balances are given after the last entry of the newest year. Books that end before that have no
-    /// figures yet for what follows, rather than old ones. Default: 7. Example: `31`.
+    /// Days after the last entry of the newest year for which the books still count as kept: balances go on, and a month
+    /// whose last day lies within is whole. Later days have no figures yet, rather than old ones, and no zeros.
+    /// Default: 7. Example: `31`.
     #[serde(default = "quiet_days_default")]
     pub quiet_days: u16,
     /// Most bytes of all files together. Default: 268435456 (256 MiB).

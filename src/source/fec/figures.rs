@@ -96,34 +96,11 @@ impl Work<'_> {
             }
         }
         if self.kpi.empty == Empty::Zero && !missing.is_empty() && self.pull.complete {
-            self.add_zeros(buckets, missing, &mut sums);
+            add_zeros(buckets, missing, &mut sums);
         }
         for ((bucket, labels), (sum, name)) in sums {
             let origin = name.to_owned();
             self.push(self.kpi.grain.date_of(bucket), labels, sum, origin);
-        }
-    }
-
-    /// Where the books say nothing of some buckets, no zeros may be made up for these; so those of the others are said.
-    fn add_zeros<'n>(
-        &self,
-        buckets: &[BucketIndex],
-        missing: &BTreeSet<BucketIndex>,
-        sums: &mut BTreeMap<(BucketIndex, Labels), (i64, &'n str)>,
-    ) {
-        let mut since: BTreeMap<Labels, BucketIndex> = BTreeMap::new();
-        for (bucket, labels) in sums.keys() {
-            since.entry(labels.clone()).or_insert(*bucket);
-        }
-        for bucket in buckets.iter().filter(|bucket| !missing.contains(bucket)) {
-            let mut any = false;
-            for (labels, _) in since.iter().filter(|(_, first)| *first <= bucket) {
-                sums.entry((*bucket, labels.clone())).or_insert((0, "no entry"));
-                any = true;
-            }
-            if !any {
-                sums.insert((*bucket, Labels::total()), (0, "no entry"));
-            }
         }
     }
 
@@ -221,4 +198,26 @@ impl Work<'_> {
 fn add(sums: &mut Sums, labels: &Labels, amount: i64) {
     let sum = sums.entry(labels.clone()).or_default();
     *sum = sum.saturating_add(amount);
+}
+
+/// Where the books say nothing of some buckets, no zeros may be made up for these; so those of the others are said.
+fn add_zeros(
+    buckets: &[BucketIndex],
+    missing: &BTreeSet<BucketIndex>,
+    sums: &mut BTreeMap<(BucketIndex, Labels), (i64, &str)>,
+) {
+    let mut since: BTreeMap<Labels, BucketIndex> = BTreeMap::new();
+    for (bucket, labels) in sums.keys() {
+        since.entry(labels.clone()).or_insert(*bucket);
+    }
+    for bucket in buckets.iter().filter(|bucket| !missing.contains(bucket)) {
+        let mut any = false;
+        for (labels, _) in since.iter().filter(|(_, first)| *first <= bucket) {
+            sums.entry((*bucket, labels.clone())).or_insert((0, "no entry"));
+            any = true;
+        }
+        if !any {
+            sums.insert((*bucket, Labels::total()), (0, "no entry"));
+        }
+    }
 }

@@ -72,9 +72,10 @@ fn fec(rows: &str) -> String {
         let cells: Vec<&str> = row.split(' ').collect();
         let [journal, number, date, account, debit, credit, ref rest @ ..] = *cells.as_slice() else { panic!("{row}") };
         let auxiliary = rest.first().copied().unwrap_or_default();
-        text += &format!(
+        let line = format!(
             "{journal}|Journal {journal}|{number}|{date}|{account}|Compte|{auxiliary}|||{date}|Libellé|{debit}|{credit}|||{date}||\r\n"
         );
+        text.push_str(&line);
     }
     text
 }
@@ -319,7 +320,7 @@ fn what_can_not_be_read_is_named() {
     refused(&[(NAME_2026, torn)], "the file ends within a row");
     refused(&[("FEC20201231.txt", whole.as_bytes())], "no entry is dated in the fiscal year that ends on 2020-12-31");
     let error = pull_with(kpi(Figure::Revenue.query()), &[(NAME_2026, whole.as_bytes())], JANUARY, |config| {
-        config.rows_max = 9
+        config.rows_max = 9;
     });
     assert_eq!(error.unwrap_err().class, ErrorClass::TooLarge);
 }
@@ -381,8 +382,8 @@ fn a_first_year_may_be_long_but_a_stray_date_makes_none() {
     // One in six rows lies before the usual twelve months.
     let long = balance(&BOOKS_2026.replace("AN 1 20260101", "AN 1 20250701").replace(" 2026010", " 2025080"));
     assert_eq!(figures(&long)[0], ("2025-07-01".to_owned(), 1000.0));
-    let many: String =
-        (10..=31).map(|day| format!("BQ 9{day} 202603{day} 512 1 0\nBQ 9{day} 202603{day} 47 0 1\n")).collect();
+    let pair = |day: i32| format!("BQ 9{day} 202603{day} 512 1 0\nBQ 9{day} 202603{day} 47 0 1");
+    let many = (10..=31).map(pair).collect::<Vec<_>>().join("\n");
     let stray = balance(&format!("{}{many}", BOOKS_2026.replace("CA 1 20260116", "CA 1 20250716")));
     assert_eq!(figures(&stray), [("2026-01-01".to_owned(), 1000.0)]);
     assert!(stray.warnings.iter().any(|warning| warning.contains("such as 2025-07-16")), "{:?}", stray.warnings);

@@ -79,7 +79,7 @@ mod tests {
     use crate::source::fixture;
 
     fn kpi(kind: Kind, unit: Unit) -> Kpi {
-        Kpi { kind, unit, ..fixture::kpi(Query::Entered) }
+        Kpi { unit, kind, ..fixture::kpi(Query::Entered) }
     }
 
     fn check(kpi: &Kpi, text: &str, expected: f64) {

@@ -9,5 +9,5 @@ CREATE TABLE entry (
     entered_by TEXT NOT NULL,
     entered_at INTEGER NOT NULL,
     body       TEXT NOT NULL,
-    UNIQUE (kpi, labels, period, entered_at)
+    UNIQUE (kpi, labels, period, entered_at, body)
 ) STRICT;
