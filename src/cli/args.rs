@@ -141,6 +141,15 @@ pub enum Command {
     #[command(after_help = "Example:
   vigie demo --dir demo --now 2026-11-23 --once")]
     Demo(DemoArgs),
+    /// Enter a figure by hand, for a KPI of a source `manual`
+    ///
+    /// Goes to the running service, which checks it and runs the KPI's rules at once. A figure that is entered again for
+    /// the same period corrects the first.
+    #[command(after_help = "Examples:
+  vigie record nps 2026-10 45/60 --note 'mail survey'
+  vigie record headcount 2026-W47 '1 234' --label site=Lyon
+  vigie record --list nps             what was entered, by whom")]
+    Record(RecordArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -347,6 +356,30 @@ pub struct DemoArgs {
     pub once: bool,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct RecordArgs {
+    /// Its id, as the configuration names it
+    pub kpi: String,
+    /// A day 2026-11-24, a week 2026-W47, a month 2026-11 or a time 2026-11-24T14:00, as the KPI's grain is
+    #[arg(required_unless_present = "list")]
+    pub period: Option<String>,
+    /// Such as 1234,5, '12 %', or both halves of a ratio: 45/60
+    #[arg(required_unless_present = "list", allow_negative_numbers = true)]
+    pub value: Option<String>,
+    /// Where it comes from, for the others
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// A dimension's value; one for each dimension
+    #[arg(long, value_name = "NAME=VALUE", value_parser = label)]
+    pub label: Vec<(String, String)>,
+    /// Show what was entered instead
+    #[arg(long, conflicts_with_all = ["period", "value", "note", "label"])]
+    pub list: bool,
+    /// Most entries shown; the newest are
+    #[arg(long, value_name = "N", default_value_t = 50, requires = "list")]
+    pub limit: u32,
+}
+
 /// One of some names, as the model's type writes them.
 fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
 where
@@ -406,6 +439,10 @@ mod tests {
         accepted("vigie pull revenue --from 2026-11-01");
         accepted("vigie suspect accept revenue 2026-11-24 --label channel=web");
         accepted("vigie suspect correct balance 2026-11-24 -12.5");
+        accepted("vigie record nps 2026-10 45/60 --note mail --label site=Lyon");
+        accepted("vigie record --list nps --limit 3");
+        let args = accepted("vigie record nps 2026-10 -5.5");
+        assert!(matches!(args.command, Command::Record(RecordArgs { value: Some(value), .. }) if value == "-5.5"));
         let args =
             accepted("vigie silence add --category financial --severity info --label channel=web --for 1h --why x");
         let Command::Silence(SilenceCommand::Add(add)) = args.command else { panic!("a silence") };
@@ -424,6 +461,8 @@ mod tests {
         refused("vigie silence add --kpi a --label x --for 1h --why x", "channel=web");
         refused("vigie silence add --severity fatal --for 1h --why x", "info, warning, critical");
         refused("vigie ack a1 --undo --note x", "cannot be used with");
+        refused("vigie record nps 2026-10", "<VALUE>");
+        refused("vigie record --list nps 2026-10", "cannot be used with");
         refused("vigie frobnicate", "unrecognized subcommand");
     }
 }

@@ -17,7 +17,7 @@ use crate::clock::monotonic;
 use crate::daemon::Built;
 use crate::locale::quantity;
 use crate::model::ids::SourceId;
-use crate::model::kpi::Kpi;
+use crate::model::kpi::{Kpi, Query};
 use crate::model::roll_ups::RollUps;
 use crate::model::unit::Language;
 use crate::source::Source;
@@ -53,7 +53,7 @@ pub(super) async fn connect(out: &mut Out, built: &Built, now: Timestamp) -> any
     let failed: BTreeSet<String> =
         probes.iter().filter(|probe| probe.result.is_err()).map(|probe| probe.name.clone()).collect();
     let kpis = built.setup.catalog.kpis.values();
-    let asked = kpis.filter(|kpi| !failed.contains(&source_name(&kpi.source)));
+    let asked = kpis.filter(|kpi| kpi.query != Query::Entered && !failed.contains(&source_name(&kpi.source)));
     let queries = asked.filter_map(|kpi| Some((kpi.clone(), built.sources.get(&kpi.source)?.clone())));
     let queries = queries.map(|(kpi, source)| {
         let (name, kind) = (format!("kpi {}", kpi.id), kind_of(&source));
@@ -146,5 +146,7 @@ fn kind_of(source: &Source) -> &'static str {
         Source::Sql(_) => "sql",
         Source::Prometheus(_) => "prometheus",
         Source::HttpJson(_) => "http_json",
+        Source::Fec(_) => "fec",
+        Source::Manual(_) => "manual",
     }
 }

@@ -3,7 +3,9 @@
 use super::args::{Args, Command};
 use super::demo::DemoOptions;
 use super::output::Out;
-use super::{ack, alerts, check, completions, deliveries, pull, query, schema, send, silence, snooze, status, suspect};
+use super::{
+    ack, alerts, check, completions, deliveries, pull, query, record, schema, send, silence, snooze, status, suspect,
+};
 use crate::clock::Clock;
 use crate::daemon::RunOptions;
 
@@ -27,6 +29,7 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
         Command::Deliveries(deliveries) => deliveries::deliveries(&mut out, &config, deliveries, now).await,
         Command::Send(send) => send::send(&mut out, &config, send, now).await,
         Command::Completions { shell } => completions::completions(&mut out, shell),
+        Command::Record(record) => record::record(&mut out, &config, record, now).await,
         Command::Demo(demo) => {
             let options = DemoOptions { dir: demo.dir, now: demo.now, once: demo.once, json: out.is_json() };
             super::demo::run(options).await

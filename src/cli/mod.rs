@@ -16,6 +16,7 @@ mod execute;
 mod output;
 mod pull;
 mod query;
+mod record;
 mod schema;
 mod send;
 mod silence;

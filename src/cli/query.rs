@@ -16,7 +16,7 @@ use crate::daemon::{Job, JobKind, Visit};
 use crate::locale::quantity;
 use crate::model::grain::{BucketIndex, start_of_day};
 use crate::model::ids::{KpiId, Labels};
-use crate::model::kpi::Kpi;
+use crate::model::kpi::{Kpi, Query};
 use crate::model::observation::{Observation, Pull, Rejection};
 use crate::model::unit::Language;
 use crate::source::{BuildContext, Source};
@@ -30,6 +30,12 @@ const BUCKETS_MAX: i64 = 20_000;
 pub(super) async fn query(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now: Timestamp) -> anyhow::Result<u8> {
     let config = configuration::read(paths)?;
     let kpi = kpi_named(&config, &args.kpi)?;
+    if kpi.query == Query::Entered {
+        bail!(
+            "KPI '{0}' is entered by hand, nothing is asked; `vigie record --list {0}` shows what was entered",
+            kpi.id
+        );
+    }
     let source = source_of(&config, &kpi)?;
     if let Err(message) = source.check_query(&kpi) {
         bail!("KPI '{}': {message}", kpi.id);

@@ -22,6 +22,10 @@ pub(super) enum QueryForm {
     Table,
     /// What an HTTP API is asked, and where its answer holds the figures.
     Request,
+    /// Accounts of a ledger.
+    Ledger,
+    /// Nothing: people enter the figures.
+    Nothing,
 }
 
 /// The form of query that a source understands.
@@ -30,6 +34,8 @@ pub(super) fn query_form(source: &SourceConfig) -> QueryForm {
         SourceConfig::Csv(_) | SourceConfig::Xlsx(_) => QueryForm::Table,
         SourceConfig::Sql(_) | SourceConfig::Prometheus(_) => QueryForm::Text,
         SourceConfig::HttpJson(_) => QueryForm::Request,
+        SourceConfig::Fec(_) => QueryForm::Ledger,
+        SourceConfig::Manual(_) => QueryForm::Nothing,
     }
 }
 

@@ -14,6 +14,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::model::grain::Grain;
 use crate::model::kpi::{Lateness, Recheck, RecheckEvery};
+use crate::model::ledger_query::Accounts;
 use crate::model::rule::Patience;
 use crate::model::unit::Unit;
 
@@ -241,6 +242,29 @@ impl Notation for Amount {
         }
         let number = number_of(text.strip_suffix('%').unwrap_or(text)).ok_or_else(|| expected::<Self>(text))?;
         Ok(Amount { number, per_cent })
+    }
+}
+
+/// Accounts by the beginning of their number; a minus takes them out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountNumber(pub Accounts);
+
+impl Notation for AccountNumber {
+    const NAME: &'static str = "AccountNumber";
+    const FORMS: &'static str =
+        "the beginning of an account's number such as `70`, or `-709` for accounts that don't count";
+    const NUMBERS: bool = true;
+
+    fn read(text: &str) -> Result<Self, String> {
+        let (prefix, excluded) = match text.strip_prefix(['-', '\u{2212}']) {
+            Some(rest) => (rest.trim(), true),
+            None => (text, false),
+        };
+        let fits = prefix.starts_with(|c: char| c.is_ascii_digit())
+            && prefix.len() <= 20
+            && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let accounts = Accounts { prefix: prefix.to_owned(), excluded };
+        fits.then_some(AccountNumber(accounts)).ok_or_else(|| expected::<Self>(text))
     }
 }
 

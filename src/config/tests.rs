@@ -8,6 +8,7 @@ use super::{Config, Environment, Level, LoadOptions, Loaded, load, render, schem
 use crate::model::http_query::{HttpBody, HttpMethod, Paging};
 use crate::model::ids::{KpiId, ObjectiveId, ReceiverId, RuleId};
 use crate::model::kpi::{Lateness, Query};
+use crate::model::ledger_query::{Figure, LedgerQuery, Reads, Side};
 use crate::model::objective::{Measure, Target, Trajectory};
 use crate::model::period::PeriodSpec;
 use crate::model::rule::{Patience, SeriesChoice};
@@ -123,6 +124,63 @@ fn a_request_is_read_with_its_defaults() {
     assert_eq!(request.params, params.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert_eq!(request.body, Some(HttpBody::Json(serde_json::json!({"day": ["{to_date}"]}))));
     assert_eq!(request.labels, [("channel".to_owned(), "$.channel".to_owned())]);
+}
+
+/// The small configuration with an accounting export in the place of its table.
+fn small_ledger(query: &str) -> String {
+    SMALL.replacen("csv: {path: shop.csv}", r#"fec: {path: "*FEC*.txt"}"#, 1).replacen(
+        "query: {time: date, value: montant}",
+        &format!("query: {query}"),
+        1,
+    )
+}
+
+#[test]
+fn a_ledger_is_asked_by_figure_or_accounts() {
+    let ledger = |query: &str| match &accepted(&small_ledger(query)).catalog.kpi(&KpiId::from("revenue")).unwrap().query
+    {
+        Query::Ledger(query) => LedgerQuery::clone(query),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(ledger("{figure: revenue}"), Figure::Revenue.query());
+    let found = ledger("{accounts: [70, -709, '7A'], sign: credit, labels: {channel: JournalCode}}");
+    let accounts: Vec<_> = found.accounts.iter().map(|one| (one.prefix.as_str(), one.excluded)).collect();
+    assert_eq!(accounts, [("70", false), ("709", true), ("7A", false)]);
+    assert_eq!((found.sign, found.reads), (Side::Credit, Reads::Movement));
+    assert_eq!(found.labels, [("channel".to_owned(), "JournalCode".to_owned())]);
+    for (query, part) in [
+        ("SELECT 1", "is an accounting export, and the query is a text"),
+        ("{figure: revenu}", "did you mean `revenue`"),
+        ("{figure: revenue, accounts: [70]}", "`figure` names its accounts itself"),
+        ("{figure: revenue, sign: debit}", "`figure` says `sign` already"),
+        ("{figure: cash}", "a balance is a state, and the KPI is a flow"),
+        ("{accounts: [70]}", "`sign` is missing"),
+        ("{accounts: [-70], sign: credit}", "names no accounts that count"),
+        ("{accounts: [ventes], sign: credit}", "`ventes` is not the beginning of an account's number"),
+        ("{figure: revenue, time: date}", "`time` means nothing to an accounting export"),
+        ("{figure: revenue, rows: $}", "`rows` means nothing to an accounting export"),
+        ("{figure: revenue, labels: [channel]}", "name their columns"),
+        ("{figure: revenue, labels: {chanel: JournalCode}}", "`chanel` is not a dimension"),
+    ] {
+        let text = told(&[("vigie.yaml", &small_ledger(query))]);
+        assert!(text.contains(part), "{query}: {part:?} is not in\n{text}");
+    }
+    let table = "query: {time: date, value: montant}";
+    mistake(table, "query: {figure: revenue}", &["`figure` asks an accounting export", "name a source `fec`"]);
+}
+
+#[test]
+fn only_figures_entered_by_hand_have_no_query() {
+    let table = "    query: {time: date, value: montant}\n";
+    let hand = |query: &str| {
+        SMALL.replacen("csv: {path: shop.csv}", "manual: {}", 1).replacen(table, &format!("{query}\n"), 1)
+    };
+    assert_eq!(accepted(&hand("")).catalog.kpi(&KpiId::from("revenue")).unwrap().query, Query::Entered);
+    let text = told(&[("vigie.yaml", &hand(table.trim_end()))]);
+    assert!(text.contains("are entered by hand: there is nothing to ask"), "{text}");
+    let text = told(&[("vigie.yaml", &hand("    settle: 2d"))]);
+    assert!(text.contains("`settle` pulls figures again, and these are entered by hand"), "{text}");
+    mistake(table, "", &["missing field `query`: what the source `shop` is asked", "add `query: ...`"]);
 }
 
 #[test]

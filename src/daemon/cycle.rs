@@ -12,10 +12,11 @@ use super::engine_thread::EngineThread;
 use super::gate::{Gate, GateState, Visit, gates};
 use super::jobs::{Job, pieces};
 use super::plan::{Plan, plan_any};
+use super::record;
 use super::space::Space;
 use super::stepping::Replay;
 use crate::engine::{Answer, Effects, Event, State, computed_from, formula_of, is_held, missed_slots, step};
-use crate::model::action::Action;
+use crate::model::action::{Action, ActionKind};
 use crate::model::ids::{KpiId, Labels, ReceiverId, SourceId};
 use crate::model::kpi::Kpi;
 use crate::model::series::SeriesData;
@@ -217,7 +218,11 @@ impl Cycle {
 
     /// Carries out a person's action.
     pub async fn act(&mut self, action: Action, now: Timestamp) -> Outcome<Result<Answer, String>> {
-        let effects = if self.is_held() { None } else { self.event(Event::Act(action), now).await? };
+        let event = match self.read_action(action, now).await? {
+            Ok(event) => event,
+            Err(why) => return Ok(Err(why)),
+        };
+        let effects = if self.is_held() { None } else { self.event(event, now).await? };
         let Some(effects) = effects else {
             let path = self.store.path().display();
             return Ok(Err(format!(
@@ -226,6 +231,26 @@ impl Cycle {
         };
         self.wake(now).await?;
         Ok(effects.answer.unwrap_or_else(|| Err("the action had no effect".to_owned())))
+    }
+
+    /// What an action is to the engine: a figure that was entered is read by its KPI's definition first.
+    async fn read_action(&mut self, action: Action, now: Timestamp) -> Outcome<Result<Event, String>> {
+        let Action { by, what } = action;
+        let ActionKind::Record(record) = what else { return Ok(Ok(Event::Act(Action { by, what }))) };
+        if self.is_paused() {
+            return Ok(Err(
+                "the disk is full, so that no figures are taken in; free some space, then ask again".to_owned()
+            ));
+        }
+        if self.pulling.contains(&record.kpi) {
+            return Ok(Err(format!("KPI '{}' is being evaluated; try again in a moment", record.kpi)));
+        }
+        let built = self.built.clone();
+        if let Some(kpi) = built.setup.catalog.kpi(&record.kpi) {
+            self.load_history(kpi).await?;
+        }
+        let read = self.engine.with(move |state, setup| record::read(state, setup, (record, by), now)).await;
+        Ok(read.map(Event::Entered))
     }
 
     /// When there is something to do next, deliveries aside.

@@ -16,6 +16,7 @@ mod engine_thread;
 mod gate;
 mod jobs;
 mod plan;
+mod record;
 mod replay;
 mod requests;
 mod run;

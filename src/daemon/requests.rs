@@ -7,9 +7,11 @@ use super::cycle::{Cycle, CycleError};
 use super::drill::{drills, send_drills};
 use crate::clock::Clock;
 use crate::engine::Answer;
+use crate::locale::quantity;
 use crate::model::action::Action;
 use crate::model::alert::Alert;
 use crate::model::ids::AlertId;
+use crate::model::unit::{Language, Unit};
 use crate::store::StoreError;
 
 /// Answers one request. Only a store that can't be written any more is an error.
@@ -31,6 +33,14 @@ pub(super) async fn answer(
             Ok(Answer::Alert(id)) => Reply::Ok(Value::Text(format!("alert {id}: done"))),
             Ok(Answer::Text(text)) => Reply::Ok(Value::Text(text)),
             Ok(Answer::Silence(id)) => Reply::Ok(Value::Text(format!("silence {id}: done"))),
+            Ok(Answer::Entered { kpi, period, value, before }) => {
+                let catalog = &cycle.built.setup.catalog;
+                let unit = catalog.kpi(&kpi).map_or(Unit::None, |kpi| kpi.unit.clone());
+                let shown = |value: f64| quantity(Language::En, value, &unit);
+                let value = value.map_or_else(|| "undefined".to_owned(), shown);
+                let before = before.map(|before| format!(" instead of {}", shown(before))).unwrap_or_default();
+                Reply::Ok(Value::Text(format!("{kpi} {period}: {value} entered{before}")))
+            }
             Err(why) => Reply::Error(why),
         },
         Request::Pull { kpi, from, to } => {

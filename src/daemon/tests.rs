@@ -19,6 +19,8 @@ mod formulas;
 mod pieces;
 #[path = "pull_tests.rs"]
 mod pulls;
+#[path = "record_tests.rs"]
+mod records;
 #[path = "repair_tests.rs"]
 mod repairs;
 #[path = "send_tests.rs"]

@@ -67,6 +67,8 @@ fn carry_out(
             let spoken = Spoken { kpi: &kpi, bucket, labels: labels.as_ref(), decision, note };
             suspects::decide(state, setup, &spoken, (&by, now), &mut effects.evaluate).map(Answer::Text)
         }
+        // The rim makes an event of its own of it.
+        ActionKind::Record(record) => Err(format!("the figure of KPI '{}' was not read; report this", record.kpi)),
     }
 }
 

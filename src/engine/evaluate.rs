@@ -196,7 +196,8 @@ impl<'a> Round<'a> {
         let no_data = AlertKey { subject: subject.clone(), period: None, aspect: Aspect::NoData };
         let failed = AlertKey { subject, period: None, aspect: Aspect::Failed };
         let missing_policy =
-            Policy { for_: Patience::Buckets(target.rule.def.no_data.after), keep_firing_for: Patience::NONE };
+            // Data that has come is there: there is no other bucket to wait for.
+            Policy { for_: Patience::Buckets(target.rule.def.no_data.after), keep_firing_for: Patience::AT_ONCE };
         // Of what a verdict says nothing of, nothing moves.
         let (mut missing, mut failing) = (None, None);
         let mut cause = None;
@@ -344,9 +345,11 @@ impl Target<'_> {
     }
 
     fn policy(&self) -> Policy {
+        // A rule about the data itself judges the bucket that is due, which is the same once it has come.
+        let calm = if self.rule.sidecar.about == About::Data { Patience::AT_ONCE } else { Patience::NONE };
         Policy {
             for_: self.rule.def.for_.or(self.rule.sidecar.for_).unwrap_or(Patience::NONE),
-            keep_firing_for: self.rule.def.keep_firing_for.unwrap_or(Patience::NONE),
+            keep_firing_for: self.rule.def.keep_firing_for.unwrap_or(calm),
         }
     }
 }

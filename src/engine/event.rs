@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::model::action::Action;
 use crate::model::alert::About;
 use crate::model::commit::{EvaluateCommit, NotifyCommit};
+use crate::model::entry::Entry;
 use crate::model::grain::BucketIndex;
 use crate::model::ids::{AlertId, KpiId, ReceiverId, RuleId, SilenceId};
 use crate::model::observation::{Observation, Rejection};
@@ -24,6 +25,8 @@ pub enum Event {
     },
     /// A configuration took effect; alerts of what is gone are closed.
     Reconfigured,
+    /// A person entered a figure, which was read and validated.
+    Entered(Entered),
 }
 
 /// One evaluation of one KPI.
@@ -53,6 +56,14 @@ pub struct PullReport {
     pub at: Option<Timestamp>,
     /// Nothing had ended since the last pull, so the source was not asked and nothing is known of it.
     pub nothing_asked: bool,
+}
+
+/// A figure that a person entered, with the observations that it makes.
+#[derive(Clone, Debug)]
+pub struct Entered {
+    pub entry: Entry,
+    pub bucket: BucketIndex,
+    pub pull: PullReport,
 }
 
 /// Why a pull failed. Free of secrets.
@@ -103,10 +114,17 @@ impl std::ops::AddAssign for Tally {
 }
 
 /// What a person's action did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     Alert(AlertId),
     Silence(SilenceId),
     /// In one line.
     Text(String),
+    /// A figure was entered (none: a ratio without cases); what stood for its period before, if anything did.
+    Entered {
+        kpi: KpiId,
+        period: String,
+        value: Option<f64>,
+        before: Option<f64>,
+    },
 }

@@ -17,7 +17,7 @@ use crate::model::unit::Kind;
 pub fn formula_of(kpi: &Kpi) -> Option<&Formula> {
     match &kpi.query {
         Query::Formula(formula) => Some(formula),
-        Query::Text(_) | Query::Table(_) | Query::Http(_) => None,
+        Query::Text(_) | Query::Table(_) | Query::Http(_) | Query::Ledger(_) | Query::Entered => None,
     }
 }
 

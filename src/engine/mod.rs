@@ -5,6 +5,7 @@
 
 mod act;
 mod correct;
+mod entered;
 mod evaluate;
 mod event;
 mod facts;
@@ -24,7 +25,7 @@ mod tests;
 mod trial;
 mod waiting;
 
-pub use event::{Answer, DeliveryReport, Effects, Event, PullReport, PullTrouble, SlotEvent, Tally};
+pub use event::{Answer, DeliveryReport, Effects, Entered, Event, PullReport, PullTrouble, SlotEvent, Tally};
 pub use formula::{awaited, computed, computed_from, formula_of, oldest_change};
 pub use history::History;
 pub use replay::{Missed, first_slots, known_by, missed, missed_slots};

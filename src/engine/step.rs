@@ -9,7 +9,7 @@ use super::event::{Effects, Event};
 use super::formula::formula_of;
 use super::setup::Setup;
 use super::state::State;
-use super::{act, evaluate, moves, outage, slot};
+use super::{act, entered, evaluate, moves, outage, slot};
 use crate::model::alert::{Alert, AlertFacts, AlertKey, Aspect, Phase, Subject};
 use crate::model::commit::{EvaluateCommit, NotifyCommit};
 use crate::model::ids::{KpiId, RuleId};
@@ -29,6 +29,7 @@ pub fn step(state: &mut State, setup: &Setup, event: Event, now: Timestamp) -> E
         Event::DeliveryEnded(report) => outage::delivery(state, &report, now, &mut effects.evaluate),
         Event::Service { trouble } => outage::service(state, trouble.as_ref(), now, &mut effects.evaluate),
         Event::Reconfigured => moves::close_removed(state, setup, now, &mut effects.evaluate),
+        Event::Entered(figure) => entered::entered(state, setup, figure, now, &mut effects),
     }
     effects
 }

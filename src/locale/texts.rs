@@ -70,6 +70,8 @@ texts! {
     Receiver: "destinataire", "receiver";
     Route: "route", "route";
     Acknowledge: "Pour prendre en charge :", "To acknowledge:";
+    EnterFigure: "Saisir la valeur :", "Enter the figure:";
+    FigurePlaceholder: "VALEUR", "VALUE";
     AcknowledgedBy: "Pris en charge par", "Acknowledged by";
     SnoozedUntil: "En sommeil jusqu'au", "Snoozed until";
     Alert: "Alerte", "Alert";

@@ -47,4 +47,19 @@ pub enum ActionKind {
         decision: Decision,
         note: Option<String>,
     },
+    /// Enters a figure by hand.
+    Record(Record),
+}
+
+/// A figure as it was typed; its KPI's definition says what it means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub kpi: KpiId,
+    /// The bucket's name: `2026-11-24`, `2026-W47`, `2026-11`.
+    pub period: String,
+    /// `1 234,5`, `12 %`, `45/60`.
+    pub value: String,
+    #[serde(default)]
+    pub labels: Labels,
+    pub note: Option<String>,
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::alert::{Alert, AlertKey, Phase, Transition};
+use super::entry::Entry;
 use super::grain::BucketIndex;
 use super::ids::{KpiId, RuleId, SilenceId, SourceId};
 use super::notification::{Group, GroupKey, NewDelivery, Notification, Silence};
@@ -34,6 +35,9 @@ pub struct EvaluateCommit {
     pub silences_gone: Vec<SilenceId>,
     pub clocks: Vec<KpiClock>,
     pub sources: Vec<SourceState>,
+    /// Figures that people entered.
+    #[serde(default)]
+    pub entries: Vec<Entry>,
 }
 
 /// The series that a KPI had so far, kept under another name: its numbers don't mix with those that follow.

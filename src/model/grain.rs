@@ -2,7 +2,7 @@
 //!
 //! A bucket index makes a series a dense array: neighbours in time are neighbours in memory.
 
-use jiff::civil::{Date, Weekday};
+use jiff::civil::{Date, DateTime, ISOWeekDate, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,54 @@ impl Grain {
         }
     }
 
+    /// A bucket as people name it: `2026-11-24`, `2026-W47`, `2026-11`, `2026-11-24T14:00`.
+    pub fn name(self, index: BucketIndex, zone: &TimeZone) -> String {
+        let date = self.date_of(index);
+        match self {
+            Grain::Day => date.to_string(),
+            Grain::Week => {
+                let week = date.iso_week_date();
+                format!("{:04}-W{:02}", week.year(), week.week())
+            }
+            Grain::Month => date.strftime("%Y-%m").to_string(),
+            Grain::Seconds(width) => {
+                let format = if width % 60 == 0 { "%Y-%m-%dT%H:%M" } else { "%Y-%m-%dT%H:%M:%S" };
+                zone.to_datetime(self.start_of(index, zone)).strftime(format).to_string()
+            }
+        }
+    }
+
+    /// The bucket that has this name; an hour may be an instant too.
+    pub fn read_name(self, name: &str, zone: &TimeZone) -> Result<BucketIndex, String> {
+        let name = name.trim();
+        let wrong = |form: &str| format!("`{name}` is no {form}");
+        // Dates of other lengths would be read as something near them.
+        let date = |text: &str| text.parse::<Date>().ok().filter(|_| text.len() == 10);
+        match self {
+            Grain::Day => date(name).map(|day| self.index_of_date(day)).ok_or_else(|| wrong("day such as 2026-11-24")),
+            Grain::Week => {
+                let week = name.split_once("-W").and_then(|(year, week)| {
+                    let monday = ISOWeekDate::new(year.parse().ok()?, week.parse().ok()?, Weekday::Monday);
+                    monday.ok().filter(|_| week.len() == 2).map(ISOWeekDate::date)
+                });
+                week.map(|monday| self.index_of_date(monday)).ok_or_else(|| wrong("ISO week such as 2026-W47"))
+            }
+            Grain::Month => date(&format!("{name}-01"))
+                .map(|first| self.index_of_date(first))
+                .ok_or_else(|| wrong("month such as 2026-11")),
+            Grain::Seconds(_) => {
+                let local = || name.parse::<DateTime>().ok().and_then(|local| zone.to_timestamp(local).ok());
+                let at = name.parse::<Timestamp>().ok().or_else(local).filter(|_| name.len() > 10);
+                let at = at.ok_or_else(|| wrong("time such as 2026-11-24T14:00, in the KPI's zone"))?;
+                let index = self.index_at(at, zone);
+                if self.start_of(index, zone) == at {
+                    return Ok(index);
+                }
+                Err(format!("`{name}` lies within a bucket; name it by its start, {}", self.name(index, zone)))
+            }
+        }
+    }
+
     /// True for grains whose buckets are whole civil days.
     pub fn is_civil(self) -> bool {
         !matches!(self, Grain::Seconds(_))
@@ -132,4 +180,47 @@ fn days_since_epoch(date: Date) -> i64 {
 
 fn date_from_days(days: i64) -> Date {
     EPOCH.checked_add(SignedDuration::from_secs(days.saturating_mul(86_400))).unwrap_or(EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::Grain;
+
+    #[test]
+    fn names_are_read_back() {
+        let paris = TimeZone::get("Europe/Paris").unwrap();
+        for (grain, name) in [
+            (Grain::Day, "2026-11-24"),
+            (Grain::Week, "2026-W47"),
+            (Grain::Week, "2026-W53"),
+            (Grain::Month, "2026-11"),
+            (Grain::HOUR, "2026-11-24T14:00"),
+            (Grain::Seconds(300), "2026-11-24T14:05"),
+            (Grain::Seconds(10), "2026-11-24T14:05:10"),
+        ] {
+            let index = grain.read_name(name, &paris).unwrap();
+            assert_eq!(grain.name(index, &paris), name);
+        }
+        let hour = |name: &str| Grain::HOUR.read_name(name, &paris).unwrap();
+        assert_eq!(hour("2026-11-24T13:00:00Z"), hour("2026-11-24 14:00"));
+    }
+
+    #[test]
+    fn other_names_are_refused() {
+        for (grain, name, part) in [
+            (Grain::Day, "2026-11", "no day such as"),
+            (Grain::Day, "24/11/2026", "no day such as"),
+            (Grain::Week, "2026-11-24", "no ISO week such as"),
+            (Grain::Week, "2026-W54", "no ISO week such as"),
+            (Grain::Month, "2026-13", "no month such as"),
+            (Grain::Month, "2026-11-24", "no month such as"),
+            (Grain::HOUR, "2026-11-24", "no time such as"),
+            (Grain::HOUR, "2026-11-24T14:20", "name it by its start, 2026-11-24T14:00"),
+        ] {
+            let error = grain.read_name(name, &TimeZone::UTC).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
 }

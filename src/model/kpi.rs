@@ -12,6 +12,7 @@ use super::formula::Formula;
 use super::grain::{BucketIndex, Grain};
 use super::http_query::HttpQuery;
 use super::ids::{KpiId, PersonId, SourceId};
+use super::ledger_query::LedgerQuery;
 use super::schedule::Schedule;
 use super::unit::{Category, Direction, Kind, Unit};
 
@@ -54,7 +55,7 @@ impl Kpi {
     }
 }
 
-/// What a source is asked. Text for SQL and PromQL, columns for tables, a request for HTTP APIs.
+/// What a source is asked. Text for SQL and PromQL, columns for tables, a request for HTTP APIs, accounts for ledgers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
     Text(String),
@@ -62,6 +63,9 @@ pub enum Query {
     Http(Box<HttpQuery>),
     /// Nothing is asked: it is computed from other KPIs.
     Formula(Arc<Formula>),
+    Ledger(Box<LedgerQuery>),
+    /// Nothing: people enter the figures.
+    Entered,
 }
 
 /// Which columns of a table are time, value and labels.

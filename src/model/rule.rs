@@ -72,6 +72,9 @@ pub enum Patience {
 
 impl Patience {
     pub const NONE: Patience = Patience::Buckets(1);
+
+    /// No waiting, not even for a bucket.
+    pub const AT_ONCE: Patience = Patience::Elapsed(SignedDuration::ZERO);
 }
 
 /// When missing data becomes an alert of its own.

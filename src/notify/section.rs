@@ -5,10 +5,11 @@ use crate::locale::{
     Sign, Text, aspect as aspect_words, comparison, date, datetime, days_late, end_reason, freeze, percent, period,
     quantity, said, severity as severity_words, status as status_words, suspicion, target as target_words, text,
 };
-use crate::model::alert::{Alert, AlertFacts, Aspect, Correction, Phase, Subject};
+use crate::model::alert::{About, Alert, AlertFacts, Aspect, Correction, Phase, Subject};
 use crate::model::assessment::{ObjectiveFacts, Status};
 use crate::model::catalog::Catalog;
 use crate::model::ids::PersonId;
+use crate::model::kpi::Query;
 use crate::model::notification::{Fact, GroupKey, NotifyReason, Payload, Section};
 use crate::model::unit::{Language, Unit};
 use crate::model::verdict::Severity;
@@ -302,11 +303,40 @@ impl Writer<'_> {
                 Some(self.proposal(&line, suggestion.who.as_ref(), suggestion.by))
             })
             .collect();
+        lines.extend(self.entry_command());
         let planned = self.alert.key.objective().and_then(|id| self.catalog.objective(id)).filter(|_| firing.is_some());
         for action in planned.iter().flat_map(|objective| &objective.actions) {
             lines.push(self.proposal(&action.what, action.who.as_ref(), action.by));
         }
         lines
+    }
+
+    /// What to type where a figure that people enter is missing: `Saisir la valeur : vigie record nps 2026-10 VALEUR`.
+    fn entry_command(&self) -> Option<String> {
+        let alert = self.alert;
+        let lacks_data = alert.key.aspect == Aspect::NoData || alert.about == About::Data;
+        let facts = self.facts.filter(|_| lacks_data && alert.phase == Phase::Firing)?;
+        let kpi = self.catalog.kpi(alert.key.kpi()?).filter(|kpi| kpi.query == Query::Entered)?;
+        // The first that is missing: it follows the newest one that came.
+        let bucket = match facts.data.as_ref().and_then(|data| data.as_of) {
+            Some(as_of) => kpi.grain.index_at(as_of, &kpi.zone),
+            None => kpi.grain.last_ended(facts.at, &kpi.zone),
+        };
+        let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let quoted = |value: &str| {
+            if value.chars().all(is_plain) { value.to_owned() } else { format!("'{}'", value.replace('\'', r"'\''")) }
+        };
+        let labels = alert.key.series().into_iter().flat_map(|series| series.labels.iter());
+        let mut words = vec![String::new()];
+        words.extend(labels.map(|(name, value)| format!("--label {name}={}", quoted(value))));
+        Some(format!(
+            "{} vigie record {} {} {}{}",
+            self.word(Text::EnterFigure),
+            kpi.id,
+            kpi.grain.name(bucket, &kpi.zone),
+            self.word(Text::FigurePlaceholder),
+            words.join(" ")
+        ))
     }
 
     /// `Relancer les paniers (Claire Morel, d'ici le 30 novembre 2026)`.

@@ -6,8 +6,10 @@
 mod cell;
 mod csv;
 mod error;
+mod fec;
 mod http_json;
 mod labels;
+mod manual;
 mod prometheus;
 mod request;
 mod rows;
@@ -21,7 +23,9 @@ mod fixture;
 
 pub use csv::{CsvConfig, CsvSource, Decimal, Overlap, Period, PeriodOverlap, Wide, XlsxConfig};
 pub use error::SourceError;
+pub use fec::{FecConfig, FecSource};
 pub use http_json::{HttpJsonConfig, HttpJsonSource};
+pub use manual::{ManualConfig, ManualSource, read_value};
 pub use prometheus::{PrometheusConfig, PrometheusSource};
 pub use request::{BuildContext, Capabilities, PullRequest, QueryForm};
 pub use shared::Shared;

@@ -66,6 +66,10 @@ pub enum QueryForm {
     Table,
     /// As an HTTP request and paths into its answer.
     Request,
+    /// As accounts of a ledger.
+    Ledger,
+    /// None: nothing is asked.
+    Nothing,
 }
 
 /// What a source is able to, as data.

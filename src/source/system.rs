@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::csv::{CsvConfig, CsvSource, XlsxConfig};
 use super::error::SourceError;
+use super::fec::{FecConfig, FecSource};
 use super::http_json::{HttpJsonConfig, HttpJsonSource};
+use super::manual::{ManualConfig, ManualSource};
 use super::prometheus::{PrometheusConfig, PrometheusSource};
 use super::request::{BuildContext, Capabilities, PullRequest};
 use super::shared::Member;
@@ -33,6 +35,10 @@ pub enum SourceConfig {
     Prometheus(PrometheusConfig),
     /// Any HTTP API that answers JSON. Example: `http_json: {url: "https://api.example.com/v1/"}`.
     HttpJson(HttpJsonConfig),
+    /// French accounting exports (FEC) on disk. Example: `fec: {path: "exports/*FEC*.txt"}`.
+    Fec(FecConfig),
+    /// Figures that people enter with `vigie record`. Example: `manual: {}`.
+    Manual(ManualConfig),
 }
 
 impl SourceConfig {
@@ -44,6 +50,8 @@ impl SourceConfig {
             SourceConfig::Sql(config) => config.build(context).map(Source::Sql),
             SourceConfig::Prometheus(config) => config.build(context).map(Source::Prometheus),
             SourceConfig::HttpJson(config) => config.build(context).map(Source::HttpJson),
+            SourceConfig::Fec(config) => config.build(context).map(Source::Fec),
+            SourceConfig::Manual(config) => Ok(Source::Manual(config.build())),
         }
     }
 }
@@ -55,6 +63,8 @@ pub enum Source {
     Sql(SqlSource),
     Prometheus(PrometheusSource),
     HttpJson(HttpJsonSource),
+    Fec(FecSource),
+    Manual(ManualSource),
 }
 
 impl Source {
@@ -68,6 +78,8 @@ impl Source {
                 Source::Sql(source) => whole(&member, request, source.pull(request)).await,
                 Source::Prometheus(source) => whole(&member, request, Box::pin(source.pull(request))).await,
                 Source::HttpJson(source) => source.pull(request, &member).await,
+                Source::Fec(source) => source.pull(request).await,
+                Source::Manual(_) => Ok(ManualSource::pull()),
             }
         };
         match tokio::time::timeout(request.deadline, asked).await {
@@ -94,13 +106,14 @@ impl Source {
                 Some(format!("{:?} {shape:?}", kpi.query))
             }
             Source::HttpJson(_) => HttpJsonSource::asks(kpi),
+            Source::Fec(_) | Source::Manual(_) => None,
         }
     }
 
     /// Requests that were sent since it was built; none where it is not asked by HTTP.
     pub fn requests(&self) -> Option<u64> {
         match self {
-            Source::Csv(_) | Source::Sql(_) => None,
+            Source::Csv(_) | Source::Sql(_) | Source::Fec(_) | Source::Manual(_) => None,
             Source::Prometheus(source) => Some(source.requests()),
             Source::HttpJson(source) => Some(source.requests()),
         }
@@ -112,6 +125,8 @@ impl Source {
             Source::Sql(source) => source.capabilities(),
             Source::Prometheus(_) => PrometheusSource::capabilities(),
             Source::HttpJson(_) => HttpJsonSource::capabilities(),
+            Source::Fec(_) => FecSource::capabilities(),
+            Source::Manual(_) => ManualSource::capabilities(),
         }
     }
 
@@ -122,6 +137,8 @@ impl Source {
             Source::Sql(source) => source.check_query(kpi),
             Source::Prometheus(_) => PrometheusSource::check_query(kpi),
             Source::HttpJson(source) => source.check_query(kpi),
+            Source::Fec(_) => FecSource::check_query(kpi),
+            Source::Manual(_) => ManualSource::check_query(kpi),
         }
     }
 
@@ -132,6 +149,8 @@ impl Source {
             Source::Sql(source) => source.probe().await,
             Source::Prometheus(source) => source.probe().await,
             Source::HttpJson(source) => source.probe().await,
+            Source::Fec(source) => source.probe().await,
+            Source::Manual(_) => Ok(ManualSource::probe()),
         }
     }
 
@@ -142,6 +161,8 @@ impl Source {
             Source::Sql(source) => source.object(),
             Source::Prometheus(source) => source.object(),
             Source::HttpJson(source) => source.object(),
+            Source::Fec(source) => source.object(),
+            Source::Manual(_) => "figures entered by hand".to_owned(),
         }
     }
 }
@@ -176,11 +197,13 @@ mod tests {
 - prometheus: {url: \"http://h\", auth: {bearer: {credential: token}}, headers: {X-Scope-OrgID: sales}}
 - http_json: {url: \"https://api.example.com/v1/\", auth: {header: {name: X-Api-Key, value: {env: K}}}, paging: {page: {param: page}}}
 - http_json: {url: \"https://h\", auth: {oauth2: {token_url: \"https://h/t\", client_id: a, client_secret: {env: S}}}, paging: none}
+- fec: {path: \"exports/*FEC*.txt\", opening_journals: [AN], quiet_days: 30}
+- manual: {}
 ";
         // The YAML library itself wants `!csv` for an enum; by way of a plain value, maps with one key will do.
         let value: serde_yaml::Value = serde_yaml::from_str(yaml).unwrap();
         let json = serde_json::to_value(value).unwrap();
-        assert_eq!(serde_json::from_value::<Vec<SourceConfig>>(json).unwrap().len(), 9);
+        assert_eq!(serde_json::from_value::<Vec<SourceConfig>>(json).unwrap().len(), 11);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use sqlx::SqliteConnection;
 
 use crate::model::alert::{Alert, AlertKey, Change, Transition};
 use crate::model::commit::{EvaluateCommit, RulePulse};
+use crate::model::entry::Entry;
 use crate::model::suspect::Suspect;
 
 use super::error::{Failure, StoreError};
@@ -62,6 +63,7 @@ impl Write for Evaluate<'_> {
         drop_alerts(conn, &commit.gone).await?;
         put_transitions(conn, &commit.transitions).await?;
         put_silences(conn, commit).await?;
+        put_entries(conn, &commit.entries).await?;
         put_progress(conn, commit).await
     }
 }
@@ -200,6 +202,20 @@ async fn put_silences(conn: &mut SqliteConnection, commit: &EvaluateCommit) -> R
                SELECT value ->> 0, value ->> 1, value ->> 2, value -> 3 FROM json_each(?1)";
     batch(conn, sql, &rows).await?;
     batch(conn, "DELETE FROM silence WHERE id IN (SELECT value FROM json_each(?1))", &commit.silences_gone).await
+}
+
+async fn put_entries(conn: &mut SqliteConnection, entries: &[Entry]) -> Result<(), Failure> {
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            let labels = serde_json::to_string(&entry.labels)?;
+            Ok((&entry.kpi, labels, &entry.period, entry.value, &entry.by, entry.at.as_millisecond(), entry))
+        })
+        .collect::<Result<_, Failure>>()?;
+    let sql = "INSERT OR IGNORE INTO entry (kpi, labels, period, value, entered_by, entered_at, body) \
+               SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value -> 6 \
+               FROM json_each(?1)";
+    batch(conn, sql, &rows).await
 }
 
 async fn put_progress(conn: &mut SqliteConnection, commit: &EvaluateCommit) -> Result<(), Failure> {

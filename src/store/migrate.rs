@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_pulse_and_episode.sql"),
     include_str!("migrations/0003_suspect.sql"),
+    include_str!("migrations/0004_entry.sql"),
 ];
 
 /// The newest schema version that this program knows.

@@ -9,6 +9,7 @@ use sqlx::{Row, SqliteExecutor};
 use crate::model::alert::{Alert, Transition};
 use crate::model::commit::{KpiClock, RulePulse, SourceState, StoredState};
 use crate::model::digest::Digest;
+use crate::model::entry::Entry;
 use crate::model::ids::{KpiId, ReceiverId};
 use crate::model::notification::{Delivery, DeliveryState, Silence};
 use crate::model::observation::Rejection;
@@ -152,6 +153,17 @@ impl Store {
                        AND kpi NOT LIKE '% until %' ORDER BY since DESC, kpi, labels, bucket LIMIT ?2";
             let rows = sqlx::query(sql).bind(open_only).bind(limit).fetch_all(&self.inner.readers).await?;
             rows.iter().map(|row| decode(row.try_get(0)?, row.try_get(1)?)).collect()
+        };
+        self.explained(read.await)
+    }
+
+    /// Figures that people entered for a KPI, newest first.
+    pub async fn entries(&self, kpi: &KpiId, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        let sql = "SELECT body FROM entry WHERE kpi = ?1 ORDER BY entered_at DESC, id DESC LIMIT ?2";
+        let read = async {
+            let rows: Vec<String> =
+                sqlx::query_scalar(sql).bind(kpi.as_str()).bind(limit).fetch_all(&self.inner.readers).await?;
+            rows.iter().map(|body| Ok(serde_json::from_str(body)?)).collect::<Result<_, Failure>>()
         };
         self.explained(read.await)
     }

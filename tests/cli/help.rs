@@ -26,6 +26,7 @@ fn help_of_every_command() {
         &["send"],
         &["completions"],
         &["demo"],
+        &["record"],
     ];
     for command in commands {
         let words: Vec<&str> = command.iter().copied().chain(["--help"]).collect();

@@ -8,18 +8,21 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use crate::config::scalar::{AccountNumber, Written};
 use crate::model::http_query::{Aggregate, HttpMethod, Numbers, Paging};
+use crate::model::ledger_query::{Figure, Reads, Side};
 
-/// Text for SQL and PromQL, a map for tables and HTTP APIs.
+/// Text for SQL and PromQL, a map for tables, HTTP APIs and accounting exports.
 #[derive(Clone, Debug)]
 pub enum RawQuery {
     Text(String),
     Map(Box<RawQueryMap>),
 }
 
-/// The columns of a table; or a request to an HTTP API, and where its answer holds the figures.
+/// The columns of a table; or a request to an HTTP API, and where its answer holds the figures; or the accounts of an
+/// accounting export.
 ///
-/// One struct for both, since the source says which it is: so each key keeps its place in the file.
+/// One struct for all, since the source says which it is: so each key keeps its place in the file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawQueryMap {
@@ -34,8 +37,9 @@ pub struct RawQueryMap {
     pub denominator: Option<String>,
     /// Column or path of the number of cases behind the value. Default: none. Examples: `n`, `$.count`.
     pub n: Option<String>,
-    /// Columns of the labels (CSV; default: the KPI's `dimensions`), or the path of each dimension (HTTP).
-    /// Examples: `[canal]`, `{canal: $.channel}`.
+    /// Columns of the labels (CSV; default: the KPI's `dimensions`), the path of each dimension (HTTP), or the column of
+    /// each dimension (FEC; default: the one of its name). Examples: `[canal]`, `{canal: $.channel}`,
+    /// `{journal: JournalCode}`.
     pub labels: Option<RawLabels>,
     /// HTTP: path below the source's address. It, `params` and `body` take the placeholders `{from}` `{to}` (RFC 3339),
     /// `{from_date}` `{to_date}` (`to` exclusive), `{last_date}` (inclusive), `{from_unix}` `{to_unix}`, `{from_ms}`
@@ -63,6 +67,20 @@ pub struct RawQueryMap {
     pub aggregate: Option<Aggregate>,
     /// HTTP: how further pages are asked for. Default: as the source says. Example: `none`.
     pub paging: Option<Paging>,
+    /// FEC: a figure of the French chart of accounts, instead of `accounts`, `sign` and `as`. Movements (kind `flow`):
+    /// `revenue` (70, credit less debit), `cost` (operating charges: 60 to 65 and 681, debit less credit), `payroll`
+    /// (64, debit less credit). Balances (kind `level`): `customers` (411, debit), `suppliers` (401, credit), `cash` (51
+    /// and 53, debit). Example: `revenue`.
+    pub figure: Option<Figure>,
+    /// FEC: the accounts, by the beginning of their numbers; those with a minus don't count. Example: `[70, -709]`.
+    #[serde(default)]
+    pub accounts: Vec<Written<AccountNumber>>,
+    /// FEC: the side that counts as positive, `debit` or `credit`. Example: `credit`.
+    pub sign: Option<Side>,
+    /// FEC: `movement`, what was entered on the days of a bucket (for a `flow`), or `balance`, where the accounts stand
+    /// at its end (for a `level`). Default: by the KPI's kind. Example: `balance`.
+    #[serde(rename = "as")]
+    pub reads: Option<Reads>,
 }
 
 impl RawQueryMap {
@@ -79,6 +97,29 @@ impl RawQueryMap {
             ("numbers", self.numbers.is_some()),
             ("aggregate", self.aggregate.is_some()),
             ("paging", self.paging.is_some()),
+        ];
+        keys.into_iter().find(|(_, given)| *given).map(|(key, _)| key)
+    }
+
+    /// The first key that only means something to a table or an HTTP API.
+    pub(crate) fn column_key(&self) -> Option<&'static str> {
+        let keys = [
+            ("time", self.time.is_some()),
+            ("value", self.value.is_some()),
+            ("numerator", self.numerator.is_some()),
+            ("denominator", self.denominator.is_some()),
+            ("n", self.n.is_some()),
+        ];
+        keys.into_iter().find(|(_, given)| *given).map(|(key, _)| key)
+    }
+
+    /// The first key that only means something to an accounting export.
+    pub(crate) fn ledger_key(&self) -> Option<&'static str> {
+        let keys = [
+            ("figure", self.figure.is_some()),
+            ("accounts", !self.accounts.is_empty()),
+            ("sign", self.sign.is_some()),
+            ("as", self.reads.is_some()),
         ];
         keys.into_iter().find(|(_, given)| *given).map(|(key, _)| key)
     }
@@ -133,7 +174,7 @@ impl<'de> Deserialize<'de> for RawLabels {
             type Value = RawLabels;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("columns such as `[channel]`, or paths such as `{channel: $.channel}`")
+                f.write_str("columns such as `[channel]`, or a path or column of each such as `{channel: $.channel}`")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<RawLabels, A::Error> {

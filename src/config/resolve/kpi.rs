@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::context::Context;
 use super::formula;
 use super::query::query;
-use crate::config::parts::query_form;
+use crate::config::parts::{QueryForm, query_form};
 use crate::config::raw::{RawEmpty, RawKind, RawKpi, RawOverTime};
 use crate::model::grain::Grain;
 use crate::model::ids::{KpiId, SourceId};
@@ -55,6 +55,11 @@ pub(super) fn resolve(
         None => {
             let source_known = context.report.reference(&at("source"), "source", &raw.source, &all.sources);
             let form = all.sources.get(&raw.source).and_then(|item| item.value.as_ref()).map(query_form);
+            if form == Some(QueryForm::Nothing) && raw.settle.is_some() {
+                let message = "`settle` pulls figures again, and these are entered by hand";
+                let help = "remove it; a figure that is entered again corrects the first";
+                context.report.error(&at("settle"), message, help);
+            }
             (source_known, query(context, id, raw, kind, form))
         }
     };

@@ -5,6 +5,7 @@ use crate::config::parts::QueryForm;
 use crate::config::raw::{RawKpi, RawLabels, RawQuery, RawQueryMap};
 use crate::model::http_query::{Aggregate, HttpBody, HttpMethod, HttpQuery};
 use crate::model::kpi::{Query, TableQuery};
+use crate::model::ledger_query::{LedgerQuery, Reads};
 use crate::model::unit::Kind;
 
 pub(super) fn query(
@@ -15,10 +16,23 @@ pub(super) fn query(
     form: Option<QueryForm>,
 ) -> Option<Query> {
     let path = ["kpis", id, "query"];
-    let Some(asked) = &raw.query else {
-        let help = "add `query: ...`, or compute it from other KPIs: `formula: a / b`";
-        context.report.error(&["kpis", id], "missing field `query`: what the source is asked", help);
-        return None;
+    let asked = match (&raw.query, form) {
+        (None, Some(QueryForm::Nothing)) => return Some(Query::Entered),
+        (Some(_), Some(QueryForm::Nothing)) => {
+            let message =
+                format!("the figures of the source `{}` are entered by hand: there is nothing to ask", raw.source);
+            context.report.error(&path, message, "remove the query; `vigie record` enters figures");
+            return None;
+        }
+        (None, Some(_)) => {
+            let message = format!("missing field `query`: what the source `{}` is asked", raw.source);
+            let help = "add `query: ...`; only figures of a source `manual`, and those of a formula, have none";
+            context.report.error(&["kpis", id], message, help);
+            return None;
+        }
+        // The source is unknown, which is told already.
+        (None, None) => return None,
+        (Some(asked), _) => asked,
     };
     match (asked, form) {
         (RawQuery::Text(_), Some(QueryForm::Request)) => {
@@ -26,6 +40,15 @@ pub(super) fn query(
             let help = "write a request: `{path: orders, rows: \"$.items[*]\", value: $.total}`";
             context.report.error(&path, message, help);
             None
+        }
+        (RawQuery::Text(_), Some(QueryForm::Ledger)) => {
+            let message = format!("the source `{}` is an accounting export, and the query is a text", raw.source);
+            let help = "write `{figure: revenue}`, or accounts: `{accounts: [70, -709], sign: credit}`";
+            context.report.error(&path, message, help);
+            None
+        }
+        (RawQuery::Map(map), Some(QueryForm::Ledger)) => {
+            ledger(context, id, raw, map, kind).map(|query| Query::Ledger(Box::new(query)))
         }
         (RawQuery::Map(_), Some(QueryForm::Text)) => {
             let message = format!("the source `{}` takes a text as query", raw.source);
@@ -41,7 +64,7 @@ pub(super) fn query(
             request(context, id, raw, map, kind).map(|query| Query::Http(Box::new(query)))
         }
         // The source is unknown, which is told already: what its query lacks can't be known.
-        (RawQuery::Map(map), None) if map.http_key().is_some() => None,
+        (RawQuery::Map(map), None) if map.http_key().or(map.ledger_key()).is_some() => None,
         (RawQuery::Map(map), _) => table(context, id, raw, map, kind).map(Query::Table),
     }
 }
@@ -51,6 +74,9 @@ fn table(context: &mut Context<'_>, id: &str, raw: &RawKpi, columns: &RawQueryMa
     if let Some(key) = columns.http_key() {
         let message = format!("`{key}` means nothing to a table; the source `{}` reads columns", raw.source);
         context.report.error(&["kpis", id, "query", key], message, "remove it, or name a source `http_json`");
+        return None;
+    }
+    if !no_ledger_key(context, id, raw, columns) {
         return None;
     }
     let Some(time) = &columns.time else {
@@ -84,6 +110,9 @@ fn table(context: &mut Context<'_>, id: &str, raw: &RawKpi, columns: &RawQueryMa
 }
 
 fn request(context: &mut Context<'_>, id: &str, raw: &RawKpi, map: &RawQueryMap, kind: Kind) -> Option<HttpQuery> {
+    if !no_ledger_key(context, id, raw, map) {
+        return None;
+    }
     if map.aggregate != Some(Aggregate::Count) && !value_fits(context, id, map, kind, "path") {
         return None;
     }
@@ -138,6 +167,87 @@ fn request(context: &mut Context<'_>, id: &str, raw: &RawKpi, map: &RawQueryMap,
         aggregate: map.aggregate,
         paging: map.paging.clone(),
     })
+}
+
+/// The accounts that a ledger is asked for; its kind says whether movement or balance can be meant.
+fn ledger(context: &mut Context<'_>, id: &str, raw: &RawKpi, map: &RawQueryMap, kind: Kind) -> Option<LedgerQuery> {
+    let path = ["kpis", id, "query"];
+    let at = |key| ["kpis", id, "query", key];
+    if let Some(key) = map.column_key().or(map.http_key()) {
+        let message = format!("`{key}` means nothing to an accounting export, and the source `{}` is one", raw.source);
+        context.report.error(&at(key), message, "remove it: the columns of such an export are known");
+        return None;
+    }
+    let by_kind = match kind {
+        Kind::Flow => Reads::Movement,
+        Kind::Level { .. } => Reads::Balance,
+        Kind::Ratio => {
+            let help = "make a `flow` or a `level` of each half; a rule can compare the two";
+            context.report.error(&path, "an accounting export gives amounts, no ratios", help);
+            return None;
+        }
+    };
+    let base = match (map.figure, map.accounts.as_slice()) {
+        (Some(figure), []) => {
+            if let Some(key) = [("sign", map.sign.is_some()), ("as", map.reads.is_some())].iter().find(|key| key.1) {
+                context.report.error(&at(key.0), format!("`figure` says `{}` already", key.0), "remove one of them");
+                return None;
+            }
+            figure.query()
+        }
+        (Some(_), _) => {
+            context.report.error(&path, "`figure` names its accounts itself", "remove `figure` or `accounts`");
+            return None;
+        }
+        (None, accounts) if accounts.iter().all(|account| account.0.0.excluded) => {
+            let help = "write `{figure: revenue}`, or accounts: `{accounts: [70, -709], sign: credit}`";
+            context.report.error(&path, "the query names no accounts that count", help);
+            return None;
+        }
+        (None, accounts) => {
+            let Some(sign) = map.sign else {
+                let help = "add `sign: credit` (products, debts) or `sign: debit` (charges, assets)";
+                context.report.error(&path, "`sign` is missing: which side counts as positive", help);
+                return None;
+            };
+            let accounts = accounts.iter().map(|account| account.0.0.clone()).collect();
+            LedgerQuery { accounts, sign, reads: map.reads.unwrap_or(by_kind), labels: Vec::new() }
+        }
+    };
+    if base.reads != by_kind {
+        let (message, help) = match base.reads {
+            Reads::Movement => ("a movement adds up, and the KPI is a level", "write `kind: flow`, or `as: balance`"),
+            Reads::Balance => (
+                "a balance is a state, and the KPI is a flow",
+                "write `kind: level`; with dimensions `{level: {additive: true}}`",
+            ),
+        };
+        context.report.error(&path, message, help);
+        return None;
+    }
+    let labels = match &map.labels {
+        None => Vec::new(),
+        Some(RawLabels::Map(labels)) => {
+            for name in labels.keys() {
+                context.dimension(&["kpis", id, "query", "labels", name], name, &raw.dimensions);
+            }
+            labels.iter().map(|(name, column)| (name.clone(), column.clone())).collect()
+        }
+        Some(RawLabels::List(_)) => {
+            let help = "name the column of each: `labels: {journal: JournalCode}`";
+            context.report.error(&at("labels"), "labels of an accounting export name their columns", help);
+            return None;
+        }
+    };
+    Some(LedgerQuery { labels, ..base })
+}
+
+/// Whether nothing in the query only means something to an accounting export.
+fn no_ledger_key(context: &mut Context<'_>, id: &str, raw: &RawKpi, map: &RawQueryMap) -> bool {
+    let Some(key) = map.ledger_key() else { return true };
+    let message = format!("`{key}` asks an accounting export, and the source `{}` is none", raw.source);
+    context.report.error(&["kpis", id, "query", key], message, "remove it, or name a source `fec`");
+    false
 }
 
 fn plain(value: &serde_json::Value) -> Option<String> {

@@ -124,7 +124,7 @@ impl CsvConfig {
             })?),
         };
         let files = Files::new(context.base_dir, &self.path, self.bytes_max)?;
-        Ok(CsvSource { config: self, files, encoding, sheet: None })
+        Ok(CsvSource { config: self, files, encoding, sheet: None, quotes: true })
     }
 }
 
@@ -143,10 +143,12 @@ pub(super) type FileSet = Vec<(String, Content)>;
 #[derive(Clone, Debug)]
 pub struct CsvSource {
     pub(super) config: CsvConfig,
-    pub(super) files: Files,
-    pub(super) encoding: Option<&'static Encoding>,
+    pub(in crate::source) files: Files,
+    pub(in crate::source) encoding: Option<&'static Encoding>,
     /// For spreadsheets.
     pub(super) sheet: Option<Sheet>,
+    /// Whether cells may stand in quotes; where not, a quote is a character like any other.
+    pub(in crate::source) quotes: bool,
 }
 
 impl CsvSource {
@@ -255,14 +257,14 @@ fn weigh(_: &FileSet) -> usize {
 pub(super) fn columns(kpi: &Kpi) -> Result<&TableQuery, String> {
     match &kpi.query {
         Query::Table(query) => Ok(query),
-        Query::Text(_) | Query::Http(_) | Query::Formula(_) => Err(format!(
+        Query::Text(_) | Query::Http(_) | Query::Formula(_) | Query::Ledger(_) | Query::Entered => Err(format!(
             "KPI `{}` has no columns as query where columns are read; write query: {{time: date, value: total}}",
             kpi.id
         )),
     }
 }
 
-async fn in_background<T: Send + 'static>(
+pub(in crate::source) async fn in_background<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
 ) -> Result<T, SourceError> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use encoding_rs::{Encoding, WINDOWS_1252};
 
 /// The text of a file: by its byte order mark, else the given encoding, else UTF-8, else Windows-1252.
-pub(super) fn text<'a>(bytes: &'a [u8], given: Option<&'static Encoding>) -> Cow<'a, str> {
+pub(in crate::source) fn text<'a>(bytes: &'a [u8], given: Option<&'static Encoding>) -> Cow<'a, str> {
     if let Some((encoding, skip)) = Encoding::for_bom(bytes) {
         return encoding.decode_without_bom_handling(&bytes[skip..]).0;
     }

@@ -16,10 +16,10 @@ const READS_MAX: usize = 3;
 
 /// A file, or all files of a pattern.
 #[derive(Clone, Debug)]
-pub(super) struct Files {
+pub(in crate::source) struct Files {
     base_dir: PathBuf,
     /// As the configuration writes it.
-    pub(super) pattern: String,
+    pub(in crate::source) pattern: String,
     bytes_max: u64,
 }
 
@@ -42,7 +42,7 @@ impl Files {
     }
 
     /// The files there are now, by name; none is an error, which may pass when an export arrives.
-    pub(super) fn list(&self) -> Result<Vec<PathBuf>, SourceError> {
+    pub(in crate::source) fn list(&self) -> Result<Vec<PathBuf>, SourceError> {
         let single = self.base_dir.join(&self.pattern);
         if single.is_file() {
             return Ok(vec![single]);
@@ -68,12 +68,17 @@ impl Files {
     }
 
     /// A file's name for messages: beside the configuration, without its folder.
-    pub(super) fn shown(&self, path: &Path) -> String {
+    pub(in crate::source) fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.base_dir).unwrap_or(path).display().to_string()
     }
 
+    /// When a file was last written, by its name for messages; a file that is gone was written at the beginning of time.
+    pub(in crate::source) fn written(&self, shown: &str) -> (i64, i64) {
+        fs::metadata(self.base_dir.join(shown)).map_or((i64::MIN, 0), |data| (data.mtime(), data.mtime_nsec()))
+    }
+
     /// Reads every file whole: name for messages, bytes.
-    pub(super) fn read(&self, until: Instant) -> Result<Vec<(String, Vec<u8>)>, SourceError> {
+    pub(in crate::source) fn read(&self, until: Instant) -> Result<Vec<(String, Vec<u8>)>, SourceError> {
         let mut left = self.bytes_max;
         let mut files = Vec::new();
         for path in self.list()? {
@@ -95,7 +100,7 @@ impl Files {
 }
 
 /// Ends long work that passed its deadline.
-pub(super) fn check_deadline(until: Instant, object: &str) -> Result<(), SourceError> {
+pub(in crate::source) fn check_deadline(until: Instant, object: &str) -> Result<(), SourceError> {
     if clock::monotonic() < until {
         return Ok(());
     }

@@ -10,7 +10,11 @@ mod table;
 mod wide;
 mod workbook;
 
+pub(in crate::source) use config::in_background;
 pub use config::{CsvConfig, CsvSource, Decimal};
+pub(in crate::source) use decode::text;
+pub(in crate::source) use files::check_deadline;
 pub use overlap::{Overlap, Period, PeriodOverlap};
+pub(in crate::source) use records::Records;
 pub use wide::Wide;
 pub use workbook::XlsxConfig;

@@ -9,14 +9,16 @@ use crate::net::ErrorClass;
 use crate::source::error::SourceError;
 
 /// The records of one file, read as they are asked for.
-pub(super) struct Records<'a> {
+pub(in crate::source) struct Records<'a> {
     name: &'a str,
     body: &'a [u8],
     reader: Reader<&'a [u8]>,
     pub(super) delimiter: u8,
+    /// Whether cells may stand in quotes.
+    quotes: bool,
     lines_cut: u64,
     /// The names of the columns.
-    pub(super) header: StringRecord,
+    pub(in crate::source) header: StringRecord,
     record: StringRecord,
     /// Of the file itself, before any spreading.
     width: usize,
@@ -29,13 +31,18 @@ pub(super) struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    pub(super) fn open(source: &CsvSource, name: &'a str, text: &'a str) -> Result<Records<'a>, SourceError> {
+    pub(in crate::source) fn open(
+        source: &CsvSource,
+        name: &'a str,
+        text: &'a str,
+    ) -> Result<Records<'a>, SourceError> {
         let (body, lines_cut, said) = decode::body(text, source.config.skip_lines);
         let delimiter = source.config.delimiter.map(|given| given as u8).or(said);
         let delimiter = delimiter.unwrap_or_else(|| decode::delimiter(body));
         let body = body.as_bytes();
         let mut reader = ReaderBuilder::new()
             .delimiter(delimiter)
+            .quoting(source.quotes)
             .flexible(true)
             .trim(Trim::All)
             .has_headers(false)
@@ -58,6 +65,7 @@ impl<'a> Records<'a> {
             body,
             reader,
             delimiter,
+            quotes: source.quotes,
             lines_cut,
             header,
             record: StringRecord::new(),
@@ -69,7 +77,7 @@ impl<'a> Records<'a> {
     }
 
     /// The next row and its line in the file.
-    pub(super) fn next(&mut self) -> Result<Option<(&StringRecord, u64)>, SourceError> {
+    pub(in crate::source) fn next(&mut self) -> Result<Option<(&StringRecord, u64)>, SourceError> {
         loop {
             if let Some((_, left)) = &mut self.spread
                 && let Some(next) = left.pop()
@@ -103,7 +111,8 @@ impl<'a> Records<'a> {
         if self.spread.is_some() && self.is_overlong() {
             return Err(self.overlong(line));
         }
-        if let Some(start) = self.record.position()
+        if self.quotes
+            && let Some(start) = self.record.position()
             && is_unclosed(self.body, self.delimiter, start, self.reader.position())
         {
             let cause = format!("{name}:{line}: a quote is opened and never closed, so the rest of the file is lost");

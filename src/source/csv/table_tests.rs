@@ -190,7 +190,9 @@ fn queries_are_judged_before_reading() {
     fn table(kpi: &mut Kpi) -> &mut TableQuery {
         match &mut kpi.query {
             Query::Table(query) => query,
-            Query::Text(_) | Query::Http(_) | Query::Formula(_) => unreachable!("the fixture has a table"),
+            Query::Text(_) | Query::Http(_) | Query::Formula(_) | Query::Ledger(_) | Query::Entered => {
+                unreachable!("the fixture has a table")
+            }
         }
     }
     check(|kpi| kpi.query = Query::Text("DELETE FROM data".into()), "only reading is allowed");

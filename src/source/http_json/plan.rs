@@ -66,7 +66,7 @@ impl Plan {
         let named = |cause: String| format!("query of KPI `{}`: {cause}", kpi.id);
         let query = match &kpi.query {
             Query::Http(query) => query,
-            Query::Text(_) | Query::Table(_) | Query::Formula(_) => {
+            Query::Text(_) | Query::Table(_) | Query::Formula(_) | Query::Ledger(_) | Query::Entered => {
                 let form = r#"{path: orders, rows: "$.items[*]", time: $.date, value: $.total}"#;
                 return Err(named(format!("an http_json source takes a request; write query: {form}")));
             }

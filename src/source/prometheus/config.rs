@@ -116,7 +116,7 @@ impl PrometheusSource {
 pub(super) fn promql(kpi: &Kpi) -> Result<&str, String> {
     let text = match &kpi.query {
         Query::Text(text) => text.trim(),
-        Query::Table(_) | Query::Http(_) | Query::Formula(_) => {
+        Query::Table(_) | Query::Http(_) | Query::Formula(_) | Query::Ledger(_) | Query::Entered => {
             return Err(format!(
                 "query of KPI `{}`: Prometheus is asked in PromQL, not by columns; write query: sum(increase(orders_total[1d]))",
                 kpi.id

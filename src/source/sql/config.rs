@@ -240,7 +240,7 @@ impl SqlSource {
         let named = |cause: String| format!("query of KPI `{}`: {cause}", kpi.id);
         match &kpi.query {
             Query::Text(text) => Statement::parse(text, self.backend.dialect()).map_err(named),
-            Query::Table(_) | Query::Http(_) | Query::Formula(_) => Err(named(
+            Query::Table(_) | Query::Http(_) | Query::Formula(_) | Query::Ledger(_) | Query::Entered => Err(named(
                 "a database is asked in SQL, not by columns; write query: SELECT day AS bucket, sum(total) AS value ..."
                     .to_owned(),
             )),

@@ -5,6 +5,7 @@ use super::fixtures::{
 };
 use crate::model::alert::{Alert, Phase};
 use crate::model::commit::{EvaluateCommit, KpiClock, NotifyCommit, Pulse, Retired, RulePulse, SourceState};
+use crate::model::entry::Entry;
 use crate::model::ids::{KpiId, Labels, SeriesKey, SilenceId};
 use crate::model::notification::{Matcher, NotifyReason, Silence};
 use crate::model::observation::{Observation, Parts, Rejection};
@@ -27,6 +28,13 @@ fn pulse(alerts: &[(Alert, i64, f64)]) -> RulePulse {
     RulePulse { kpi: kpi(), rule: "r".into(), alerts: pulses.collect() }
 }
 
+fn entry(period: &str, value: Option<f64>) -> Entry {
+    let parts = Some(Parts { numerator: 5.0, denominator: 2.0, n: None });
+    let note = Some("courrier".to_owned());
+    let period = period.to_owned();
+    Entry { kpi: kpi(), labels: labelled("web").labels, period, value, parts, by: "claire".into(), note, at: at(3) }
+}
+
 fn full_evaluate() -> EvaluateCommit {
     let rejection = Rejection { origin: "row 3".into(), raw: "abc".into(), cause: "not a number".into() };
     EvaluateCommit {
@@ -42,6 +50,7 @@ fn full_evaluate() -> EvaluateCommit {
         silences_gone: vec![],
         clocks: vec![clock(200)],
         sources: vec![SourceState { source: "shop".into(), failures: 2, last_ok: Some(at(5)), last_error: None }],
+        entries: vec![entry("2026-10", Some(2.5)), entry("2026-11", None)],
     }
 }
 
@@ -95,7 +104,7 @@ fn full_notify() -> NotifyCommit {
 /// All that can be read, as text.
 async fn everything(store: &Store) -> String {
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         store.load().await.unwrap(),
         store.series_of(&kpi()).await.unwrap(),
         store.versions_of(&kpi(), &Labels::total(), 1).await.unwrap(),
@@ -103,6 +112,7 @@ async fn everything(store: &Store) -> String {
         store.deliveries(&DeliveryFilter::default()).await.unwrap(),
         store.notification_items().await.unwrap(),
         store.rejections(&kpi()).await.unwrap(),
+        store.entries(&kpi(), 10).await.unwrap(),
     )
 }
 
@@ -126,6 +136,8 @@ async fn what_is_committed_is_read_back() {
     assert_eq!(state.groups, notify.groups);
     assert_eq!((state.last_seq, state.notifications), (2, 1));
     assert_eq!(store.rejections(&kpi()).await.unwrap(), [evaluate.rejections[0].1.clone()]);
+    let entries = store.entries(&kpi(), 10).await.unwrap();
+    assert_eq!(entries.into_iter().rev().collect::<Vec<_>>(), evaluate.entries);
     assert_eq!(store.transitions(&TransitionFilter::default()).await.unwrap(), evaluate.transitions);
     let sent: Vec<_> = store.deliveries(&DeliveryFilter::default()).await.unwrap();
     assert_eq!(sent.iter().rev().map(|row| row.new.clone()).collect::<Vec<_>>(), notify.deliveries);

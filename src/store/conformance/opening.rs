@@ -108,7 +108,7 @@ async fn a_newer_schema_is_refused() {
     let place = Place::new();
     closed_with_data(&place).await;
     run(&place.path(), "PRAGMA user_version = 99").await;
-    let newer = |error: &StoreError| matches!(error, StoreError::Newer { found: 99, known: 3, .. });
+    let newer = |error: &StoreError| matches!(error, StoreError::Newer { found: 99, known: 4, .. });
     refused(&place.path(), newer, "schema version 99").await;
 }
 
