@@ -5,6 +5,7 @@
 
 mod assessment;
 mod elapsed;
+mod events;
 mod facts;
 mod fields;
 mod freshness;
@@ -20,6 +21,7 @@ mod fixture;
 mod objective_tests;
 
 pub use assessment::Assessment;
+pub use events::KnownEvents;
 pub use fields::{Field, FieldUnit, KPI_FIELDS, OBJECTIVE_FIELDS};
 pub use freshness::due_at;
 pub use outcome::{AHEAD_FROM, EARLY_BUCKETS_MIN, EARLY_SHARE, OFF_TRAJECTORY_FROM, WATCH_FROM};

@@ -29,6 +29,7 @@ pub(super) async fn answer(
         Request::Act(what) => match cycle.act(Action { by, what }, now).await? {
             Ok(Answer::Alert(id)) => Reply::Ok(Value::Text(format!("alert {id}: done"))),
             Ok(Answer::Silence(id)) => Reply::Ok(Value::Text(format!("silence {id}: done"))),
+            Ok(Answer::Event(id)) => Reply::Ok(Value::Text(format!("event {id}: done"))),
             Err(why) => Reply::Error(why),
         },
         Request::Resend { delivery } => {

@@ -1,8 +1,9 @@
-//! Human actions: acknowledge, snooze, silence.
+//! Human actions: acknowledge, snooze, silence, events.
 
 use jiff::Timestamp;
 
 use super::event::{Answer, Effects};
+use super::events;
 use super::moves::write;
 use super::setup::Setup;
 use super::state::State;
@@ -62,6 +63,8 @@ fn carry_out(
             });
             Ok(Answer::Silence(silence))
         }
+        ActionKind::AddEvent(what) => events::add(state, setup, (what, by), now, effects),
+        ActionKind::RemoveEvent { event } => events::remove(state, setup, event, now, effects),
     }
 }
 

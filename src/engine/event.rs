@@ -6,7 +6,7 @@ use crate::model::action::Action;
 use crate::model::alert::About;
 use crate::model::commit::{EvaluateCommit, NotifyCommit};
 use crate::model::grain::BucketIndex;
-use crate::model::ids::{AlertId, KpiId, ReceiverId, RuleId, SilenceId};
+use crate::model::ids::{AlertId, EventId, KpiId, ReceiverId, RuleId, SilenceId};
 use crate::model::observation::{Observation, Rejection};
 
 /// Something that moves the engine.
@@ -104,4 +104,5 @@ impl std::ops::AddAssign for Tally {
 pub enum Answer {
     Alert(AlertId),
     Silence(SilenceId),
+    Event(EventId),
 }

@@ -7,6 +7,7 @@ mod act;
 mod correct;
 mod evaluate;
 mod event;
+mod events;
 mod facts;
 mod history;
 mod moves;

@@ -117,5 +117,6 @@ fn facts(cause: String, title: String, now: Timestamp) -> AlertFacts {
         comparisons: Vec::new(),
         data: None,
         cause: Some(cause),
+        events: Vec::new(),
     }
 }

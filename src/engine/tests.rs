@@ -32,6 +32,8 @@ use crate::rule::{RuleSet, ScriptFiles, on_large_stack};
 mod ends;
 #[path = "many_tests.rs"]
 mod many;
+#[path = "events_tests.rs"]
+mod of_events;
 #[path = "shape_tests.rs"]
 mod of_shape;
 #[path = "waiting_tests.rs"]
@@ -117,6 +119,7 @@ fn catalog(kpi: Kpi, rules: Vec<RuleDef>, objectives: Vec<Objective>) -> Catalog
             remind: None,
             routes: Vec::new(),
         },
+        events: IndexMap::new(),
         checksum: String::new(),
     }
 }
@@ -234,6 +237,7 @@ impl Bench {
             last_seq: old.last_seq,
             notifications: old.notifications,
             config_checksum: None,
+            events: old.events.iter().map(|event| (**event).clone()).collect(),
         };
         self.state = State { history: old.history, ..State::from_stored(stored) };
     }

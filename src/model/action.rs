@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{AlertId, SilenceId};
+use super::event::EventDays;
+use super::ids::{AlertId, EventId, SilenceId};
 use super::notification::Matcher;
 
 /// A person's action with its author.
@@ -36,5 +37,10 @@ pub enum ActionKind {
     },
     EndSilence {
         silence: SilenceId,
+    },
+    /// An event that counts from now on.
+    AddEvent(EventDays),
+    RemoveEvent {
+        event: EventId,
     },
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::assessment::{ComparisonFact, DataFacts, ObjectiveFacts, Unmeasurable};
 use super::digest::Digest;
+use super::event::EventFact;
 use super::grain::BucketIndex;
 use super::ids::{AlertId, KpiId, ObjectiveId, ReceiverId, RuleId, SeriesKey, SourceId};
 use super::text::Said;
@@ -313,6 +314,9 @@ pub struct AlertFacts {
     pub data: Option<DataFacts>,
     /// For data and system alerts: what is wrong, in words free of secrets.
     pub cause: Option<String>,
+    /// What happened in the days that the message shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventFact>,
 }
 
 /// A change in an alert's life.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::alert::{Alert, AlertKey, Phase, Transition};
+use super::event::BusinessEvent;
 use super::grain::BucketIndex;
 use super::ids::{KpiId, RuleId, SilenceId, SourceId};
 use super::notification::{Group, GroupKey, NewDelivery, Notification, Silence};
@@ -31,6 +32,9 @@ pub struct EvaluateCommit {
     pub silences_gone: Vec<SilenceId>,
     pub clocks: Vec<KpiClock>,
     pub sources: Vec<SourceState>,
+    /// Events that people added or removed, whole.
+    #[serde(default)]
+    pub events: Vec<BusinessEvent>,
 }
 
 /// The series that a KPI had so far, kept under another name: its numbers don't mix with those that follow.
@@ -172,4 +176,6 @@ pub struct StoredState {
     pub notifications: u64,
     /// Checksum of the configuration that ran last.
     pub config_checksum: Option<String>,
+    /// Those that people added, also those that were removed since.
+    pub events: Vec<BusinessEvent>,
 }

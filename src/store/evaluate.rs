@@ -5,6 +5,7 @@ use sqlx::SqliteConnection;
 
 use crate::model::alert::{Alert, AlertKey, Change, Transition};
 use crate::model::commit::{EvaluateCommit, RulePulse};
+use crate::model::event::BusinessEvent;
 
 use super::error::{Failure, StoreError};
 use super::observations;
@@ -60,6 +61,7 @@ impl Write for Evaluate<'_> {
         drop_alerts(conn, &commit.gone).await?;
         put_transitions(conn, &commit.transitions).await?;
         put_silences(conn, commit).await?;
+        put_events(conn, &commit.events).await?;
         put_progress(conn, commit).await
     }
 }
@@ -184,6 +186,14 @@ async fn put_silences(conn: &mut SqliteConnection, commit: &EvaluateCommit) -> R
                SELECT value ->> 0, value ->> 1, value ->> 2, value -> 3 FROM json_each(?1)";
     batch(conn, sql, &rows).await?;
     batch(conn, "DELETE FROM silence WHERE id IN (SELECT value FROM json_each(?1))", &commit.silences_gone).await
+}
+
+async fn put_events(conn: &mut SqliteConnection, events: &[BusinessEvent]) -> Result<(), Failure> {
+    let rows: Vec<_> =
+        events.iter().map(|event| (&event.id, millis(event.known_at), millis(event.removed_at), event)).collect();
+    let sql = "INSERT OR REPLACE INTO event (id, known_at, removed_at, body) \
+               SELECT value ->> 0, coalesce(value ->> 1, 0), value ->> 2, value -> 3 FROM json_each(?1)";
+    batch(conn, sql, &rows).await
 }
 
 async fn put_progress(conn: &mut SqliteConnection, commit: &EvaluateCommit) -> Result<(), Failure> {

@@ -8,8 +8,11 @@ use super::error::Failure;
 pub(super) const APPLICATION_ID: u32 = 0x5649_4749;
 
 /// Never edited once released; a change is a new file.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_pulse_and_episode.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_pulse_and_episode.sql"),
+    include_str!("migrations/0003_event.sql"),
+];
 
 /// The newest schema version that this program knows.
 pub(super) const KNOWN_VERSION: u32 = MIGRATIONS.len() as u32;

@@ -9,6 +9,7 @@ use sqlx::{Row, SqliteExecutor};
 use crate::model::alert::{Alert, Transition};
 use crate::model::commit::{KpiClock, RulePulse, SourceState, StoredState};
 use crate::model::digest::Digest;
+use crate::model::event::BusinessEvent;
 use crate::model::ids::{KpiId, ReceiverId};
 use crate::model::notification::{Delivery, DeliveryState, Silence};
 use crate::model::observation::Rejection;
@@ -89,6 +90,7 @@ impl Store {
             let groups = bodies(&mut *tx, "SELECT id, body FROM alert_group ORDER BY id").await?;
             let silences = bodies(&mut *tx, SILENCES).await?;
             let clocks = bodies(&mut *tx, CLOCKS).await?;
+            let events = bodies(&mut *tx, EVENTS).await?;
             let sources: Vec<SourceState> =
                 bodies(&mut *tx, "SELECT source, body FROM source_state ORDER BY source").await?;
             let last_seq: i64 =
@@ -110,6 +112,7 @@ impl Store {
                 last_seq,
                 notifications,
                 config_checksum,
+                events,
             })
         };
         self.explained(load.await)
@@ -131,6 +134,11 @@ impl Store {
 
     pub async fn silences(&self) -> Result<Vec<Silence>, StoreError> {
         self.explained(bodies(&self.inner.readers, SILENCES).await)
+    }
+
+    /// Events that people added, also those that were removed since.
+    pub async fn events(&self) -> Result<Vec<BusinessEvent>, StoreError> {
+        self.explained(bodies(&self.inner.readers, EVENTS).await)
     }
 
     /// Readings of a KPI that were refused, newest first.
@@ -227,6 +235,7 @@ impl Store {
 }
 
 const SILENCES: &str = "SELECT id, body FROM silence ORDER BY id";
+const EVENTS: &str = "SELECT id, body FROM event ORDER BY known_at, id";
 const CLOCKS: &str = "SELECT kpi, body FROM kpi_clock ORDER BY kpi";
 
 /// Values kept as JSON, each beside the name that a message would call it by.

@@ -26,6 +26,11 @@ fn help_of_every_command() {
         &["send"],
         &["completions"],
         &["demo"],
+        &["calendar"],
+        &["event"],
+        &["event", "add"],
+        &["event", "list"],
+        &["event", "remove"],
     ];
     for command in commands {
         let words: Vec<&str> = command.iter().copied().chain(["--help"]).collect();

@@ -46,6 +46,7 @@ pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawKpi) -> Opti
     if raw.title.trim().is_empty() {
         context.report.error(&at("title"), "the title is empty", "write the KPI's name as people say it");
     }
+    let calendar = context.calendar(&at("calendar"), raw.calendar.as_deref());
     let owner = context.person(&at("owner"), raw.owner.as_deref());
     source_known.then_some(())?;
     Some(Kpi {
@@ -57,7 +58,7 @@ pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawKpi) -> Opti
         kind,
         grain,
         zone,
-        calendar: context.calendar.clone(),
+        calendar: calendar.unwrap_or_else(|| context.calendars.default.clone()),
         source: SourceId::from(raw.source.as_str()),
         query: query?,
         dimensions: raw.dimensions.clone(),
