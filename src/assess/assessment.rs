@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
+use super::events::KnownEvents;
 use super::freshness::find_current;
 use super::objective::{Standing, find_period};
 use super::passage::Passages;
@@ -30,6 +31,8 @@ pub struct Assessment {
     /// An older current bucket than this one is late.
     pub(super) not_before: Option<BucketIndex>,
     passages: Arc<Passages>,
+    /// None: nothing of note is known.
+    pub(super) events: Option<KnownEvents>,
     current: OnceLock<Measured<Point>>,
     period: OnceLock<Measured<Period>>,
     standing: OnceLock<Measured<Standing>>,
@@ -52,6 +55,7 @@ impl Assessment {
             final_only: false,
             not_before: None,
             passages: Arc::default(),
+            events: None,
             current: OnceLock::new(),
             period: OnceLock::new(),
             standing: OnceLock::new(),

@@ -98,6 +98,7 @@ impl Assessment {
         if span.due() == 0 {
             return None;
         }
+        self.check_basis(span).ok()?;
         let reference = aggregate_of(objective.measure).over(span, &self.data, &self.kpi).ok()?;
         Some(self.comparison(basis, standing.actual, reference, span))
     }
@@ -118,7 +119,7 @@ impl Assessment {
     }
 
     /// First and last civil day of a span.
-    fn days_of(&self, span: Span) -> (Date, Date) {
+    pub(super) fn days_of(&self, span: Span) -> (Date, Date) {
         let zone = &self.kpi.zone;
         let end = self.bucket(span.to).end;
         let inside = end.checked_sub(SignedDuration::from_millis(1)).unwrap_or(end);

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::assessment::Assessment;
 use crate::model::assessment::{Measured, Unmeasurable};
+use crate::model::event::EventFact;
 use crate::model::grain::day_of;
 use crate::model::text::Figure;
 use crate::model::unit::{Category, Unit};
@@ -37,6 +38,8 @@ pub enum FieldUnit {
     Flag,
     Status,
     Text,
+    /// A list of texts to scripts; texts show them joined.
+    Names,
 }
 
 impl FieldUnit {
@@ -53,6 +56,7 @@ impl FieldUnit {
             FieldUnit::Flag => "true or false",
             FieldUnit::Status => "status",
             FieldUnit::Text => "text",
+            FieldUnit::Names => "list of names",
         }
     }
 }
@@ -117,6 +121,9 @@ pub const KPI_FIELDS: &[Field] = &[
             u32::MAX => Err(Unmeasurable::NoData),
             missed => Ok(Figure::Number(f64::from(missed))),
         }
+    }),
+    field("events", FieldUnit::Names, "events in the current bucket, as known by then", |a| {
+        a.bucket_events().map(|events| names(&events))
     }),
 ];
 
@@ -194,6 +201,9 @@ pub const OBJECTIVE_FIELDS: &[Field] = &[
     field("completeness", FieldUnit::Ratio, "share of the period's due buckets that are there", |a| {
         a.completeness().map(Figure::Ratio)
     }),
+    field("events", FieldUnit::Names, "events in the period up to the current bucket, as known by then", |a| {
+        a.period_events().map(|events| names(&events))
+    }),
 ];
 
 const fn field(
@@ -211,6 +221,11 @@ fn read(fields: &[Field], name: &str, assessment: &Assessment) -> Option<Measure
 
 fn text(text: &str) -> Figure {
     Figure::Text(text.to_owned())
+}
+
+fn names(events: &[EventFact]) -> Figure {
+    let names: Vec<&str> = events.iter().map(|event| event.name.as_str()).collect();
+    Figure::Text(names.join(", "))
 }
 
 fn flag(on: bool) -> Figure {
@@ -270,7 +285,7 @@ mod tests {
                     FieldUnit::Days | FieldUnit::WorkingDays => matches!(figure, Figure::Days(_)),
                     FieldUnit::Date => matches!(figure, Figure::Date(_)),
                     FieldUnit::Status => matches!(figure, Figure::Status(_)),
-                    FieldUnit::Text => matches!(figure, Figure::Text(_)),
+                    FieldUnit::Text | FieldUnit::Names => matches!(figure, Figure::Text(_)),
                 };
                 assert!(fits, "{}: {figure:?}", field.name);
                 assert!(!field.doc.is_empty() && !field.doc.contains('\n') && !field.doc.ends_with('.'));

@@ -1,6 +1,5 @@
 //! KPIs, series and objectives for tests: a French calendar, Paris time, daily revenue.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -8,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Assessment;
-use crate::model::calendar::{Calendar, Country};
+use crate::model::calendar::Calendar;
 use crate::model::grain::{BucketIndex, Grain};
 use crate::model::ids::{Labels, SeriesKey};
 use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query};
@@ -35,7 +34,7 @@ pub(super) fn kpi(kind: Kind, grain: Grain) -> Kpi {
         kind,
         grain,
         zone: TimeZone::get("Europe/Paris").unwrap(),
-        calendar: Arc::new(Calendar { country: Some(Country::France), closures: BTreeSet::new() }),
+        calendar: Arc::new(Calendar::french()),
         source: "shop".into(),
         query: Query::Text(String::new()),
         dimensions: Vec::new(),

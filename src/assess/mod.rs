@@ -5,6 +5,7 @@
 
 mod assessment;
 mod elapsed;
+mod events;
 mod facts;
 mod fields;
 mod freshness;
@@ -21,6 +22,7 @@ mod fixture;
 mod objective_tests;
 
 pub use assessment::Assessment;
+pub use events::KnownEvents;
 pub use fields::{Field, FieldUnit, KPI_FIELDS, OBJECTIVE_FIELDS};
 pub use freshness::due_at;
 pub use jump::Band;

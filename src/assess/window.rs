@@ -173,6 +173,7 @@ impl Assessment {
     }
 
     fn against(&self, span: Span, reference: Span) -> Measured<(f64, f64)> {
+        self.check_basis(reference)?;
         let aggregate = Aggregate::of_kind(self.kpi.kind);
         let value = aggregate.over(span, &self.data, &self.kpi)?;
         let before_data = self.data.span().is_none_or(|(first, _)| reference.from < first);

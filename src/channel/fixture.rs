@@ -33,6 +33,7 @@ pub(super) fn with_context<T>(
             name: "Claire Léger".to_owned(),
             mail: Some("claire@example.test".to_owned()),
             language: Language::Fr,
+            calendar: None,
         })
     };
     let resolve = |reference: &SecretRef| match reference {

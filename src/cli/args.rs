@@ -150,6 +150,57 @@ pub enum Command {
   vigie record headcount 2026-W47 '1 234' --label site=Lyon
   vigie record --list nps             what was entered, by whom")]
     Record(RecordArgs),
+    /// List the days of a year on which a calendar does not work
+    #[command(after_help = "Examples:
+  vigie calendar                      the default one, this year
+  vigie calendar atelier --year 2027")]
+    Calendar(CalendarArgs),
+    /// Tell of days on which figures were not as usual
+    #[command(subcommand)]
+    Event(EventCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EventCommand {
+    /// Add an event; it counts in what is decided from now on
+    #[command(after_help = "Examples:
+  vigie event add 'Grève des transports' --from 2026-11-24 --to 2026-11-26 --exclude
+  vigie event add 'Soldes d’hiver' --from 2027-01-13 --to 2027-02-09 --kpi revenue --label channel=web")]
+    Add(EventAddArgs),
+    /// List the events that count, those of the configuration included
+    List,
+    /// Let an event that was added by command count no more; past decisions stay
+    Remove { id: String },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct EventAddArgs {
+    /// What it is, as messages show it
+    pub name: String,
+    /// First day, in the zone of each KPI
+    #[arg(long, value_name = "DATE")]
+    pub from: Date,
+    /// Last day, included [default: the first]
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<Date>,
+    /// Only this KPI; may be repeated [default: all]
+    #[arg(long, value_name = "ID")]
+    pub kpi: Vec<String>,
+    /// Only series with this value of a dimension; may be repeated, then all must hold
+    #[arg(long, value_name = "NAME=VALUE", value_parser = label)]
+    pub label: Vec<(String, String)>,
+    /// Its days are no basis for comparisons
+    #[arg(long)]
+    pub exclude: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct CalendarArgs {
+    /// One of `calendars` [default: the one of those who name none]
+    pub name: Option<String>,
+    /// [default: this year]
+    #[arg(long, value_parser = clap::value_parser!(i16).range(1971..=9000))]
+    pub year: Option<i16>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -433,6 +484,8 @@ mod tests {
         let args = accepted("vigie status --format json --config a.yaml");
         assert_eq!((args.format, args.config.len()), (Format::Json, 1));
         accepted("vigie query revenue --from 2026-11-01 --to 2026-11-02");
+        accepted("vigie calendar atelier --year 2027");
+        accepted("vigie event add Strike --from 2026-11-24 --label channel=web --exclude");
         accepted("vigie snooze a1 --for 2d");
         accepted("vigie deliveries --state dead --receiver ops");
         accepted("vigie deliveries resend 3");
@@ -460,6 +513,8 @@ mod tests {
         refused("vigie silence add --for 1h --why x", "required");
         refused("vigie silence add --kpi a --label x --for 1h --why x", "channel=web");
         refused("vigie silence add --severity fatal --for 1h --why x", "info, warning, critical");
+        refused("vigie event add --from 2026-11-24", "<NAME>");
+        refused("vigie event add Strike", "--from");
         refused("vigie ack a1 --undo --note x", "cannot be used with");
         refused("vigie record nps 2026-10", "<VALUE>");
         refused("vigie record --list nps 2026-10", "cannot be used with");

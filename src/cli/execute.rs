@@ -4,7 +4,8 @@ use super::args::{Args, Command};
 use super::demo::DemoOptions;
 use super::output::Out;
 use super::{
-    ack, alerts, check, completions, deliveries, pull, query, record, schema, send, silence, snooze, status, suspect,
+    ack, alerts, calendar, check, completions, deliveries, event, pull, query, record, schema, send, silence, snooze,
+    status, suspect,
 };
 use crate::clock::Clock;
 use crate::daemon::RunOptions;
@@ -34,6 +35,8 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
             let options = DemoOptions { dir: demo.dir, now: demo.now, once: demo.once, json: out.is_json() };
             super::demo::run(options).await
         }
+        Command::Event(command) => event::event(&mut out, &config, command, now).await,
+        Command::Calendar(args) => calendar::calendar(&mut out, &config, &args, now),
     };
     let code = without_broken_pipe(code)?;
     without_broken_pipe(out.finish().map(|()| code).map_err(Into::into))

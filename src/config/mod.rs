@@ -4,7 +4,9 @@
 //! files, `resolve` checks references and builds the catalog, `secrets` is the only reader of the
 //! environment, `parts` is the only contact with sources and channels.
 
+mod days;
 mod decode;
+mod ics;
 mod load;
 mod parts;
 mod problem;

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
 use super::parts::{ChannelConfig, MailConfig, SourceConfig};
+use crate::model::calendar::Calendar;
 use crate::model::catalog::Catalog;
 use crate::model::ids::{ReceiverId, SourceId};
 
@@ -23,6 +25,10 @@ pub struct Config {
     pub recipient_channels: BTreeMap<ReceiverId, Vec<usize>>,
     /// None: the mail server at 127.0.0.1:25. With the folder that relative paths in it start from.
     pub mail: Option<(MailConfig, PathBuf)>,
+    /// The calendars that can be named.
+    pub calendars: IndexMap<String, Arc<Calendar>>,
+    /// Of those who name none.
+    pub calendar: Arc<Calendar>,
     /// Folders that hold rule scripts, in order of precedence; the shipped rules come after them.
     pub rule_dirs: Vec<PathBuf>,
 }

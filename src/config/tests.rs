@@ -474,7 +474,6 @@ fn what_is_planned_is_told_as_not_yet() {
         ("unit: EUR", "unit: EUR\n    was: turnover"),
         ("mail: claire@example.test", "mail: claire@example.test, role: manager"),
         ("csv: {path: shop.csv}", "google_analytics: {property: 1}"),
-        ("timezone: Europe/Paris", "calendars: {x: {}}"),
         ("timezone: Europe/Paris", "quiet_hours: {}"),
         ("timezone: Europe/Paris", "calendar: {country: DE}"),
     ] {
@@ -621,3 +620,6 @@ fn the_checksum_follows_the_bytes() {
     assert_eq!(one, accepted(SMALL).catalog.checksum);
     assert_ne!(one, accepted(&format!("{SMALL}# remark\n")).catalog.checksum);
 }
+
+#[path = "calendar_tests.rs"]
+mod calendars;

@@ -41,6 +41,7 @@ pub(super) async fn answer(
                 let before = before.map(|before| format!(" instead of {}", shown(before))).unwrap_or_default();
                 Reply::Ok(Value::Text(format!("{kpi} {period}: {value} entered{before}")))
             }
+            Ok(Answer::Event(id)) => Reply::Ok(Value::Text(format!("event {id}: done"))),
             Err(why) => Reply::Error(why),
         },
         Request::Pull { kpi, from, to } => {

@@ -1,8 +1,9 @@
-//! Human actions: acknowledge, snooze, silence.
+//! Human actions: acknowledge, snooze, silence, events.
 
 use jiff::Timestamp;
 
 use super::event::{Answer, Effects};
+use super::events;
 use super::moves::write;
 use super::setup::Setup;
 use super::state::State;
@@ -69,6 +70,8 @@ fn carry_out(
         }
         // The rim makes an event of its own of it.
         ActionKind::Record(record) => Err(format!("the figure of KPI '{}' was not read; report this", record.kpi)),
+        ActionKind::AddEvent(what) => events::add(state, setup, (what, by), now, effects),
+        ActionKind::RemoveEvent { event } => events::remove(state, setup, event, now, effects),
     }
 }
 

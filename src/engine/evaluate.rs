@@ -1,18 +1,19 @@
 //! One rule on one KPI: it runs on each series, and what it says moves that series' alerts.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::event::Tally;
+use super::events;
 use super::facts;
 use super::moves::{Figures, end_pulses, move_alert};
 use super::setup::{Binding, Setup};
 use super::state::State;
 use crate::alert::{Moment, Policy, Signal};
-use crate::assess::{Assessment, Passages};
+use crate::assess::{Assessment, KnownEvents, Passages};
 use crate::model::alert::{About, Alert, AlertFacts, AlertKey, Aspect, EndReason, Freeze, Phase, Subject};
 use crate::model::assessment::Unmeasurable;
 use crate::model::commit::EvaluateCommit;
@@ -79,12 +80,15 @@ pub(super) struct Round<'a> {
     pub(super) slot: Timestamp,
     renewals: Cell<u32>,
     passages: Arc<Passages>,
+    /// What is known of its KPI at `as_of`.
+    events: OnceCell<Option<KnownEvents>>,
 }
 
 impl<'a> Round<'a> {
     pub(super) fn new(setup: &'a Setup, kpi: &Arc<Kpi>, (now, slot): (Timestamp, Timestamp)) -> Round<'a> {
         let renewals = Cell::new(RENEWALS_PER_SLOT_MAX);
-        Round { setup, kpi: kpi.clone(), now, as_of: now, slot, renewals, passages: Arc::default() }
+        let (passages, events) = (Arc::default(), OnceCell::new());
+        Round { setup, kpi: kpi.clone(), now, as_of: now, slot, renewals, passages, events }
     }
 
     /// For a rule that waited in its slot until now.
@@ -140,7 +144,8 @@ impl<'a> Round<'a> {
     ) -> Arc<Assessment> {
         let data = state.history.series(&self.kpi.id, labels).cloned().unwrap_or_else(SeriesData::shared);
         let assessment = Assessment::new(self.kpi.clone(), labels.clone(), data, objective, self.as_of);
-        let assessment = assessment.sharing(&self.passages);
+        let known = || events::known(state, self.setup, &self.kpi.id, self.as_of);
+        let assessment = assessment.sharing(&self.passages).with_events(self.events.get_or_init(known).clone());
         Arc::new(if binding.rule.def.use_provisional { assessment } else { assessment.final_only() })
     }
 
@@ -161,6 +166,7 @@ impl<'a> Round<'a> {
                 if !rule.def.use_provisional {
                     other = other.final_only();
                 }
+                let other = other.with_events(events::known(state, self.setup, &kpi.id, self.as_of));
                 (kpi.id.to_string(), Arc::new(other.beside(own)))
             })
             .collect()

@@ -7,7 +7,7 @@ use crate::model::alert::About;
 use crate::model::commit::{EvaluateCommit, NotifyCommit};
 use crate::model::entry::Entry;
 use crate::model::grain::BucketIndex;
-use crate::model::ids::{AlertId, KpiId, ReceiverId, RuleId, SilenceId};
+use crate::model::ids::{AlertId, EventId, KpiId, ReceiverId, RuleId, SilenceId};
 use crate::model::observation::{Observation, Rejection};
 
 /// Something that moves the engine.
@@ -127,4 +127,5 @@ pub enum Answer {
         value: Option<f64>,
         before: Option<f64>,
     },
+    Event(EventId),
 }

@@ -13,13 +13,14 @@ pub(super) fn of_finding(assessment: &Assessment, finding: Finding, details: Det
         suggestions: details.suggestions,
         objective: assessment.facts(),
         comparisons: assessment.comparisons(),
+        events: assessment.shown_events(),
         ..bare(assessment)
     }
 }
 
 /// Figures of a verdict that could not be reached.
 pub(super) fn of_trouble(assessment: &Assessment, cause: Option<String>) -> AlertFacts {
-    AlertFacts { cause, ..bare(assessment) }
+    AlertFacts { cause, events: assessment.waiting_events(), ..bare(assessment) }
 }
 
 fn bare(assessment: &Assessment) -> AlertFacts {
@@ -42,5 +43,6 @@ fn bare(assessment: &Assessment) -> AlertFacts {
         data: Some(assessment.data_facts()),
         cause: None,
         suspect: None,
+        events: Vec::new(),
     }
 }

@@ -8,6 +8,7 @@ mod correct;
 mod entered;
 mod evaluate;
 mod event;
+mod events;
 mod facts;
 mod formula;
 mod history;

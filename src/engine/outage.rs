@@ -119,5 +119,6 @@ pub(super) fn trouble_facts(cause: Option<String>, title: String, now: Timestamp
         data: None,
         cause,
         suspect: None,
+        events: Vec::new(),
     }
 }

@@ -1,10 +1,13 @@
 //! A KPI whose buckets change their shape, and rules that look at some of its dimensions.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 
 use super::{ABOVE_FIVE, Bench, catalog, changes, check, kpi, labelled, observed, rule, setup, slot};
-use crate::engine::{Event, PullTrouble};
+use crate::engine::{Event, PullTrouble, definition_of};
 use crate::model::alert::{Aspect, Phase};
+use crate::model::calendar::Calendar;
 use crate::model::grain::Grain;
 use crate::model::ids::{KpiId, Labels};
 use crate::model::kpi::{Empty, Kpi, Query};
@@ -157,4 +160,11 @@ fn a_roll_up_is_kept_from_the_pull_that_brought_it() {
     bench.feed("1");
     bench.setup = setup(catalog(split(), vec![rule(ABOVE_FIVE), each()], Vec::new()));
     assert!(asks(&bench), "a roll-up that was not kept in between has a hole");
+}
+
+#[test]
+fn another_calendar_asks_for_no_history() {
+    let french = Kpi { calendar: Arc::new(Calendar::french()), ..kpi() };
+    assert_eq!(definition_of(&french), definition_of(&kpi()));
+    assert_ne!(definition_of(&Kpi { empty: Empty::Zero, ..kpi() }), definition_of(&kpi()));
 }

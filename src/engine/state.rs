@@ -1,6 +1,7 @@
 //! Everything that changes while the engine runs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -9,6 +10,7 @@ use super::suspects::Suspects;
 use crate::alert::Book;
 use crate::model::alert::{Alert, AlertKey, Change, Phase, Transition};
 use crate::model::commit::{KpiClock, SourceState, StoredState};
+use crate::model::event::BusinessEvent;
 use crate::model::ids::{KpiId, RuleId, SourceId};
 use crate::model::notification::Silence;
 use crate::notify::Groups;
@@ -29,6 +31,8 @@ pub struct State {
     pub changed: BTreeSet<AlertKey>,
     /// KPIs that are catching up: nothing is told of them until they have.
     pub catching_up: BTreeSet<KpiId>,
+    /// Events that people added, also those that were removed since.
+    pub events: Vec<Arc<BusinessEvent>>,
     /// How often alerts that left the book have fired, by their identities' digest.
     pub(super) episodes: HashMap<u64, u32>,
     /// Rules and KPIs for which the store holds pulses.
@@ -53,6 +57,7 @@ impl State {
             notifications: stored.notifications,
             changed,
             catching_up: BTreeSet::new(),
+            events: stored.events.into_iter().map(Arc::new).collect(),
             episodes: stored.episodes,
             pulsed: stored.pulses.into_iter().map(|pulse| (pulse.kpi, pulse.rule)).collect(),
         }

@@ -32,6 +32,8 @@ use crate::rule::{RuleSet, ScriptFiles, on_large_stack};
 mod ends;
 #[path = "many_tests.rs"]
 mod many;
+#[path = "events_tests.rs"]
+mod of_events;
 #[path = "shape_tests.rs"]
 mod of_shape;
 #[path = "suspects_tests.rs"]
@@ -120,6 +122,7 @@ fn catalog(kpi: Kpi, rules: Vec<RuleDef>, objectives: Vec<Objective>) -> Catalog
             remind: None,
             routes: Vec::new(),
         },
+        events: IndexMap::new(),
         checksum: String::new(),
     }
 }
@@ -238,6 +241,7 @@ impl Bench {
             last_seq: old.last_seq,
             notifications: old.notifications,
             config_checksum: None,
+            events: old.events.iter().map(|event| (**event).clone()).collect(),
         };
         self.state = State { history: old.history, ..State::from_stored(stored) };
     }

@@ -20,6 +20,8 @@ const MONTHS_FR: [&str; 12] = [
     "novembre",
     "décembre",
 ];
+const BRIEF_MONTHS_FR: [&str; 12] =
+    ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."];
 const MONTHS_EN: [&str; 12] = [
     "January",
     "February",
@@ -99,6 +101,28 @@ pub fn period(lang: Language, first: Date, last: Date) -> String {
     }
 }
 
+/// `24–26 nov.`, `24 Nov – 2 Dec`; a year that is not `year` is written.
+pub(super) fn brief_span(lang: Language, first: Date, last: Date, year: i16) -> String {
+    let month = |day: Date| match lang {
+        Language::Fr => BRIEF_MONTHS_FR[usize::from(day.month().unsigned_abs()) - 1],
+        Language::En => &month_name(lang, day)[..3],
+    };
+    let named = |day: Date| format!("{} {}", day_number(lang, day), month(day));
+    let dated = |day: Date| format!("{} {}", named(day), day.year());
+    let (from, to) = match (first.year() == last.year(), last.year() == year) {
+        (true, true) => (named(first), named(last)),
+        (true, false) => (named(first), dated(last)),
+        (false, _) => (dated(first), dated(last)),
+    };
+    if first == last {
+        return to;
+    }
+    if first.first_of_month() == last.first_of_month() {
+        return format!("{}–{to}", day_number(lang, first));
+    }
+    format!("{from} – {to}")
+}
+
 fn quarter(lang: Language, number: i8, year: i16) -> String {
     match (lang, number) {
         (Language::Fr, 1) => format!("1er trimestre {year}"),
@@ -172,6 +196,21 @@ mod tests {
     fn check_period(first: Date, last: Date, fr: &str, en: &str) {
         assert_eq!(period(Fr, first, last), fr);
         assert_eq!(period(En, first, last), en);
+    }
+
+    #[test]
+    fn brief_spans_leave_out_what_is_known() {
+        let check = |first: Date, last: Date, fr: &str, en: &str| {
+            assert_eq!(
+                (brief_span(Fr, first, last, 2026).as_str(), brief_span(En, first, last, 2026).as_str()),
+                (fr, en)
+            );
+        };
+        check(day(2026, 11, 24), day(2026, 11, 26), "24–26 nov.", "24–26 Nov");
+        check(day(2026, 11, 1), day(2026, 11, 1), "1er nov.", "1 Nov");
+        check(day(2026, 11, 24), day(2026, 12, 2), "24 nov. – 2 déc.", "24 Nov – 2 Dec");
+        check(day(2025, 5, 1), day(2025, 5, 3), "1er–3 mai 2025", "1–3 May 2025");
+        check(day(2026, 12, 28), day(2027, 1, 3), "28 déc. 2026 – 3 janv. 2027", "28 Dec 2026 – 3 Jan 2027");
     }
 
     #[test]

@@ -4,12 +4,13 @@ use jiff::tz::TimeZone;
 
 use crate::model::alert::{EndReason, Freeze, SuspectFacts};
 use crate::model::assessment::{ComparisonBasis, ComparisonFact, Unmeasurable};
+use crate::model::event::EventFact;
 use crate::model::objective::Target;
 use crate::model::suspect::{Settled, Settlement};
 use crate::model::text::Said;
 use crate::model::unit::{Language, Unit};
 
-use super::dates::{date, datetime, period};
+use super::dates::{brief_span, date, datetime, period};
 use super::numbers::{Decimals, Sign, number, percent, quantity};
 use super::render::said;
 use super::words::{outcome, settled};
@@ -43,6 +44,12 @@ pub fn unmeasurable(lang: Language, missing: &Unmeasurable, zone: &TimeZone) -> 
         (Language::En, Unmeasurable::ZeroReference) => "the figure to compare with is zero for now".to_owned(),
         (Language::Fr, Unmeasurable::NoHistory) => "pas d'historique pour comparer".to_owned(),
         (Language::En, Unmeasurable::NoHistory) => "no history to compare with".to_owned(),
+        (Language::Fr, Unmeasurable::Excluded { event }) => {
+            format!("la période de comparaison tombe pendant : {event}")
+        }
+        (Language::En, Unmeasurable::Excluded { event }) => {
+            format!("the span to compare with lies in: {event}")
+        }
         (Language::Fr, Unmeasurable::OutsidePeriod) => "hors de la période de l'objectif".to_owned(),
         (Language::En, Unmeasurable::OutsidePeriod) => "outside the objective's period".to_owned(),
         (Language::Fr, Unmeasurable::NotDefined { what }) => format!("{what} n'a pas de sens pour cet indicateur"),
@@ -96,6 +103,23 @@ fn gap(lang: Language, fact: &ComparisonFact, unit: &Unit) -> Option<String> {
         (Language::En, false) => "less",
     };
     Some(format!("{amount} {direction}"))
+}
+
+/// `Pendant : Grève des transports (24–26 nov.)`; years are written where they are not `year`. None without events.
+pub fn during(lang: Language, events: &[EventFact], year: i16) -> Option<String> {
+    const SHOWN_MAX: usize = 3;
+    let shown: Vec<String> = events
+        .iter()
+        .take(SHOWN_MAX)
+        .map(|event| format!("{} ({})", event.name, brief_span(lang, event.from, event.to, year)))
+        .collect();
+    let lead = match lang {
+        Language::Fr => "Pendant : ",
+        Language::En => "During: ",
+    };
+    let more = events.len().saturating_sub(SHOWN_MAX);
+    let more = if more == 0 { String::new() } else { format!(", + {more}") };
+    (!shown.is_empty()).then(|| format!("{lead}{}{more}", shown.join(", ")))
 }
 
 /// Why an alert ended.
@@ -215,6 +239,18 @@ mod tests {
         };
         assert_eq!(plain(&comparison(Fr, &fact, unit)), fr);
         assert_eq!(plain(&comparison(En, &fact, unit)), en);
+    }
+
+    #[test]
+    fn events_are_named_up_to_three() {
+        let event = |name: &str| EventFact { name: name.to_owned(), from: date(2026, 11, 24), to: date(2026, 11, 26) };
+        let strike = event("Grève des transports");
+        let one = [strike.clone()];
+        assert_eq!(during(Fr, &one, 2026).as_deref(), Some("Pendant : Grève des transports (24–26 nov.)"));
+        assert_eq!(during(En, &one, 2025).as_deref(), Some("During: Grève des transports (24–26 Nov 2026)"));
+        let five = vec![event("a"); 5];
+        assert!(during(En, &five, 2026).is_some_and(|line| line.ends_with("a (24–26 Nov), + 2")));
+        assert_eq!(during(Fr, &[], 2026), None);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::event::EventDays;
 use super::grain::BucketIndex;
-use super::ids::{AlertId, KpiId, Labels, SilenceId};
+use super::ids::{AlertId, EventId, KpiId, Labels, SilenceId};
 use super::notification::Matcher;
 use super::suspect::Decision;
 
@@ -38,6 +39,11 @@ pub enum ActionKind {
     },
     EndSilence {
         silence: SilenceId,
+    },
+    /// An event that counts from now on.
+    AddEvent(EventDays),
+    RemoveEvent {
+        event: EventId,
     },
     /// Says what a suspect value is; without labels the total with its dimension values.
     Settle {

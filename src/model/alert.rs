@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::assessment::{ComparisonFact, DataFacts, ObjectiveFacts, Unmeasurable};
 use super::digest::Digest;
+use super::event::EventFact;
 use super::grain::BucketIndex;
 use super::ids::{AlertId, KpiId, Labels, ObjectiveId, ReceiverId, RuleId, SeriesKey, SourceId};
 use super::suspect::{Settled, Settlement};
@@ -319,6 +320,9 @@ pub struct AlertFacts {
     pub data: Option<DataFacts>,
     /// For data and system alerts: what is wrong, in words free of secrets.
     pub cause: Option<String>,
+    /// What happened in the days that the message shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventFact>,
     /// For suspect values: what jumped, and how it was settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspect: Option<SuspectFacts>,

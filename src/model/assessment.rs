@@ -24,6 +24,8 @@ pub enum Unmeasurable {
     ZeroReference,
     /// The comparison span lies before the history.
     NoHistory,
+    /// The span to compare with lies in days that an event takes out of comparisons.
+    Excluded { event: String },
     /// The objective has no period that holds this moment.
     OutsidePeriod,
     /// The figure makes no sense for this kind of KPI or objective, whatever the data: the rule must be changed.

@@ -1,41 +1,71 @@
-//! Which days count as working: weekends, public holidays of France, closures.
+//! Which days count as working: weekends, public holidays, closures, bridge days.
 //!
-//! Everything is computed, so that no table of holidays can run out.
+//! Trajectories and schedules ask without end, so the days off of each year are reckoned once and kept as bits.
 
-use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use jiff::ToSpan;
-use jiff::civil::{Date, Weekday, date};
+use jiff::civil::{Date, Weekday};
 
-/// A working calendar. Saturdays and Sundays never work.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+use super::closure::Closure;
+use super::holidays::{Country, FrenchRegion, Holiday};
+
+/// A working calendar.
+#[derive(Clone, Debug, Default)]
 pub struct Calendar {
-    pub country: Option<Country>,
-    /// Further days off.
-    pub closures: BTreeSet<Date>,
+    rules: CalendarRules,
+    kept: OnceLock<Vec<Year>>,
 }
 
+/// What a calendar is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CalendarRules {
+    pub country: Option<Country>,
+    pub weekend: Weekend,
+    pub closures: Vec<Closure>,
+    /// A working day that lies alone between a public holiday and another day off (of a weekend, a closure or a second
+    /// holiday) is off as well. A holiday on a weekend makes no bridge, nor do closures by themselves: who writes them
+    /// writes the days that are meant.
+    pub bridge_days: bool,
+}
+
+/// The weekdays that never work. Default: Saturday and Sunday.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Country {
-    France,
+pub struct Weekend(u8);
+
+/// Why a day is off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DayOff<'a> {
+    Weekend,
+    Holiday(Holiday),
+    /// With its name, if it has one.
+    Closure(Option<&'a str>),
+    /// With the holiday that it leads to.
+    Bridge(Holiday),
 }
 
 /// Days that a search for a working day walks beyond twice the days asked; a calendar may be closed for ever.
 const SEARCH_DAYS_MAX: u32 = 4_000;
+/// Years that are kept once reckoned. Others are reckoned anew each time.
+const KEPT_YEARS: std::ops::Range<i16> = 1970..2120;
 
 impl Calendar {
-    pub fn is_working_day(&self, day: Date) -> bool {
-        !is_weekend(day) && self.holiday_name(day).is_none() && !self.closures.contains(&day)
+    pub fn new(rules: CalendarRules) -> Calendar {
+        Calendar { rules, kept: OnceLock::new() }
     }
 
-    /// The public holiday that falls on that day, in the country's language.
-    pub fn holiday_name(&self, day: Date) -> Option<&'static str> {
-        match self.country? {
-            Country::France => {
-                french_holidays(day.year()).into_iter().find(|(holiday, _)| *holiday == day).map(|(_, name)| name)
-            }
-        }
+    /// The weekends and national holidays of France.
+    pub fn french() -> Calendar {
+        let country = Some(Country::France(FrenchRegion::National));
+        Calendar::new(CalendarRules { country, ..CalendarRules::default() })
+    }
+
+    pub fn rules(&self) -> &CalendarRules {
+        &self.rules
+    }
+
+    pub fn is_working_day(&self, day: Date) -> bool {
+        !self.year(day.year()).is_off(day)
     }
 
     /// Number of working days in `from..=to`; 0 when `to` is before `from`.
@@ -43,7 +73,15 @@ impl Calendar {
         if to < from {
             return 0;
         }
-        weekdays(from, to).saturating_sub(self.weekdays_off(from, to))
+        let mut working = 0;
+        for number in from.year()..=to.year() {
+            let year = self.year(number);
+            let first = if number == from.year() { from.day_of_year() } else { 1 };
+            let last = if number == to.year() { to.day_of_year() } else { to_last(number) };
+            let days = u32::from((last - first + 1).unsigned_abs());
+            working += days - year.off_between(first, last);
+        }
+        working
     }
 
     /// The working day that lies `days` working days after `day` (0: `day` itself if it works, else the next).
@@ -65,178 +103,152 @@ impl Calendar {
         found
     }
 
-    /// Holidays and closures in `from..=to` that are no weekend days, each counted once.
-    fn weekdays_off(&self, from: Date, to: Date) -> u32 {
-        let mut off = 0;
-        if self.country == Some(Country::France) {
-            for year in from.year()..=to.year() {
-                let holidays = french_holidays(year);
-                for (at, (holiday, _)) in holidays.iter().enumerate() {
-                    // Ascension may fall on 1 or 8 May; the day is still one day off.
-                    let twice = holidays[..at].iter().any(|(other, _)| other == holiday);
-                    let inside = from <= *holiday && *holiday <= to;
-                    off += u32::from(inside && !twice && !is_weekend(*holiday));
+    /// Why that day is off; none when it works. The most telling reason: a holiday before a closure before a weekend.
+    pub fn day_off(&self, day: Date) -> Option<DayOff<'_>> {
+        if let Some(holiday) = self.holiday(day) {
+            return Some(DayOff::Holiday(holiday));
+        }
+        if let Some(closure) = self.rules.closures.iter().find(|closure| closure.days.holds(day)) {
+            return Some(DayOff::Closure(closure.name.as_deref()));
+        }
+        if self.rules.weekend.holds(day) {
+            return Some(DayOff::Weekend);
+        }
+        self.bridge(day).map(DayOff::Bridge)
+    }
+
+    fn holiday(&self, day: Date) -> Option<Holiday> {
+        let holidays = self.rules.country?.holidays(day.year());
+        holidays.into_iter().find(|(holiday, _)| *holiday == day).map(|(_, names)| names)
+    }
+
+    /// The holiday that a day is the bridge to, if it is one.
+    fn bridge(&self, day: Date) -> Option<Holiday> {
+        let (yesterday, tomorrow) = (day.yesterday().ok()?, day.tomorrow().ok()?);
+        let holiday = |day: Date| self.holiday(day).filter(|_| !self.rules.weekend.holds(day));
+        let off = |day: Date| self.base(day.year()).is_off(day);
+        let found =
+            holiday(yesterday).filter(|_| off(tomorrow)).or_else(|| holiday(tomorrow).filter(|_| off(yesterday)));
+        found.filter(|_| self.rules.bridge_days && !off(day))
+    }
+
+    fn year(&self, number: i16) -> Year {
+        if !KEPT_YEARS.contains(&number) {
+            return self.with_bridges(number);
+        }
+        let kept = self.kept.get_or_init(|| KEPT_YEARS.map(|number| self.with_bridges(number)).collect());
+        kept[usize::from((number - KEPT_YEARS.start).unsigned_abs())]
+    }
+
+    /// A year's weekends, holidays and closures.
+    fn base(&self, number: i16) -> Year {
+        let mut year = Year::default();
+        let mut day = Date::new(number, 1, 1).ok();
+        while let Some(weekday) = day.filter(|day| day.year() == number) {
+            if self.rules.weekend.holds(weekday) {
+                year.set(weekday);
+            }
+            day = weekday.tomorrow().ok();
+        }
+        for (holiday, _) in self.rules.country.into_iter().flat_map(|country| country.holidays(number)) {
+            year.set(holiday);
+        }
+        for (from, to) in self.rules.closures.iter().flat_map(|closure| closure.days.within(number)) {
+            let first = if from.year() < number { 1 } else { from.day_of_year() };
+            let last = if to.year() > number { to_last(number) } else { to.day_of_year() };
+            (first..=last).for_each(|at| year.set_at(at));
+        }
+        year
+    }
+
+    fn with_bridges(&self, number: i16) -> Year {
+        let base = self.base(number);
+        let mut year = base;
+        let Some(country) = self.rules.country.filter(|_| self.rules.bridge_days) else { return year };
+        let of = |other: i16| if other == number { base } else { self.base(other) };
+        // A New Year's Day makes a bridge of the day before, which lies in the year before.
+        let next = number.checked_add(1).filter(|next| *next <= Date::MAX.year());
+        for (holiday, _) in [Some(number), next].into_iter().flatten().flat_map(|number| country.holidays(number)) {
+            if self.rules.weekend.holds(holiday) {
+                continue;
+            }
+            for (day, beyond) in [(-1_i64, -2_i64), (1, 2)] {
+                let (day, beyond) = (holiday.saturating_add(day.days()), holiday.saturating_add(beyond.days()));
+                if day.year() == number && !base.is_off(day) && of(beyond.year()).is_off(beyond) {
+                    year.set(day);
                 }
             }
         }
-        let closed = self.closures.range(from..=to);
-        off + closed.filter(|day| !is_weekend(**day) && self.holiday_name(**day).is_none()).count() as u32
+        year
     }
 }
 
-fn is_weekend(day: Date) -> bool {
-    matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday)
-}
-
-/// Mondays to Fridays in `from..=to`, by arithmetic.
-fn weekdays(from: Date, to: Date) -> u32 {
-    let days = to.duration_since(from).as_secs() / 86_400 + 1;
-    let first = i64::from(from.weekday().to_monday_zero_offset());
-    let rest = (0..days % 7).filter(|step| (first + step) % 7 < 5).count() as i64;
-    (days / 7 * 5 + rest) as u32
-}
-
-type Holidays = [(Date, &'static str); 11];
-
-/// Years whose holidays are kept once computed: every trajectory asks for them, many times over.
-const KEPT_YEARS: std::ops::Range<i16> = 1970..2120;
-
-/// The eleven national holidays.
-fn french_holidays(year: i16) -> Holidays {
-    static KEPT: OnceLock<Vec<Holidays>> = OnceLock::new();
-    if !KEPT_YEARS.contains(&year) {
-        return compute_french_holidays(year);
+/// Two calendars are equal when their rules are; what they have reckoned so far is no part of them.
+impl PartialEq for Calendar {
+    fn eq(&self, other: &Calendar) -> bool {
+        self.rules == other.rules
     }
-    let kept = KEPT.get_or_init(|| KEPT_YEARS.map(compute_french_holidays).collect());
-    kept[usize::from((year - KEPT_YEARS.start).unsigned_abs())]
 }
 
-/// Four of them hang on Easter.
-fn compute_french_holidays(year: i16) -> Holidays {
-    let easter = easter(year);
-    let after_easter = |days: i64| easter.saturating_add(days.days());
-    [
-        (date(year, 1, 1), "Jour de l'an"),
-        (after_easter(1), "Lundi de Pâques"),
-        (date(year, 5, 1), "Fête du Travail"),
-        (date(year, 5, 8), "Victoire de 1945"),
-        (after_easter(39), "Ascension"),
-        (after_easter(50), "Lundi de Pentecôte"),
-        (date(year, 7, 14), "Fête nationale"),
-        (date(year, 8, 15), "Assomption"),
-        (date(year, 11, 1), "Toussaint"),
-        (date(year, 11, 11), "Armistice de 1918"),
-        (date(year, 12, 25), "Noël"),
-    ]
+impl Eq for Calendar {}
+
+impl Default for Weekend {
+    fn default() -> Weekend {
+        Weekend::of([Weekday::Saturday, Weekday::Sunday])
+    }
 }
 
-/// Easter Sunday of the Gregorian calendar (the anonymous algorithm that Meeus gives).
-fn easter(year: i16) -> Date {
-    let year_number = i32::from(year);
-    let golden = year_number.rem_euclid(19);
-    let (century, of_century) = (year_number.div_euclid(100), year_number.rem_euclid(100));
-    let lunar_shift = (century - (century + 8).div_euclid(25) + 1).div_euclid(3);
-    let epact = (19 * golden + century - century.div_euclid(4) - lunar_shift + 15).rem_euclid(30);
-    let to_sunday = (32 + 2 * century.rem_euclid(4) + 2 * (of_century / 4) - epact - of_century % 4).rem_euclid(7);
-    let correction = (golden + 11 * epact + 22 * to_sunday) / 451;
-    let day = epact + to_sunday - 7 * correction + 114;
-    Date::new(year, (day / 31) as i8, (day % 31 + 1) as i8)
-        .expect("invariant: Easter falls between 22 March and 25 April")
+impl Weekend {
+    pub fn of(days: impl IntoIterator<Item = Weekday>) -> Weekend {
+        Weekend(days.into_iter().fold(0, |bits, day| bits | Weekend::bit(day)))
+    }
+
+    pub fn holds(self, day: Date) -> bool {
+        self.0 & Weekend::bit(day.weekday()) != 0
+    }
+
+    fn bit(day: Weekday) -> u8 {
+        1 << day.to_monday_zero_offset()
+    }
+}
+
+/// The last day's number in a year.
+fn to_last(year: i16) -> i16 {
+    Date::new(year, 12, 31).map_or(365, Date::day_of_year)
+}
+
+/// The days off of one year, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Year([u64; 6]);
+
+impl Year {
+    fn set(&mut self, day: Date) {
+        self.set_at(day.day_of_year());
+    }
+
+    fn set_at(&mut self, day_of_year: i16) {
+        let at = usize::from(day_of_year.unsigned_abs()) - 1;
+        self.0[at / 64] |= 1 << (at % 64);
+    }
+
+    fn is_off(&self, day: Date) -> bool {
+        let at = usize::from(day.day_of_year().unsigned_abs()) - 1;
+        self.0[at / 64] & (1 << (at % 64)) != 0
+    }
+
+    /// Days off from one day of the year to another, both included and counted from 1.
+    fn off_between(&self, first: i16, last: i16) -> u32 {
+        self.off_through(last) - self.off_through(first - 1)
+    }
+
+    fn off_through(&self, day_of_year: i16) -> u32 {
+        let days = usize::from(day_of_year.unsigned_abs());
+        let whole: u32 = self.0[..days / 64].iter().map(|word| word.count_ones()).sum();
+        let part = if days % 64 == 0 { 0 } else { (self.0[days / 64] & ((1 << (days % 64)) - 1)).count_ones() };
+        whole + part
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn france() -> Calendar {
-        Calendar { country: Some(Country::France), closures: BTreeSet::new() }
-    }
-
-    #[test]
-    fn easter_falls_where_the_almanac_says() {
-        for day in [
-            date(1900, 4, 15),
-            date(2000, 4, 23),
-            date(2008, 3, 23),
-            date(2024, 3, 31),
-            date(2025, 4, 20),
-            date(2026, 4, 5),
-            date(2027, 3, 28),
-            date(2038, 4, 25),
-        ] {
-            assert_eq!(easter(day.year()), day);
-        }
-    }
-
-    #[test]
-    fn easter_has_a_day_in_every_year_of_the_calendar() {
-        for year in -9999..=9999 {
-            assert_eq!(easter(year).weekday(), Weekday::Sunday, "{year}");
-        }
-    }
-
-    #[test]
-    fn holidays_have_names() {
-        let check = |day: Date, name: Option<&str>| assert_eq!(france().holiday_name(day), name, "{day}");
-        check(date(2026, 4, 6), Some("Lundi de Pâques"));
-        check(date(2026, 5, 14), Some("Ascension"));
-        check(date(2026, 5, 25), Some("Lundi de Pentecôte"));
-        check(date(2026, 11, 11), Some("Armistice de 1918"));
-        check(date(2026, 11, 12), None);
-        assert_eq!(Calendar::default().holiday_name(date(2026, 12, 25)), None);
-    }
-
-    #[test]
-    fn kept_years_are_those_that_were_computed() {
-        for year in [1969, 1970, 2026, 2119, 2120, 2400] {
-            assert_eq!(french_holidays(year), compute_french_holidays(year), "{year}");
-        }
-    }
-
-    #[test]
-    fn months_have_their_working_days() {
-        let check = |from: Date, working: u32| {
-            assert_eq!(france().working_days(from, from.last_of_month()), working, "{from}");
-        };
-        check(date(2026, 11, 1), 20);
-        check(date(2026, 5, 1), 17);
-        check(date(2026, 1, 1), 21);
-        check(date(2026, 12, 1), 22);
-        // 1 May 2008 was Ascension as well: off once.
-        check(date(2008, 5, 1), 19);
-    }
-
-    #[test]
-    fn arithmetic_agrees_with_counting_day_by_day() {
-        let mut calendar = france();
-        calendar.closures.extend([date(2026, 8, 3), date(2026, 8, 8), date(2026, 11, 11), date(2026, 12, 24)]);
-        let first = date(2026, 1, 1);
-        let mut counted = 0;
-        for step in 0..900_i64 {
-            let day = first.saturating_add(step.days());
-            counted += u32::from(calendar.is_working_day(day));
-            assert_eq!(calendar.working_days(first, day), counted, "{day}");
-        }
-        assert_eq!(calendar.working_days(date(2026, 2, 2), date(2026, 2, 1)), 0);
-    }
-
-    #[test]
-    fn working_days_are_added() {
-        let check = |day: Date, days: u32, expected: Date| {
-            assert_eq!(france().add_working_days(day, days), expected, "{day} + {days}");
-        };
-        check(date(2026, 11, 10), 0, date(2026, 11, 10));
-        check(date(2026, 11, 10), 1, date(2026, 11, 12));
-        check(date(2026, 11, 11), 0, date(2026, 11, 12));
-        check(date(2026, 11, 13), 1, date(2026, 11, 16));
-        check(date(2026, 11, 14), 1, date(2026, 11, 16));
-        check(date(2026, 12, 24), 2, date(2026, 12, 29));
-    }
-
-    #[test]
-    fn a_search_in_a_calendar_that_never_works_ends() {
-        let closed = (0..6_000_i64).map(|step| date(2026, 1, 1).saturating_add(step.days())).collect();
-        let calendar = Calendar { country: None, closures: closed };
-        assert!(calendar.add_working_days(date(2026, 1, 1), 3) > date(2030, 1, 1));
-    }
-}
+#[path = "calendar_tests.rs"]
+mod tests;

@@ -6,7 +6,8 @@ use indexmap::IndexMap;
 use jiff::tz::TimeZone;
 
 use super::alert::AlertKey;
-use super::ids::{KpiId, ObjectiveId, PersonId, ReceiverId, RuleId};
+use super::event::BusinessEvent;
+use super::ids::{EventId, KpiId, ObjectiveId, PersonId, ReceiverId, RuleId};
 use super::kpi::Kpi;
 use super::notification::{Person, Receiver, Route};
 use super::objective::Objective;
@@ -24,6 +25,8 @@ pub struct Catalog {
     pub people: IndexMap<PersonId, Arc<Person>>,
     pub receivers: IndexMap<ReceiverId, Arc<Receiver>>,
     pub route: Route,
+    /// Of the configuration; people's own are part of the state.
+    pub events: IndexMap<EventId, Arc<BusinessEvent>>,
     /// Digest of all that was read, to tell one configuration from another.
     pub checksum: String,
 }

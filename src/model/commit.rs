@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::{Alert, AlertKey, Phase, Transition};
 use super::entry::Entry;
+use super::event::BusinessEvent;
 use super::grain::BucketIndex;
 use super::ids::{KpiId, RuleId, SilenceId, SourceId};
 use super::notification::{Group, GroupKey, NewDelivery, Notification, Silence};
@@ -38,6 +39,9 @@ pub struct EvaluateCommit {
     /// Figures that people entered.
     #[serde(default)]
     pub entries: Vec<Entry>,
+    /// Events that people added or removed, whole.
+    #[serde(default)]
+    pub events: Vec<BusinessEvent>,
 }
 
 /// The series that a KPI had so far, kept under another name: its numbers don't mix with those that follow.
@@ -184,4 +188,6 @@ pub struct StoredState {
     pub notifications: u64,
     /// Checksum of the configuration that ran last.
     pub config_checksum: Option<String>,
+    /// Those that people added, also those that were removed since.
+    pub events: Vec<BusinessEvent>,
 }

@@ -64,6 +64,8 @@ id! {
     SilenceId,
     /// The short public name of one alert, as people type it: a digest of its identity.
     AlertId,
+    /// An event of the business: its name in the configuration, or made up when it is added.
+    EventId,
 }
 
 /// Dimension values of one series, by sorted names; empty for the total. There may be very many: they are kept in

@@ -1,11 +1,13 @@
 //! What receivers are told: routes, groups, the neutral message, deliveries.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::alert::{About, AlertKey, Phase};
+use super::calendar::Calendar;
 use super::ids::{AlertId, KpiId, Labels, PersonId, ReceiverId, RuleId, SilenceId};
 use super::unit::{Category, Language};
 use super::verdict::Severity;
@@ -17,6 +19,8 @@ pub struct Person {
     pub name: String,
     pub mail: Option<String>,
     pub language: Language,
+    /// Of her working days; none: those of the KPI in question.
+    pub calendar: Option<Arc<Calendar>>,
 }
 
 /// A named way to reach people: the recipients it stands for. How each is reached stays with the channels.

@@ -1,14 +1,13 @@
 //! Schedules: forms, errors, and every change of the clocks in many zones.
 
-use std::collections::BTreeSet;
-
 use jiff::civil::{Weekday, date};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 
 use super::Schedule;
-use crate::model::calendar::{Calendar, Country};
+use crate::model::calendar::{Calendar, CalendarRules};
+use crate::model::closure::{ClosedDays, Closure};
 
 /// Zones with changes at odd hours, of half an hour, of two hours, at midnight, of a whole day.
 const ZONES: [&str; 24] = [
@@ -60,7 +59,7 @@ fn zone(name: &str) -> TimeZone {
 }
 
 fn france() -> Calendar {
-    Calendar { country: Some(Country::France), closures: BTreeSet::new() }
+    Calendar::french()
 }
 
 fn schedule(text: &str) -> Schedule {
@@ -160,8 +159,9 @@ fn the_next_slot_may_be_now() {
 
 #[test]
 fn a_calendar_that_is_closed_for_ever_ends_the_search() {
-    let closed = (0..6_000_i64).map(|step| date(2026, 1, 1).saturating_add(step.days())).collect();
-    let calendar = Calendar { country: None, closures: closed };
+    let days = ClosedDays::Once { from: date(2026, 1, 1), to: date(2042, 1, 1) };
+    let closures = vec![Closure { days, name: None }];
+    let calendar = Calendar::new(CalendarRules { closures, ..CalendarRules::default() });
     assert_eq!(schedule("workdays 06:15").next_after(at("2026-01-05T00:00:00Z"), &TimeZone::UTC, &calendar), None);
 }
 

@@ -9,6 +9,7 @@ use super::{alert, at, catalog, route};
 use crate::model::alert::{Alert, AlertFacts, Aspect, Correction, EndReason, Freeze, Phase, Subject};
 use crate::model::assessment::{ComparisonBasis, ComparisonFact, DataFacts, ObjectiveFacts, Status, Unmeasurable};
 use crate::model::catalog::Catalog;
+use crate::model::event::EventFact;
 use crate::model::grain::Grain;
 use crate::model::ids::SeriesKey;
 use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query};
@@ -47,6 +48,7 @@ fn facts() -> AlertFacts {
         }),
         cause: None,
         suspect: None,
+        events: Vec::new(),
     }
 }
 
@@ -112,6 +114,21 @@ fn group(alert: &Alert) -> GroupKey {
         ..catalog()
     };
     super::destination(&routed, alert).group
+}
+
+#[test]
+fn events_stand_in_one_line() {
+    let mut alert = firing();
+    let event = EventFact { name: "Grève".to_owned(), from: date(2027, 1, 11), to: date(2027, 1, 12) };
+    let before = (*alert.facts.clone().unwrap()).clone();
+    alert.facts =
+        Some(AlertFacts { at: "2027-01-16T06:15:00Z".parse().unwrap(), events: vec![event], ..before }.into());
+    for (language, line) in
+        [(Language::Fr, "Pendant : Grève (11–12 janv.)"), (Language::En, "During: Grève (11–12 Jan)")]
+    {
+        let text = read(&alert, NotifyReason::First, language);
+        assert!(text.contains(line), "{text}");
+    }
 }
 
 /// The message as plain lines.

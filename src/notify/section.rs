@@ -2,8 +2,9 @@
 
 use super::route::owner;
 use crate::locale::{
-    Sign, Text, aspect as aspect_words, comparison, date, datetime, days_late, end_reason, freeze, percent, period,
-    quantity, said, severity as severity_words, status as status_words, suspicion, target as target_words, text,
+    Sign, Text, aspect as aspect_words, comparison, date, datetime, days_late, during, end_reason, freeze, percent,
+    period, quantity, said, severity as severity_words, status as status_words, suspicion, target as target_words,
+    text,
 };
 use crate::model::alert::{About, Alert, AlertFacts, Aspect, Correction, Phase, Subject};
 use crate::model::assessment::{ObjectiveFacts, Status};
@@ -220,6 +221,8 @@ impl Writer<'_> {
         if let Some(frozen) = &self.alert.frozen {
             sentences.push(freeze(self.language, frozen, self.catalog.zone_of(&self.alert.key)));
         }
+        let year = self.catalog.zone_of(&self.alert.key).to_datetime(facts.at).year();
+        sentences.extend(during(self.language, &facts.events, year));
         if let Some(statement) = &facts.statement {
             sentences.push(format!("{}{}{statement}", self.word(Text::Objective), self.colon()));
         }

@@ -59,6 +59,7 @@ fn catalog() -> Catalog {
         people: IndexMap::new(),
         receivers: IndexMap::from([receiver("ops"), receiver("boss")]),
         route: route("0", "ops", Matcher::default(), Vec::new()),
+        events: IndexMap::new(),
         checksum: String::new(),
     }
 }

@@ -11,8 +11,9 @@ use super::sandbox::{self, SCRIPT_BYTES_MAX, on_large_stack};
 use super::sidecar::{ParameterKind, Sidecar};
 use super::suggest::did_you_mean;
 use super::views::{Param, Params};
+use crate::model::calendar::Calendar;
 use crate::model::catalog::Catalog;
-use crate::model::ids::{KpiId, RuleId};
+use crate::model::ids::{KpiId, PersonId, RuleId};
 use crate::model::rule::{ParamValue, RuleDef, SeriesChoice};
 use crate::model::text::Localized;
 
@@ -57,6 +58,8 @@ const OPERATIONS_PER_LOOK: u64 = 512;
 pub struct RuleSet {
     pub(super) engine: Arc<Engine>,
     pub(super) stopwatch: Option<Arc<dyn Stopwatch>>,
+    /// Of people who have one of their own.
+    pub(super) calendars: HashMap<PersonId, Arc<Calendar>>,
     rules: HashMap<RuleId, Arc<CompiledRule>>,
 }
 
@@ -97,7 +100,9 @@ impl RuleSet {
                     Err(found) => problems.extend(found),
                 }
             }
-            (RuleSet { engine, stopwatch: None, rules }, problems)
+            let calendars =
+                catalog.people.values().filter_map(|person| Some((person.id.clone(), person.calendar.clone()?)));
+            (RuleSet { engine, stopwatch: None, calendars: calendars.collect(), rules }, problems)
         })
     }
 

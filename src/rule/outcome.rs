@@ -198,7 +198,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("critical(text)", "breach at level critical"),
     ("hold(reason)", "no verdict now: the alert's state and counters stay as they are"),
     ("has(name)", "whether objective.name (else kpi.name) can be read now; true or false, never an error"),
-    ("workdays(n)", "the date n working days from today, by the KPI's calendar (n from 0 to 3660)"),
+    ("workdays(n)", "the date n working days from today, by the owner's calendar, else the KPI's (n from 0 to 3660)"),
     ("days(n)", "the date n days from today (n from 0 to 3660)"),
     (".recovers_above(x)", "on below(): an alert that fires ends only at x or above"),
     (".recovers_below(x)", "on above(): an alert that fires ends only at x or below"),

@@ -75,7 +75,13 @@ fn evaluate(kpi, p) {
 - Limits: 100 000 operations, 16 call levels, expressions 32 deep, texts of 4 096 bytes, arrays of 1 024, maps of 256,
   64 variables, 32 functions, 64 KiB of script. They count, so that a verdict never depends on the machine. There is no
   `eval`, `import`, `try`, `throw`, no clock, no randomness, no file, no network.
-- Days and dates are the KPI's: its zone, its working calendar.
+- Days and dates are the KPI's: its zone, its working calendar. `workdays(n)` counts by the owner's calendar where that
+  person has one.
+- Events (`events:`, `vigie event`) are read by name: `if \"Soldes\" in kpi.events { return hold(\"sale\"); }`. The days of an
+  event with `exclude: true` are no basis for comparison: a change against a span that shares a day with them ends the
+  script as *no data*, and messages leave that comparison out; no earlier span is taken in its place, which would compare
+  with something else than the text says. Days of the newer span, sums, means and other windows stay as they are. An event
+  added by command is unknown to all that was decided before.
 ";
 
 const TAIL: &str = "

@@ -14,6 +14,7 @@ use super::sandbox::OPERATIONS_MAX;
 use super::views::{Ended, KpiView, ObjectiveView, Param, ParamsView, Shared, Surroundings};
 use crate::assess::Assessment;
 use crate::model::assessment::Unmeasurable;
+use crate::model::calendar::Calendar;
 use crate::model::ids::PersonId;
 use crate::model::rule::ParamValue;
 use crate::model::text::{Figure, Localized, Said};
@@ -47,6 +48,7 @@ impl RuleSet {
     ) -> Run {
         let run: Shared = Arc::new(Surroundings {
             assessment: assessment.clone(),
+            calendar: self.calendar_of(assessment),
             params: rule.params.clone(),
             others,
             read_data: AtomicBool::new(false),
@@ -61,6 +63,15 @@ impl RuleSet {
             Err(_) => (Verdict::Failed { cause: format!("{}: the script made its engine panic", rule.path) }, None),
         };
         Run { verdict, read_data: run.read_data.load(Ordering::Relaxed), surroundings: run, outcome }
+    }
+
+    /// The calendar of who answers for what is judged, if that person has one.
+    fn calendar_of(&self, assessment: &Assessment) -> Option<Arc<Calendar>> {
+        if self.calendars.is_empty() {
+            return None;
+        }
+        let of_objective = assessment.objective.as_ref().and_then(|objective| objective.owner.as_ref());
+        self.calendars.get(of_objective.or(assessment.kpi.owner.as_ref())?).cloned()
     }
 
     fn call(&self, rule: &CompiledRule, run: &Shared) -> Result<Outcome, Box<EvalAltResult>> {

@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use jiff::civil::date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{CompiledRule, RuleSet, Run, SHIPPED, ScriptFiles, Stopwatch, on_large_stack, reference, shipped};
 use crate::assess::Assessment;
 use crate::model::assessment::Unmeasurable;
-use crate::model::calendar::Calendar;
+use crate::model::calendar::{Calendar, CalendarRules};
 use crate::model::catalog::Catalog;
+use crate::model::closure::{ClosedDays, Closure};
 use crate::model::grain::Grain;
 use crate::model::ids::{KpiId, Labels, RuleId, SeriesKey};
 use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query};
-use crate::model::notification::{Matcher, Route};
+use crate::model::notification::{Matcher, Person, Route};
 use crate::model::objective::{Measure, Objective, Target, Trajectory};
 use crate::model::observation::Observation;
 use crate::model::period::PeriodSpec;
@@ -84,6 +86,7 @@ fn catalog(with: &[(&str, ParamValue)]) -> Catalog {
             remind: None,
             routes: Vec::new(),
         },
+        events: IndexMap::new(),
         checksum: String::new(),
     }
 }
@@ -391,6 +394,39 @@ fn shipped_rules_compile() {
         let real: Vec<_> = problems.iter().filter(|problem| !problem.message.contains("reads an objective")).collect();
         assert!(real.is_empty(), "{name}: {real:#?}");
     }
+}
+
+#[test]
+fn working_days_are_those_of_the_owner() {
+    let closures =
+        vec![Closure { days: ClosedDays::Once { from: date(2026, 11, 24), to: date(2026, 11, 27) }, name: None }];
+    let of_claire = Arc::new(Calendar::new(CalendarRules { closures, ..CalendarRules::default() }));
+    let by = |owner: Option<&str>| {
+        let person = Person {
+            id: "claire".into(),
+            name: "Claire".into(),
+            mail: None,
+            language: Language::Fr,
+            calendar: Some(of_claire.clone()),
+        };
+        let mut catalog = catalog(&[]);
+        catalog.people.insert("claire".into(), Arc::new(person));
+        let script = "fn evaluate(kpi, p) { warning(\"low\").suggest(\"call\", #{ by: workdays(1) }) }";
+        on_large_stack(|| {
+            let (rules, problems) = RuleSet::compile(&catalog, &|_| Ok(files(script, None)));
+            assert_eq!(problems, []);
+            let rule = rules.get(&"r".into()).expect("compiled").clone();
+            let plain = assessment(&[Some(1.0)]);
+            let owned = Arc::new(Kpi { owner: owner.map(Into::into), ..(*plain.kpi).clone() });
+            let own = Assessment::new(owned, Labels::total(), plain.data.clone(), None, plain.now);
+            let run = rules.run(&rule, &Arc::new(own), BTreeMap::new());
+            rule.details(&run).suggestions[0].by
+        })
+    };
+    // 23 November 2026 is a Monday.
+    assert_eq!(by(None), Some(date(2026, 11, 24)));
+    assert_eq!(by(Some("claire")), Some(date(2026, 11, 30)));
+    assert_eq!(by(Some("paul")), Some(date(2026, 11, 24)));
 }
 
 #[test]

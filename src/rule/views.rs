@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::civil::Date;
-use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, NativeCallContext, Position};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, NativeCallContext, Position};
 
 use crate::assess::{Assessment, Field, FieldUnit, KPI_FIELDS, OBJECTIVE_FIELDS};
 use crate::model::assessment::{Measured, Unmeasurable};
+use crate::model::calendar::Calendar;
+use crate::model::event::EventFact;
 use crate::model::rule::ParamValue;
 use crate::model::text::Figure;
 
@@ -20,6 +22,8 @@ pub(super) type Fallible<T> = Result<T, Box<EvalAltResult>>;
 /// One run's surroundings, reachable from every call through the context's tag.
 pub(super) struct Surroundings {
     pub assessment: Arc<Assessment>,
+    /// Of the owner, where working days are counted for a person; none: the KPI's.
+    pub calendar: Option<Arc<Calendar>>,
     pub params: Arc<Params>,
     /// The totals of KPIs that parameters name, by id.
     pub others: BTreeMap<String, Arc<Assessment>>,
@@ -66,6 +70,9 @@ pub(super) struct Ended {
 /// Fields that say how fresh the data is; reading them judges no bucket.
 const FRESHNESS: [&str; 10] =
     ["id", "title", "unit", "category", "owner", "source", "labels", "age_days", "late_days", "missed_buckets"];
+
+/// The field that is a list to scripts.
+const EVENTS: &str = "events";
 
 /// Windows over the last buckets: name, meaning.
 pub(super) const WINDOWS: [(&str, &str); 8] = [
@@ -132,6 +139,9 @@ fn read_kpi(kpi: &mut KpiView, name: &str) -> Fallible<Dynamic> {
     if !FRESHNESS.contains(&name) {
         kpi.touch();
     }
+    if name == EVENTS {
+        return names(kpi.assessment().bucket_events(), "kpi.events");
+    }
     match kpi.assessment().kpi_figure(name) {
         // Of several KPIs the message must say which.
         Some(figure) => {
@@ -144,6 +154,9 @@ fn read_kpi(kpi: &mut KpiView, name: &str) -> Fallible<Dynamic> {
 
 fn read_objective(objective: &mut ObjectiveView, name: &str) -> Fallible<Dynamic> {
     objective.0.read_data.store(true, Ordering::Relaxed);
+    if name == EVENTS {
+        return names(objective.0.assessment.period_events(), "objective.events");
+    }
     match objective.0.assessment.objective_figure(name) {
         Some(figure) => measured(figure, "objective", name, OBJECTIVE_FIELDS),
         None => Err(unknown("property", name, "objective", OBJECTIVE_FIELDS.iter().map(|field| field.name))),
@@ -184,7 +197,8 @@ fn window(kpi: &mut KpiView, name: &'static str, n: INT) -> Fallible<FLOAT> {
 fn workdays(context: &NativeCallContext, days: INT) -> Fallible<Day> {
     let run = surroundings(context)?;
     let days = bounded_days(days)?;
-    Ok(Day(run.assessment.kpi.calendar.add_working_days(today(&run), days)))
+    let calendar = run.calendar.as_ref().unwrap_or(&run.assessment.kpi.calendar);
+    Ok(Day(calendar.add_working_days(today(&run), days)))
 }
 
 fn civil_days(context: &NativeCallContext, days: INT) -> Fallible<Day> {
@@ -220,6 +234,12 @@ fn measured(found: Measured<Figure>, on: &str, name: &str, fields: &[Field]) -> 
         Ok(Figure::Unknown) => Ok(Dynamic::UNIT),
         Err(missing) => Err(ended(missing, &format!("{on}.{name}"))),
     }
+}
+
+/// Names of events as a list, which texts show joined.
+fn names(found: Measured<Vec<EventFact>>, what: &str) -> Fallible<Dynamic> {
+    let events = found.map_err(|missing| ended(missing, what))?;
+    Ok(events.into_iter().map(|event| Dynamic::from(event.name)).collect::<Array>().into())
 }
 
 /// A status as scripts compare it: the name that JSON uses.

@@ -6,6 +6,7 @@ use sqlx::SqliteConnection;
 use crate::model::alert::{Alert, AlertKey, Change, Transition};
 use crate::model::commit::{EvaluateCommit, RulePulse};
 use crate::model::entry::Entry;
+use crate::model::event::BusinessEvent;
 use crate::model::suspect::Suspect;
 
 use super::error::{Failure, StoreError};
@@ -64,6 +65,7 @@ impl Write for Evaluate<'_> {
         put_transitions(conn, &commit.transitions).await?;
         put_silences(conn, commit).await?;
         put_entries(conn, &commit.entries).await?;
+        put_events(conn, &commit.events).await?;
         put_progress(conn, commit).await
     }
 }
@@ -215,6 +217,14 @@ async fn put_entries(conn: &mut SqliteConnection, entries: &[Entry]) -> Result<(
     let sql = "INSERT OR IGNORE INTO entry (kpi, labels, period, value, entered_by, entered_at, body) \
                SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value -> 6 \
                FROM json_each(?1)";
+    batch(conn, sql, &rows).await
+}
+
+async fn put_events(conn: &mut SqliteConnection, events: &[BusinessEvent]) -> Result<(), Failure> {
+    let rows: Vec<_> =
+        events.iter().map(|event| (&event.id, millis(event.known_at), millis(event.removed_at), event)).collect();
+    let sql = "INSERT OR REPLACE INTO event (id, known_at, removed_at, body) \
+               SELECT value ->> 0, coalesce(value ->> 1, 0), value ->> 2, value -> 3 FROM json_each(?1)";
     batch(conn, sql, &rows).await
 }
 

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_pulse_and_episode.sql"),
     include_str!("migrations/0003_suspect.sql"),
     include_str!("migrations/0004_entry.sql"),
+    include_str!("migrations/0005_event.sql"),
 ];
 
 /// The newest schema version that this program knows.

@@ -10,6 +10,7 @@ use crate::model::alert::{Alert, Transition};
 use crate::model::commit::{KpiClock, RulePulse, SourceState, StoredState};
 use crate::model::digest::Digest;
 use crate::model::entry::Entry;
+use crate::model::event::BusinessEvent;
 use crate::model::ids::{KpiId, ReceiverId};
 use crate::model::notification::{Delivery, DeliveryState, Silence};
 use crate::model::observation::Rejection;
@@ -91,6 +92,7 @@ impl Store {
             let groups = bodies(&mut *tx, "SELECT id, body FROM alert_group ORDER BY id").await?;
             let silences = bodies(&mut *tx, SILENCES).await?;
             let clocks = bodies(&mut *tx, CLOCKS).await?;
+            let events = bodies(&mut *tx, EVENTS).await?;
             let sources: Vec<SourceState> =
                 bodies(&mut *tx, "SELECT source, body FROM source_state ORDER BY source").await?;
             let suspects = bodies(&mut *tx, OPEN_SUSPECTS).await?;
@@ -114,6 +116,7 @@ impl Store {
                 last_seq,
                 notifications,
                 config_checksum,
+                events,
             })
         };
         self.explained(load.await)
@@ -135,6 +138,11 @@ impl Store {
 
     pub async fn silences(&self) -> Result<Vec<Silence>, StoreError> {
         self.explained(bodies(&self.inner.readers, SILENCES).await)
+    }
+
+    /// Events that people added, also those that were removed since.
+    pub async fn events(&self) -> Result<Vec<BusinessEvent>, StoreError> {
+        self.explained(bodies(&self.inner.readers, EVENTS).await)
     }
 
     /// Readings of a KPI that were refused, newest first.
@@ -256,6 +264,7 @@ const SILENCES: &str = "SELECT id, body FROM silence ORDER BY id";
 /// Those that are open, and those that a person has replaced.
 const OPEN_SUSPECTS: &str = "SELECT kpi, body FROM suspect \
     WHERE state IN ('seen', 'asked', 'corrected', 'rejected') AND kpi NOT LIKE '% until %' ORDER BY kpi, labels, bucket";
+const EVENTS: &str = "SELECT id, body FROM event ORDER BY known_at, id";
 const CLOCKS: &str = "SELECT kpi, body FROM kpi_clock ORDER BY kpi";
 
 /// Values kept as JSON, each beside the name that a message would call it by.

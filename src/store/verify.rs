@@ -13,7 +13,7 @@ use super::open::{Store, finish, reader_options};
 const WHOLE_CHECK_BYTES_MAX: u64 = 64 << 20;
 
 /// Above it, what the service can't start without; damage in the history shows when it is read.
-const VITAL: [&str; 9] = [
+const VITAL: [&str; 10] = [
     "PRAGMA quick_check('meta')",
     "PRAGMA quick_check('series')",
     "PRAGMA quick_check('alert')",
@@ -21,6 +21,7 @@ const VITAL: [&str; 9] = [
     "PRAGMA quick_check('kpi_clock')",
     "PRAGMA quick_check('source_state')",
     "PRAGMA quick_check('silence')",
+    "PRAGMA quick_check('event')",
     "PRAGMA quick_check('attempt')",
     "PRAGMA quick_check('delivery')",
 ];

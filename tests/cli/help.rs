@@ -27,6 +27,11 @@ fn help_of_every_command() {
         &["completions"],
         &["demo"],
         &["record"],
+        &["calendar"],
+        &["event"],
+        &["event", "add"],
+        &["event", "list"],
+        &["event", "remove"],
     ];
     for command in commands {
         let words: Vec<&str> = command.iter().copied().chain(["--help"]).collect();

@@ -1,11 +1,11 @@
 //! Civil days of the demo company: which ones it works, and how busy each is.
 
-use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use jiff::civil::{Date, Weekday, date};
 use jiff::{Span, ToSpan};
 
-use crate::model::calendar::{Calendar, Country};
+use crate::model::calendar::Calendar;
 
 /// The day `days` civil days after `day`; negative goes back.
 pub(super) fn shifted(day: Date, days: i64) -> Date {
@@ -29,7 +29,7 @@ pub(super) fn month_of(day: Date) -> (Date, Date) {
 
 /// True from Monday to Friday, French public holidays left out.
 pub(super) fn is_working(day: Date) -> bool {
-    const CALENDAR: Calendar = Calendar { country: Some(Country::France), closures: BTreeSet::new() };
+    static CALENDAR: LazyLock<Calendar> = LazyLock::new(Calendar::french);
     CALENDAR.is_working_day(day)
 }
 

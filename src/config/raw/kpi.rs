@@ -31,6 +31,9 @@ pub struct RawKpi {
     pub kind: Option<RawKind>,
     /// Width of one value: `day`, `week`, `month`, `hour` or a duration that divides a day. Default: `day`.
     pub grain: Option<Written<Grain>>,
+    /// Name of the calendar of its working days: for `workdays` schedules, trajectories and dates. Default: the top-level
+    /// `calendar`. Example: `atelier`.
+    pub calendar: Option<String>,
     /// Zone of its days and schedule. Default: the top-level `timezone`. Example: `Europe/Paris`.
     pub timezone: Option<String>,
     /// Id of the source it is pulled from. Not beside `formula`.

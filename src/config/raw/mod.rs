@@ -1,5 +1,7 @@
 //! The shape of the configuration files. The doc comment of each field is its manual entry.
 
+mod calendar;
+mod event;
 mod kpi;
 mod objective;
 mod people;
@@ -8,10 +10,12 @@ mod route;
 mod rule;
 mod top;
 
+pub use calendar::{RawCalendar, RawCalendarChoice, RawClosure, RawNamedClosure, RawWeekday};
+pub use event::RawEvent;
 pub use kpi::{RawEmpty, RawKind, RawKindName, RawKpi, RawLevel, RawOverTime, RawQuality};
 pub use objective::{RawAction, RawFixedPeriod, RawMeasure, RawMilestones, RawObjective, RawPeriod, RawTrajectory};
 pub use people::RawPerson;
 pub use query::{RawLabels, RawQuery, RawQueryMap};
 pub use route::{RawGroup, RawMatch, RawRoute, RawSubRoute};
 pub use rule::{OneOrMany, RawNoData, RawOn, RawParam, RawRule, RawSelection};
-pub use top::{RawCalendar, RawLog, RawLogFormat, RawTop};
+pub use top::{RawLog, RawLogFormat, RawTop};

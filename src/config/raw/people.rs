@@ -15,4 +15,7 @@ pub struct RawPerson {
     pub name: Option<String>,
     /// Language of her messages: `fr` or `en`. Default: the top-level language.
     pub language: Option<Language>,
+    /// Name of the calendar of her working days: dates that rules set by `workdays(n)` for what she owns count these.
+    /// Default: none, the KPI's count. Example: `atelier`.
+    pub calendar: Option<String>,
 }

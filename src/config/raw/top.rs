@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{RawKpi, RawObjective, RawPerson, RawRoute, RawRule};
+use super::{RawCalendar, RawCalendarChoice, RawEvent, RawKpi, RawObjective, RawPerson, RawRoute, RawRule};
 use crate::config::parts::{MailConfig, ReceiverParts, SourceConfig};
 use crate::config::scalar::{StateUrl, Written};
 use crate::model::unit::Language;
@@ -17,8 +17,13 @@ pub struct RawTop {
     pub timezone: Option<String>,
     /// Language of messages for those who have none of their own: `fr` or `en`. Default: `fr`.
     pub language: Option<Language>,
-    /// Which days are working days. Default: Monday to Friday. Example: `{country: FR}`.
-    pub calendar: Option<RawCalendar>,
+    /// Which days are working days: a calendar, or the name of one of `calendars`. Default: Monday to Friday. Example:
+    /// `{country: FR}`.
+    pub calendar: Option<RawCalendarChoice>,
+    /// Further calendars by name, for KPIs and people whose working days are others. Example:
+    /// `atelier: {country: FR, region: alsace-moselle, bridge_days: true}`.
+    #[serde(default)]
+    pub calendars: IndexMap<String, RawCalendar>,
     /// Database that holds the state. Default: `sqlite:///var/lib/vigie/vigie.db`.
     pub state: Option<Written<StateUrl>>,
     /// Address and port of `/metrics` and health. Default: none, nothing listens. Example: `127.0.0.1:9810`.
@@ -45,6 +50,11 @@ pub struct RawTop {
     /// Rules by id.
     #[serde(default)]
     pub rules: IndexMap<String, RawRule>,
+    /// Events by id: days on which figures were not as usual, and why. They count as if they had always been known; to
+    /// leave past decisions as they were, add them by `vigie event add`. Example:
+    /// `greve: {name: Grève des transports, from: 2026-11-24, to: 2026-11-26, exclude: true}`.
+    #[serde(default)]
+    pub events: IndexMap<String, RawEvent>,
     /// How mail leaves. Absent: the mail server at 127.0.0.1:25, with a warning.
     pub mail: Option<MailConfig>,
     /// Ways to reach people, by id; a list is several ways at once.
@@ -52,17 +62,6 @@ pub struct RawTop {
     pub receivers: IndexMap<String, ReceiverParts>,
     /// Which alert goes to which receiver. Default: everything to the first receiver.
     pub route: Option<RawRoute>,
-}
-
-/// Working days.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawCalendar {
-    /// Country whose public holidays are off: `FR`. Default: none.
-    pub country: Option<String>,
-    /// Further days off. Example: `[2026-12-24, 2026-12-31]`.
-    #[serde(default)]
-    pub closures: Vec<Written<jiff::civil::Date>>,
 }
 
 /// Logging.

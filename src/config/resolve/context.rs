@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use jiff::tz::TimeZone;
 
 use super::gather::{Gathered, Section};
@@ -54,10 +55,27 @@ pub(super) struct Context<'a> {
     pub(super) all: &'a Gathered,
     pub(super) zone: TimeZone,
     pub(super) language: Language,
-    pub(super) calendar: Arc<Calendar>,
+    pub(super) calendars: Calendars,
+}
+
+/// The calendars that can be named, and the one of those who name none.
+#[derive(Default)]
+pub(super) struct Calendars {
+    pub(super) named: IndexMap<String, Arc<Calendar>>,
+    pub(super) default: Arc<Calendar>,
+    /// Digests of the calendar files read.
+    pub(super) files: Vec<u64>,
 }
 
 impl Context<'_> {
+    /// The calendar of a name, if one is given; reports a name that no calendar has.
+    pub(super) fn calendar(&mut self, path: &[&str], name: Option<&str>) -> Option<Arc<Calendar>> {
+        let name = name?;
+        let all = self.all;
+        self.report.reference(path, "calendar", name, &all.calendars);
+        self.calendars.named.get(name).cloned()
+    }
+
     pub(super) fn person(&mut self, path: &[&str], id: Option<&str>) -> Option<PersonId> {
         let id = id?;
         let all = self.all;

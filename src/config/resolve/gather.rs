@@ -11,7 +11,9 @@ use crate::config::decode;
 use crate::config::load::{Document, problem, top_level_names};
 use crate::config::parts::{MailConfig, ReceiverParts, SourceConfig};
 use crate::config::problem::Problem;
-use crate::config::raw::{RawCalendar, RawKpi, RawLog, RawObjective, RawPerson, RawRoute, RawRule};
+use crate::config::raw::{
+    RawCalendar, RawCalendarChoice, RawEvent, RawKpi, RawLog, RawObjective, RawPerson, RawRoute, RawRule,
+};
 use crate::config::scalar::{StateUrl, Written};
 use crate::config::suggest;
 use crate::config::yaml::{Entry, Kind, Span};
@@ -41,7 +43,7 @@ pub(super) struct Item<T> {
 pub(super) struct Gathered {
     pub(super) timezone: Option<Item<String>>,
     pub(super) language: Option<Item<Language>>,
-    pub(super) calendar: Option<Item<RawCalendar>>,
+    pub(super) calendar: Option<Item<RawCalendarChoice>>,
     pub(super) state: Option<Item<Written<StateUrl>>>,
     pub(super) listen: Option<Item<String>>,
     pub(super) control: Option<Item<String>>,
@@ -49,11 +51,13 @@ pub(super) struct Gathered {
     pub(super) rule_dirs: Option<Item<Vec<String>>>,
     pub(super) mail: Option<Item<MailConfig>>,
     pub(super) route: Option<Item<RawRoute>>,
+    pub(super) calendars: Section<RawCalendar>,
     pub(super) people: Section<RawPerson>,
     pub(super) sources: Section<SourceConfig>,
     pub(super) kpis: Section<RawKpi>,
     pub(super) objectives: Section<RawObjective>,
     pub(super) rules: Section<RawRule>,
+    pub(super) events: Section<RawEvent>,
     pub(super) receivers: Section<ReceiverParts>,
 }
 
@@ -75,11 +79,13 @@ pub(super) fn gather(report: &mut Report<'_>) -> Gathered {
                 "rule_dirs" => at.single(&mut all.rule_dirs, entry),
                 "mail" => at.single(&mut all.mail, entry),
                 "route" => at.single(&mut all.route, entry),
+                "calendars" => at.section(&mut all.calendars, entry),
                 "people" => at.section(&mut all.people, entry),
                 "sources" => at.section(&mut all.sources, entry),
                 "kpis" => at.section(&mut all.kpis, entry),
                 "objectives" => at.section(&mut all.objectives, entry),
                 "rules" => at.section(&mut all.rules, entry),
+                "events" => at.section(&mut all.events, entry),
                 "receivers" => at.section(&mut all.receivers, entry),
                 unknown => at.unknown(unknown, entry.key_span),
             }

@@ -76,6 +76,7 @@ pub(super) fn resolve(
     if raw.title.trim().is_empty() {
         context.report.error(&at("title"), "the title is empty", "write the KPI's name as people say it");
     }
+    let calendar = context.calendar(&at("calendar"), raw.calendar.as_deref());
     let owner = context.person(&at("owner"), raw.owner.as_deref());
     source_known.then_some(())?;
     Some(Kpi {
@@ -87,7 +88,7 @@ pub(super) fn resolve(
         kind,
         grain,
         zone,
-        calendar: context.calendar.clone(),
+        calendar: calendar.unwrap_or_else(|| context.calendars.default.clone()),
         source: if formula.is_some() { SourceId::from(formula::SOURCE) } else { SourceId::from(raw.source.as_str()) },
         query: query?,
         dimensions: raw.dimensions.clone(),

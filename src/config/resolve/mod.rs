@@ -1,6 +1,8 @@
 //! Raw entries to the catalog: references, defaults, and what must agree with what.
 
+mod calendar;
 mod context;
+mod event;
 mod formula;
 mod gather;
 mod kpi;

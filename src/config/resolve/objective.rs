@@ -38,7 +38,7 @@ pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawObjective, k
     let trajectory = match &raw.trajectory {
         Some(RawTrajectory::WorkingDays) => Some(Trajectory::WorkingDays),
         Some(RawTrajectory::Milestones(milestones)) => milestones_of(context, id, milestones, period, kpi),
-        None if kpi.grain == Grain::Day && kpi.calendar.country.is_some() => Some(Trajectory::WorkingDays),
+        None if kpi.grain == Grain::Day && kpi.calendar.rules().country.is_some() => Some(Trajectory::WorkingDays),
         Some(RawTrajectory::Linear) | None => Some(Trajectory::Linear),
     };
     let labels =

@@ -13,11 +13,13 @@ pub(super) fn person(context: &mut Context<'_>, id: &str, raw: &RawPerson) -> Pe
     if let Some(mail) = &raw.mail {
         address(context, &["people", id, "mail"], mail);
     }
+    let calendar = context.calendar(&["people", id, "calendar"], raw.calendar.as_deref());
     Person {
         id: PersonId::from(id),
         name: raw.name.clone().unwrap_or_else(|| id.to_owned()),
         mail: raw.mail.clone(),
         language: raw.language.unwrap_or(context.language),
+        calendar,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The service's own settings, the calendar, the folders of rule scripts.
+//! The service's own settings, the folders of rule scripts.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::context::Report;
 use super::gather::Gathered;
-use crate::config::raw::{RawCalendar, RawLogFormat};
+use crate::config::raw::RawLogFormat;
 use crate::config::settings::{LogFormat, LogSettings, Settings};
-use crate::model::calendar::{Calendar, Country};
 
 const STATE: &str = "/var/lib/vigie/vigie.db";
 const CONTROL: &str = "/run/vigie/control.sock";
@@ -44,19 +43,6 @@ fn listen(report: &mut Report<'_>, all: &Gathered) -> Option<SocketAddr> {
         );
     }
     parsed
-}
-
-pub(super) fn calendar(report: &mut Report<'_>, raw: &RawCalendar) -> Calendar {
-    let country = match raw.country.as_deref() {
-        None => None,
-        Some(code) if code.eq_ignore_ascii_case("fr") => Some(Country::France),
-        Some(code) => {
-            let message = format!("not yet: the public holidays of `{code}`");
-            report.error(&["calendar", "country"], message, "write `FR`, or list the days off under `closures`");
-            None
-        }
-    };
-    Calendar { country, closures: raw.closures.iter().map(|day| day.0).collect() }
 }
 
 /// The folders named, else `rules` beside each file where there is one.

@@ -8,13 +8,12 @@ use jiff::tz::TimeZone;
 
 use super::context::{Context, Report};
 use super::gather::{Gathered, gather};
-use super::{kpi, measurable, objective, receiver, route, rule, service};
+use super::{calendar, event, kpi, measurable, objective, receiver, route, rule, service};
 use crate::config::load::{Documents, LoadOptions, problem};
 use crate::config::problem::Problem;
 use crate::config::secrets::{Environment, Secrets};
 use crate::config::settings::Config;
 use crate::config::yaml::{Kind, Node};
-use crate::model::calendar::Calendar;
 use crate::model::catalog::Catalog;
 use crate::model::ids::{KpiId, PersonId, ReceiverId, SourceId};
 use crate::model::kpi::Kpi;
@@ -59,10 +58,17 @@ pub(in crate::config) fn resolve(
         .filter_map(|(id, item)| rule::resolve(&mut context, id, item.value.as_ref()?))
         .map(|rule| (rule.id.clone(), Arc::new(rule)))
         .collect();
+    let events = all
+        .events
+        .iter()
+        .filter_map(|(id, item)| event::resolve(&mut context, id, item.value.as_ref()?))
+        .map(|event| (event.id.clone(), Arc::new(event)))
+        .collect();
     let (receivers, recipient_channels) = receivers(&mut context);
     let route = route::resolve(&mut context);
-    let Context { mut report, zone, language, .. } = context;
-    let catalog = Catalog { zone, language, kpis, objectives, rules, people, receivers, route, checksum };
+    let Context { mut report, zone, language, calendars, .. } = context;
+    let checksum = calendars.checksum(checksum);
+    let catalog = Catalog { zone, language, kpis, objectives, rules, people, receivers, route, events, checksum };
     measurable::check(&mut report, &catalog);
     problems.extend(report.problems);
     let mail = all.mail.as_ref().and_then(|item| Some((item.value.clone()?, item.base_dir.clone())));
@@ -81,17 +87,16 @@ pub(in crate::config) fn resolve(
             .collect(),
         recipient_channels,
         mail,
+        calendars: calendars.named,
+        calendar: calendars.default,
         rule_dirs,
     }
 }
 
-fn context<'a>(report: Report<'a>, all: &'a Gathered) -> Context<'a> {
+fn context<'a>(mut report: Report<'a>, all: &'a Gathered) -> Context<'a> {
     let language = all.language.as_ref().and_then(|item| item.value).unwrap_or(Language::Fr);
-    let calendar = Arc::new(Calendar::default());
-    let mut context = Context { report, all, zone: TimeZone::UTC, language, calendar };
-    if let Some(raw) = all.calendar.as_ref().and_then(|item| item.value.as_ref()) {
-        context.calendar = Arc::new(service::calendar(&mut context.report, raw));
-    }
+    let calendars = calendar::resolve(&mut report, all);
+    let mut context = Context { report, all, zone: TimeZone::UTC, language, calendars };
     if let Some(name) = all.timezone.as_ref().and_then(|item| item.value.as_ref()) {
         context.zone = kpi::zone(&mut context, &["timezone"], name).unwrap_or(TimeZone::UTC);
     }

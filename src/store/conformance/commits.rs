@@ -6,6 +6,7 @@ use super::fixtures::{
 use crate::model::alert::{Alert, Phase};
 use crate::model::commit::{EvaluateCommit, KpiClock, NotifyCommit, Pulse, Retired, RulePulse, SourceState};
 use crate::model::entry::Entry;
+use crate::model::event::{BusinessEvent, EventDays};
 use crate::model::ids::{KpiId, Labels, SeriesKey, SilenceId};
 use crate::model::notification::{Matcher, NotifyReason, Silence};
 use crate::model::observation::{Observation, Parts, Rejection};
@@ -19,6 +20,13 @@ fn observed(observations: Vec<Observation>) -> EvaluateCommit {
 fn silence(id: &str) -> Silence {
     let matcher = Matcher { kpi: vec![kpi()], ..Matcher::default() };
     Silence { id: id.into(), matcher, from: at(1), until: at(2), by: "claire".into(), why: "inventaire".into() }
+}
+
+fn event(id: &str, removed_at: Option<jiff::Timestamp>) -> BusinessEvent {
+    let day = jiff::civil::date(2026, 11, 24);
+    let labels = Labels::from_iter([("channel", "web")]);
+    let what = EventDays { name: "Grève".into(), from: day, to: day, kpis: vec![kpi()], labels, exclude: true };
+    BusinessEvent { id: id.into(), what, by: Some("claire".into()), known_at: Some(at(3)), removed_at }
 }
 
 fn pulse(alerts: &[(Alert, i64, f64)]) -> RulePulse {
@@ -51,6 +59,7 @@ fn full_evaluate() -> EvaluateCommit {
         clocks: vec![clock(200)],
         sources: vec![SourceState { source: "shop".into(), failures: 2, last_ok: Some(at(5)), last_error: None }],
         entries: vec![entry("2026-10", Some(2.5)), entry("2026-11", None)],
+        events: vec![event("e1", None), event("e2", Some(at(9)))],
     }
 }
 
@@ -131,6 +140,8 @@ async fn what_is_committed_is_read_back() {
     assert_eq!(store.alerts().await.unwrap(), alerts);
     assert_eq!(state.pulses, evaluate.pulses);
     assert_eq!(state.silences, evaluate.silences);
+    assert_eq!(state.events, evaluate.events);
+    assert_eq!(store.events().await.unwrap(), evaluate.events);
     assert_eq!(state.clocks, evaluate.clocks);
     assert_eq!(state.sources, evaluate.sources);
     assert_eq!(state.groups, notify.groups);

@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use super::fixtures::{Place, alert, clock, files_of, group, key, reading, total, transition, writing};
 use crate::model::alert::Phase;
 use crate::model::commit::{EvaluateCommit, NotifyCommit};
+use crate::store::migrate::KNOWN_VERSION;
 use crate::store::{OpenOptions, Store, StoreError, files};
 
 async fn raw(path: &Path) -> SqliteConnection {
@@ -108,7 +109,7 @@ async fn a_newer_schema_is_refused() {
     let place = Place::new();
     closed_with_data(&place).await;
     run(&place.path(), "PRAGMA user_version = 99").await;
-    let newer = |error: &StoreError| matches!(error, StoreError::Newer { found: 99, known: 4, .. });
+    let newer = |error: &StoreError| matches!(error, StoreError::Newer { found: 99, known: KNOWN_VERSION, .. });
     refused(&place.path(), newer, "schema version 99").await;
 }
 
