@@ -1,6 +1,6 @@
 //! The end-to-end suite: the built program against real servers, judged by scripts that share no code with it.
 //!
-//! Needs python3, python3-aiosmtpd, openssl, opensmtpd, prometheus, postgresql, mariadb-server, faketime, sqlite3 and
+//! Needs python3, python3-aiosmtpd, python3-openpyxl, openssl, opensmtpd, prometheus, postgresql, mariadb-server, faketime, sqlite3 and
 //! strace (`.ci/run` installs them) and, for opensmtpd, the databases and a disk of its own, root. With `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and
 //! `VIGIE_SEED` set the crash run.
 
@@ -90,6 +90,12 @@ fn prometheus_is_read_and_mail_is_delivered() {
 fn databases_are_read_as_their_rows_add_up() {
     let (_alone, folder) = (alone(), folder());
     check(python("databases.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
+fn other_sources_are_read_as_the_same_orders_add_up() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("seasons.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
 }
 
 #[test]
