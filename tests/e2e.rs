@@ -99,6 +99,18 @@ fn other_sources_are_read_as_the_same_orders_add_up() {
 }
 
 #[test]
+fn faults_of_a_source_are_told_and_stay_its_own() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("faults.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
+fn texts_that_would_be_code_elsewhere_stay_texts() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("injections.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
 fn a_full_disk_stops_history_and_no_message() {
     let (_alone, folder) = (alone(), folder());
     check(python("disk_full.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));

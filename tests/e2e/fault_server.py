@@ -5,7 +5,7 @@
 
 Over HTTP the first part of the path names the fault; each request is logged with its headers before it is answered. `--other`
 is another host by its port: nobody should come there. `--freeze` and `--cut` pass TCP on to a database until so much of its
-answer has come, then they say nothing more, or reset; `--mute` accepts and never speaks.
+answer has come, then they say nothing more, or end; `--mute` accepts and never speaks.
 """
 
 import argparse
@@ -158,7 +158,7 @@ FAULTS = {
     "link-loop": lambda x: x.answer(json.dumps({"items": [{"at": "2026-01-01", "total": 1}], "next": x.target})),
     "pages": lambda x: x.answer(json.dumps({"items": [], "next": f"?page={int(x.asked.get('page', 0)) + 1}"})),
     "throttled": lambda x: x.answer("slow down", "429 Too Many Requests", "text/plain", Retry_After="99999999"),
-    "throttled-date": lambda x: x.answer("", "429 Too Many Requests", Retry_After="Fri, 31 Dec 2099 23:59:59 GMT"),
+    "throttled-date": lambda x: x.answer("", "429 Too Many Requests", Retry_After="Thu, 31 Dec 2099 23:59:59 GMT"),
     "throttled-plain": lambda x: x.answer("", "429 Too Many Requests"),
     "unavailable": lambda x: x.answer("<html><h1>503 Service Unavailable</h1>No server is available.</html>",
                                       "503 Service Unavailable", "text/html"),
@@ -176,7 +176,7 @@ FAULTS = {
     "token-refused": refuse_token,
     "token-page": lambda x: x.answer("<html>login</html>", kind="text/html"),
     "token-hangs": lambda x: time.sleep(600),
-    "prom-page": lambda x: x.answer("<html><title>Sign in</title></html>", kind="text/html"),
+    "prom-page": lambda x: x.answer(f"<html><title>Sign in</title>{credentials_of(x)}</html>", kind="text/html"),
     "prom-no-number": series("NaN"),
     "prom-infinite": series("+Inf"),
     "prom-overflow": series("1e400"),
@@ -242,7 +242,7 @@ def encrypted(certificates, name):
 
 
 def passed_on(target, is_cut):
-    """TCP passed on until so much has come back, then silence or a reset."""
+    """TCP passed on until so much has come back, then silence or the end."""
 
     def work(client):
         with socket.create_connection(("127.0.0.1", target)) as server:
@@ -259,7 +259,8 @@ def passed_on(target, is_cut):
                 client.sendall(piece)
                 passed += len(piece)
             if is_cut:
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                # The other thread still reads from it, which a mere close would wait for.
+                client.shutdown(socket.SHUT_RDWR)
                 return
             time.sleep(600)
 

@@ -16,8 +16,8 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -25,8 +25,8 @@ import threading
 import time
 import urllib.request
 
-from servers import KEY, PASSWORD, PASSWORD_IN_URL, MariaDb, Postgres, make_certificates
-from support import HERE, INSTALL, Child, Daemon, answers, expect, free_port, main, program, read_lines, wait_for
+from servers import KEY, PASSWORD_IN_URL, MariaDb, Postgres, make_certificates
+from support import HERE, Child, Daemon, answers, expect, free_port, main, program, read_lines, wait_for
 
 GOLDEN = HERE / "golden"
 # With what forms, JSON and logs treat differently. Nothing that is shown may hold the word.
@@ -35,13 +35,15 @@ CLIENT_SECRET = "canary/%&+client secret"
 CANARY = "canary"
 # A pull's own total time, and what may come on top.
 DEADLINE_S, GRACE_S = 60, 1
+# From the daemon's start until its pulls begin, and from their end until it is seen in the state.
+STORED_S = 4
 # A process that meets one fault, and the daemon that meets all of them at once.
 QUERY_MIB_MAX, DAEMON_MIB_MAX = 300, 700
 # Two intervals of the healthy source.
 LATENESS_S_MAX = 2.0
 # Those that nothing ends but the deadline.
-SLOW = {"hang", "drip", "drip-head", "token-hangs", "prom-drip", "postgres-frozen", "mysql-frozen", "postgres-mute",
-        "mysql-mute", "slow-names"}
+SLOW = {"hang", "drip", "drip-head", "token-hangs", "prom-drip", "postgres-frozen", "mysql-frozen", "postgres-mute", "mysql-mute",
+        "no-tls"}
 
 
 def http_sources(ports, certificates):
@@ -91,8 +93,8 @@ def http_sources(ports, certificates):
 QUERIES = {
     "postgres": {
         "slow": "SELECT pg_sleep(60)::text AS value",
-        "many": "SELECT x AS value FROM generate_series(1, 1000000000) x",
-        "long": "SELECT repeat('x', 100000000) AS value FROM generate_series(1, 100)",
+        "many": "SELECT generate_series(1, 1000000000) AS value",
+        "long": "SELECT repeat('x', 10000000) AS value FROM generate_series(1, 1000)",
         "function": "SELECT writes() AS value",
         "for-update": "SELECT id AS value FROM orders FOR UPDATE",
         "file": "SELECT pg_read_file('/etc/passwd') AS value",
@@ -139,10 +141,10 @@ def sql_sources(servers, ports, certificates):
             return {"sql": {"url": {"env": f"{name}-{way}".replace("-", "_").upper()}, "tls": tls, **more}}
 
         for fault, statement in QUERIES[name].items():
-            found[f"{name}-{fault}"] = source("straight", statement_timeout="1s"), statement
+            found[f"{name}-{fault}"] = source("straight", statement_timeout="1s" if fault == "slow" else "20s"), statement
         for way in ["frozen", "cut", "mute", "closed", "wrong"]:
             found[f"{name}-{way}"] = source(way, statement_timeout="5s"), LONG_ANSWER[name]
-        found[f"{name}-unknown-authority"] = {"sql": {"url": {"env": f"{name}_STRAIGHT".upper()}}}, LONG_ANSWER[name]
+        found[f"{name}-unknown-authority"] = {"sql": {"url": {"env": f"{name}_STRAIGHT".upper()}, "encrypt": True}}, LONG_ANSWER[name]
     return found
 
 
@@ -224,8 +226,7 @@ def normalised(text, ports, folder):
     text = text.replace(str(folder), "DIR")
     # Moments and spans of the run.
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z?", "TIME", text)
-    text = re.sub(r"\d{4}-\d\d-\d\d", "DAY", text)
-    return re.sub(r"\b\d+\.\d{3,}s", "SECONDS", text).strip() + "\n"
+    return re.sub(r"\d{4}-\d\d-\d\d", "DAY", text).strip() + "\n"
 
 
 def measured(command, env):
@@ -248,7 +249,7 @@ def ask(options, folder, env, name, wrapped=(), file="vigie.yaml"):
         (CANARY not in said.lower(), f"a secret is printed: {said}"),
         (took < DEADLINE_S + GRACE_S + 1, f"`vigie query` took {took:.1f} s"),
         (peak < QUERY_MIB_MAX, f"`vigie query` took {peak:.0f} MiB"),
-        (code in ([0, 1] if file == "vigie.yaml" else [78]), f"`vigie query` ended with {code}: {said}"),
+        (code in ([0, 1] if file == "vigie.yaml" else [1]), f"`vigie query` ended with {code}: {said}"),
     ]:
         if not holds:
             WRONG.append(f"{name}: {what}")
@@ -296,14 +297,18 @@ def punctual(healthy, first, last):
     return sorted(late)
 
 
-def nothing_leaked(folder, daemon_log, metrics, options, env):
-    """No secret in log, state, mails, metrics, or in what the commands show."""
-    shown = [daemon_log.read_text(errors="replace"), metrics]
-    shown += [path.read_bytes().decode(errors="replace") for path in folder.glob("state.db*")]
-    shown += [path.read_text() for path in (folder / "mails").rglob("*") if path.is_file()]
-    for words in [["status"], ["alerts"], ["deliveries"], ["check", "--connect"]]:
-        done = subprocess.run([options.vigie, words[0], "--config", folder / "vigie.yaml", *words[1:]], capture_output=True, text=True,
-                              env=env, check=False, timeout=100)
+def nothing_leaked(folder, daemon_log, shown, options, env):
+    """No secret in log, state, mails, nor in what is shown already or by further commands."""
+    files = [daemon_log, *folder.glob("state.db*"), *[path for path in (folder / "mails").rglob("*") if path.is_file()]]
+    # Read by another process: what a child takes is counted with what this one took.
+    for path in files:
+        command = ["grep", "--text", "-i", "-o", f".\\{{0,200\\}}{CANARY}.\\{{0,60\\}}", path]
+        found = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace", env={**env, "LC_ALL": "C"})
+        shown.append(found.stdout)
+    for word in ["status", "alerts", "deliveries"]:
+        done = subprocess.run([options.vigie, word, "--config", folder / "vigie.yaml"], capture_output=True, text=True, env=env, check=False,
+                              timeout=60)
+        expect(done.returncode == 0, f"vigie {word}: {done.stderr}")
         shown.append(done.stdout + done.stderr)
     for text in shown:
         at = text.lower().find(CANARY)
@@ -360,8 +365,6 @@ class SlowNames:
     """A name server that answers nobody, for a process in a mount namespace of its own."""
 
     def __init__(self, folder):
-        import socket
-
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.53", 53))
         self.resolv = folder / "resolv.conf"
@@ -436,16 +439,17 @@ def meet(options, folders, sources, places, env):
         waiting = {name: pool.submit(ask, options, query_folder, env, name) for name in faults if name in SLOW}
         for kind in ["http_json", "prometheus"]:
             waiting[f"slow-names-{kind}"] = pool.submit(ask, options, query_folder, env, f"slow-names-{kind}", names.wrapped)
+        probed = pool.submit(measured, [options.vigie, "check", "--connect", query_folder / "vigie.yaml"], env)
         wait_for("the healthy source is asked", 20, lambda: healthy.asked, daemon.ended)
         first = time.time() + 1
-        with concurrent.futures.ThreadPoolExecutor(max_workers=2) as two:
-            quick = {name: two.submit(ask, options, query_folder, env, name) for name in faults if name not in SLOW}
+        two = concurrent.futures.ThreadPoolExecutor(max_workers=2)
+        quick = {name: two.submit(ask, options, query_folder, env, name) for name in faults if name not in SLOW}
         ended = follow(daemon, folder, set(faults), began)
         late_slots = punctual(healthy, first, time.time())
         peak = peak_of(daemon.process.pid)
         metrics = urllib.request.urlopen(f"http://127.0.0.1:{ports['metrics']}/metrics", timeout=5).read().decode()
         results = {name: future.result() for name, future in {**waiting, **quick}.items()}
-        shown = nothing_leaked(folder, daemon.log, metrics, options, env)
+        shown = nothing_leaked(folder, daemon.log, [metrics, probed.result()[0]], options, env)
         code = daemon.stop()
         expect(code == 0, f"the daemon ended with {code} after SIGTERM:\n{daemon.tail()}")
     for server in servers:
@@ -466,8 +470,8 @@ def meet(options, folders, sources, places, env):
         if error and normalised(error, ports, folder).strip() not in text:
             WRONG.append(f"{name}: the daemon says otherwise: {normalised(error, ports, folder)}  than `vigie query`: {text}")
     table(results, ended)
-    late = {name: seconds for name, (seconds, _) in ended.items() if seconds > DEADLINE_S + GRACE_S + 1}
-    expect(not late, f"pulls that ended after their deadline: {late}")
+    late = {name: seconds for name, (seconds, _) in ended.items() if seconds > DEADLINE_S + GRACE_S + STORED_S}
+    expect(not late, f"pulls whose end was not stored in time: {late}")
     expect(not WRONG, "\n".join(WRONG))
     expect(peak < DAEMON_MIB_MAX, f"the daemon took {peak:.0f} MiB")
     middle, worst = late_slots[len(late_slots) // 2], late_slots[-1]

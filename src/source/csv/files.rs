@@ -124,7 +124,7 @@ pub(super) fn check_deadline(until: Instant, object: &str) -> Result<(), SourceE
     if clock::monotonic() < until {
         return Ok(());
     }
-    let message = format!("reading {object} took longer than its deadline; read fewer or smaller files, or raise it");
+    let message = format!("reading {object} took longer than its deadline; have fewer or smaller files there");
     Err(SourceError::new(ErrorClass::Deadline, message))
 }
 

@@ -144,7 +144,11 @@ fn wrong_statements_are_told() {
         "no column `Totla TTC` (did you mean `Total TTC`?)",
     );
     refused("DELETE FROM data", ErrorClass::Config, "only reading is allowed");
-    refused("SELECT 1 AS value FROM orders", ErrorClass::Config, "no such table: orders");
+    refused(
+        "SELECT 1 AS value FROM orders",
+        ErrorClass::Config,
+        "no such table: orders; correct the query: the table is called",
+    );
     refused("SELECT date AS bucket, 1 AS value, statut FROM data", ErrorClass::Config, "`Statut` is no dimension");
 }
 

@@ -36,6 +36,8 @@ fn what_is_wrong_is_found_without_asking() {
         (|q| q.path = "https://other.example.test/x".into(), "stands below the source's url"),
         (|q| q.path = "orders?x=1".into(), "write it as params"),
         (|q| q.path = "a/%2E./b".into(), "must not lead upwards"),
+        (|q| q.path = "a/..%2Fb".into(), "must not lead upwards"),
+        (|q| q.path = "a%5c..%5cb".into(), "stands below the source's url"),
         (|q| q.params = vec![("since".into(), "{yesterday}".into())], "params.since: unknown placeholder"),
         (|q| q.body = Some(HttpBody::Text("{}".into())), "body: `{` opens a placeholder"),
         (|q| q.body = Some(HttpBody::Json(json!({"a": [{"b": "{x}"}]}))), "body: unknown placeholder `{x}`"),
