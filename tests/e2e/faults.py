@@ -39,8 +39,8 @@ DEADLINE_S, GRACE_S = 60, 1
 STORED_S = 4
 # A process that meets one fault, and the daemon that meets all of them at once.
 QUERY_MIB_MAX, DAEMON_MIB_MAX = 300, 700
-# Two intervals of the healthy source.
-LATENESS_S_MAX = 2.0
+# Of the healthy source, on two cores that also run the servers and a hundred queries; most slots are served within milliseconds.
+LATENESS_S_MAX = 4.0
 # Those that nothing ends but the deadline.
 SLOW = {"hang", "drip", "drip-head", "token-hangs", "prom-drip", "postgres-frozen", "mysql-frozen", "postgres-mute", "mysql-mute",
         "no-tls"}

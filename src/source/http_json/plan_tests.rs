@@ -31,7 +31,7 @@ fn wrong(kpi: &Kpi, part: &str) {
 #[test]
 fn what_is_wrong_is_found_without_asking() {
     type Change = fn(&mut HttpQuery);
-    let cases: [(Change, &str); 16] = [
+    let cases: [(Change, &str); 18] = [
         (|q| q.path = "orders/{form}".into(), "path: unknown placeholder `{form}` (did you mean `from`?)"),
         (|q| q.path = "https://other.example.test/x".into(), "stands below the source's url"),
         (|q| q.path = "orders?x=1".into(), "write it as params"),
