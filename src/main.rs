@@ -11,7 +11,12 @@ fn main() -> ExitCode {
     // Refused only where a provider is installed already, which serves as well.
     drop(rustls::crypto::ring::default_provider().install_default());
     let args = Args::parse();
-    let done = begin(&args).and_then(|runtime| runtime.block_on(execute(args)));
+    let done = begin(&args).and_then(|runtime| {
+        let done = runtime.block_on(execute(args));
+        // Dropping it would wait for threads that nobody waits for any more: one may look up a name for minutes.
+        runtime.shutdown_background();
+        done
+    });
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::{Error, MapAccess, Visitor};
@@ -47,14 +48,66 @@ impl PartialEq for Secret {
 /// Secrets shorter than this would blank out ordinary words.
 const SCRUBBED_CHARS_MIN: usize = 4;
 
-/// The text with every secret, and its base64 form, blanked.
+/// What stands unescaped in an address: as RFC 3986 has it, as JavaScript does, and nothing but letters and digits.
+const UNESCAPED: [&AsciiSet; 3] = [
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~'),
+    &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~')
+        .remove(b'!')
+        .remove(b'*')
+        .remove(b'\'')
+        .remove(b'(')
+        .remove(b')'),
+    NON_ALPHANUMERIC,
+];
+
+/// The text with every secret blanked, in each form that a server may quote it in.
 pub fn scrub(text: &str, secrets: &[Secret]) -> String {
     let mut out = text.to_owned();
     for secret in secrets {
         let value = secret.expose();
         if value.chars().count() >= SCRUBBED_CHARS_MIN {
-            out = out.replace(value, "***").replace(&STANDARD.encode(value), "***");
+            for form in forms(value) {
+                if out.contains(&form) {
+                    out = out.replace(&form, "***");
+                }
+            }
         }
+    }
+    out
+}
+
+/// A secret as it is, in base64, in JSON (PHP escapes slashes too), in an address and in a form; longest first where one
+/// holds another.
+fn forms(value: &str) -> Vec<String> {
+    let mut forms = vec![value.to_owned(), STANDARD.encode(value)];
+    let json = serde_json::Value::from(value).to_string();
+    let json = &json[1..json.len() - 1];
+    forms.extend([json.to_owned(), json.replace('/', "\\/")]);
+    for set in UNESCAPED {
+        let escaped = utf8_percent_encode(value, set).to_string();
+        // Hexadecimal digits may be small letters.
+        let small = lower_escapes(&escaped);
+        for escaped in [escaped, small] {
+            forms.extend([escaped.replace("%20", "+"), escaped]);
+        }
+    }
+    forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    forms.dedup();
+    forms
+}
+
+fn lower_escapes(escaped: &str) -> String {
+    let mut pieces = escaped.split('%');
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (digits, rest) = piece.split_at(piece.len().min(2));
+        out.push('%');
+        out.push_str(&digits.to_lowercase());
+        out.push_str(rest);
     }
     out
 }
@@ -242,5 +295,17 @@ mod tests {
     fn secrets_are_blanked_also_in_base64() {
         let secrets = ["hunter22", "abc"].map(|text| Secret::new(text.to_owned()));
         assert_eq!(scrub("535 bad hunter22 aHVudGVyMjI= abc", &secrets), "535 bad *** *** abc");
+        let odd = [Secret::new("a/b +\"é(%".into())];
+        for quoted in [
+            "a/b +\"é(%",
+            r#"a/b +\"é(%"#,
+            r#"a\/b +\"é(%"#,
+            "a%2Fb%20%2B%22%C3%A9%28%25",
+            "a%2fb%20%2b%22%c3%a9%28%25",
+            "a%2Fb+%2B%22%C3%A9%28%25",
+            "a%2Fb%20%2B%22%C3%A9(%25",
+        ] {
+            assert_eq!(scrub(&format!("<{quoted}>"), &odd), "<***>", "{quoted}");
+        }
     }
 }

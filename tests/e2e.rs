@@ -1,6 +1,6 @@
 //! The end-to-end suite: the built program against real servers, judged by scripts that share no code with it.
 //!
-//! Needs python3, python3-aiosmtpd, openssl, opensmtpd, prometheus, postgresql, mariadb-server, faketime, sqlite3 and
+//! Needs python3, python3-aiosmtpd, python3-openpyxl, openssl, opensmtpd, prometheus, postgresql, mariadb-server, faketime, sqlite3 and
 //! strace (`.ci/run` installs them) and, for opensmtpd, the databases and a disk of its own, root. With `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and
 //! `VIGIE_SEED` set the crash run.
 
@@ -96,6 +96,24 @@ fn fifty_sources_due_at_once_are_stepped_within_the_minute() {
 fn databases_are_read_as_their_rows_add_up() {
     let (_alone, folder) = (alone(), folder());
     check(python("databases.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
+fn other_sources_are_read_as_the_same_orders_add_up() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("seasons.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
+fn faults_of_a_source_are_told_and_stay_its_own() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("faults.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
+fn texts_that_would_be_code_elsewhere_stay_texts() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("injections.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
 }
 
 #[test]

@@ -77,7 +77,8 @@ pub enum Aggregate {
     Max,
 }
 
-/// How the further pages of an answer are asked for. An empty page is the last one.
+/// How the further pages of an answer are asked for. Where pages or rows are counted an empty one is the last; a link or
+/// cursor is followed until there is none, or until an empty page repeats it.
 ///
 /// Parameters of pages stand in the body where that is a map, else in the address; links are asked with the same method
 /// and body.

@@ -104,7 +104,7 @@ impl HttpClient {
             Err(_) => Err(NetError::new(
                 ErrorClass::Deadline,
                 format!(
-                    "{origin} did not answer whole within {deadline:?}; check that it is up, or raise the deadline"
+                    "{origin} did not answer whole within {deadline:.0?}; check that it is up, or ask for less at once"
                 ),
             )),
         }

@@ -88,7 +88,7 @@ async fn slow_drip_meets_the_total_deadline() {
     let address = raw_server(pieces, Duration::from_millis(20)).await;
     let request = Request::get(address).deadline(Duration::from_millis(200));
     let outcome = client(&HttpSettings::default()).send(request).await;
-    refused(outcome, ErrorClass::Deadline, &["http://127.0.0.1:", "within 200ms", "raise the deadline"]);
+    refused(outcome, ErrorClass::Deadline, &["http://127.0.0.1:", "within 200ms", "ask for less"]);
 }
 
 /// A few hundred bytes of gzip that unpack to 256 KiB of zeros.

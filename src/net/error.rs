@@ -119,12 +119,16 @@ impl NetError {
             return NetError::new(ErrorClass::Transient, message);
         }
         if error.is_timeout() {
-            let message = format!("{origin} did not answer in time; check that it is up, or raise the deadline");
+            let message = format!("{origin} did not answer in time; check that it is up, or ask for less at once");
             return NetError::new(ErrorClass::Deadline, message);
         }
         if error.is_builder() {
             let message = format!("the request to {origin} can't be made: {cause}; check url and headers");
             return NetError::new(ErrorClass::Config, message);
+        }
+        if cause.starts_with("invalid http") {
+            let message = format!("{origin} answers something else than HTTP; check the port in url");
+            return NetError::new(ErrorClass::Unexpected, message);
         }
         let message = format!("the exchange with {origin} broke off: {cause}; it is tried again");
         NetError::new(ErrorClass::Transient, message)

@@ -115,15 +115,21 @@ impl Response {
 
     /// What a status says by itself, for callers with nothing better to go by; none when it succeeded.
     pub fn error(&self) -> Option<NetError> {
-        let (status, origin) = (self.status, &self.origin);
-        let (class, remedy) = match status {
+        let (class, remedy) = match self.status {
             200..300 => return None,
             401 => (ErrorClass::Auth, "check the credentials"),
             403 => (ErrorClass::Auth, "the credentials may not do this, or an address filter is in the way"),
             407 => (ErrorClass::Auth, "the proxy wants credentials"),
             404 | 410 => (ErrorClass::Config, "nothing is at this address; check its path"),
             408 | 425 => (ErrorClass::Transient, "it is tried again"),
-            429 => (ErrorClass::Throttled { after: self.retry_after() }, "fewer requests are allowed"),
+            429 => {
+                let after = self.retry_after();
+                let said = match after {
+                    Some(after) => format!("it asks to wait {after:?}; ask it less often, or for less at once"),
+                    None => "it wants fewer requests; ask it less often, or for less at once".to_owned(),
+                };
+                return Some(NetError::new(ErrorClass::Throttled { after }, self.told(&said)));
+            }
             503 => match self.retry_after() {
                 Some(after) => (ErrorClass::Throttled { after: Some(after) }, "it asks to come back later"),
                 None => (ErrorClass::Transient, "it is not ready; it is tried again"),
@@ -131,9 +137,14 @@ impl Response {
             500..600 => (ErrorClass::Transient, "the trouble is on its side; it is tried again"),
             _ => (ErrorClass::Config, "the request is refused as it is; check the settings"),
         };
+        Some(NetError::new(class, self.told(remedy)))
+    }
+
+    /// Who answered what, and what follows of it.
+    fn told(&self, remedy: &str) -> String {
         let said = excerpt(&self.body);
         let said = if said.is_empty() { said } else { format!(" ({said})") };
-        Some(NetError::new(class, format!("{origin} answered {status}{said}: {remedy}")))
+        format!("{} answered {}{said}: {remedy}", self.origin, self.status)
     }
 }
 

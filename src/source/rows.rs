@@ -1,5 +1,6 @@
 //! From rows of any table to a pull: places each in time, keeps what is asked, tells what is not placed.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use super::cell::time::FORMS;
@@ -9,6 +10,10 @@ use crate::model::grain::BucketIndex;
 use crate::model::ids::Labels;
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Parts, Pull, Reading, ReadingTime, ReadingValue};
+use crate::net::ErrorClass;
+
+/// Series of one pull; more belong into a database, not into alerts.
+const SERIES_MAX: usize = 10_000;
 
 /// Collects the readings of one pull.
 pub(super) struct Rows<'a> {
@@ -54,6 +59,15 @@ impl<'a> Rows<'a> {
 
     /// The same, where the form of times is set by another key.
     pub(super) fn finish_naming(mut self, key: &str) -> Result<Pull, SourceError> {
+        let series: HashSet<&Labels> = self.pull.readings.iter().map(|reading| &reading.labels).collect();
+        if series.len() > SERIES_MAX {
+            let message = format!(
+                "query of KPI `{}`: it gives {} series, more than {SERIES_MAX}; group by fewer values, or take a dimension away",
+                self.kpi.id,
+                series.len()
+            );
+            return Err(SourceError::new(ErrorClass::TooLarge, message));
+        }
         let Some(sample) = self.undated_sample else { return Ok(self.pull) };
         if self.dated == 0 {
             let message = format!("{sample} is no time that can be read; known forms are {FORMS}: say {key}");

@@ -87,7 +87,7 @@ impl Source {
             Err(_) => Err(SourceError::new(
                 ErrorClass::Deadline,
                 format!(
-                    "{} did not deliver KPI `{}` within {:?}; make the query lighter, or raise the deadline",
+                    "{} did not deliver KPI `{}` within {:.0?}; make the query lighter, or check the system",
                     self.object(),
                     request.kpi.id,
                     request.deadline

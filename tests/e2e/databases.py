@@ -8,44 +8,15 @@ by bucket: none missing, none twice. Messages of failures name object, cause and
 """
 
 import argparse
-import contextlib
-import datetime
-import decimal
 import json
 import os
 import pathlib
-import sqlite3
 import subprocess
 import time
-import zoneinfo
 
+from season import SEASONS, World, kpi_yaml, play
 from servers import PASSWORD, PASSWORD_IN_URL, MariaDb, Postgres, make_certificates
-from support import INSTALL, Daemon, expect, main, wait_for
-
-PARIS = zoneinfo.ZoneInfo("Europe/Paris")
-UTC = datetime.timezone.utc
-LIB = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
-EPOCH = datetime.date(1970, 1, 1)
-CHANNELS = ["web", "boutique", "été"]
-# The changes of the clock of 2027.
-SEASONS = {"printemps": datetime.date(2027, 3, 28), "automne": datetime.date(2027, 10, 31)}
-HISTORY_DAYS = 90
-
-
-def orders_until(last):
-    """An order every 37 minutes over 100 days up to that day: (instant, channel, total, paid)."""
-    at = datetime.datetime.combine(last - datetime.timedelta(days=100), datetime.time(), PARIS).astimezone(UTC)
-    end = datetime.datetime.combine(last + datetime.timedelta(days=1), datetime.time(), PARIS).astimezone(UTC)
-    orders, number = [], 0
-    while at < end:
-        # Nobody buys on the tenth of a month.
-        if at.astimezone(PARIS).day != 10:
-            total = decimal.Decimal(number * 7919 % 100_003) / 100
-            orders.append([at, CHANNELS[number % 3], total, number % 5 != 0])
-        at += datetime.timedelta(minutes=37)
-        number += 1
-    return orders
-
+from support import expect, main
 
 TABLES = {
     "postgres": "CREATE TABLE orders (id int PRIMARY KEY, at timestamptz NOT NULL, channel text, total numeric(12,2), paid boolean)",
@@ -85,180 +56,37 @@ def insert(server, rows):
         server.sql(f"{zone}INSERT INTO orders VALUES {values}")
 
 
-def config(server, certificates, **more):
-    queries = QUERIES[server.scheme]
-    source = {"url": {"env": "SHOP_URL"}, "tls": {"ca": str(certificates / "ca.pem")}, **more}
-    kpi = "category: financial, source: shop, history: 90d, expected: 3d after end"
-    return f"""timezone: Europe/Paris
-language: fr
-state: sqlite:state.db
-control: control.sock
-people: {{claire: {{mail: claire@example.test}}}}
-sources:
-  shop: {{sql: {json.dumps(source)}}}
-kpis:
-  revenue: {{title: Revenue, {kpi}, unit: EUR, dimensions: [channel], schedule: "daily 06:15", settle: 3d, empty: zero, query: {json.dumps(queries["revenue"])}}}
-  hours: {{title: Orders, {kpi}, grain: hour, schedule: hourly, settle: 3d, empty: zero, query: {json.dumps(queries["hours"])}}}
-  paid: {{title: Paid, {kpi}, kind: ratio, schedule: "daily 06:15", settle: 3d, query: {json.dumps(queries["paid"])}}}
-receivers: {{claire: {{maildir: {{path: mails, to: [claire]}}}}}}
-"""
+class Database(World):
+    """Orders in a table of one server."""
 
+    secrets = [PASSWORD, PASSWORD_IN_URL]
 
-class MovedClock:
-    """The daemon's wall clock; its pauses stay real."""
+    def __init__(self, server, certificates):
+        self.server, self.name, self.env = server, server.scheme, {"SHOP_URL": server.url()}
+        self.outage = f"shop on localhost:{server.port}"
+        self.ca = str(certificates / "ca.pem")
+        self.stop, self.start = server.stop, server.start
 
-    def __init__(self, folder):
-        expect(LIB.exists(), f"libfaketime is not installed; run: {INSTALL} faketime")
-        self.file = folder / "clock"
-        self.env = {
-            "LD_PRELOAD": str(LIB), "FAKETIME_TIMESTAMP_FILE": str(self.file), "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1", "NO_FAKE_STAT": "1",
-        }
+    def load(self, orders):
+        self.server.sql("DROP TABLE IF EXISTS orders")
+        self.server.sql(TABLES[self.server.scheme])
+        if self.server.scheme == "postgres":
+            self.server.sql("GRANT SELECT ON orders TO vigie")
+        insert(self.server, list(enumerate(orders)))
 
-    def set(self, at):
-        own = self.file.with_suffix(".new")
-        own.write_text(f"{at.timestamp() - time.time():+.3f}\n")
-        own.rename(self.file)
+    def change(self, orders, numbers):
+        for number in numbers:
+            self.server.sql(f"UPDATE orders SET total = {orders[number][2]} WHERE id = {number}")
 
-
-class Stage:
-    """A daemon on one database, moved through time."""
-
-    def __init__(self, vigie, folder, server, certificates):
-        self.vigie, self.folder, self.server = vigie, folder, server
-        folder.mkdir()
-        self.config = folder / "vigie.yaml"
-        self.config.write_text(config(server, certificates))
-        self.clock = MovedClock(folder)
-        self.env = {**os.environ, "SHOP_URL": server.url()}
-
-    def start(self, at):
-        self.clock.set(at)
-        self.daemon = Daemon(self.vigie, self.config, self.folder / "run.log", env={**self.env, **self.clock.env})
-
-    def clocks(self):
-        with contextlib.closing(sqlite3.connect(f"file:{self.folder}/state.db?mode=ro", uri=True)) as base:
-            rows = base.execute("SELECT kpi, last_slot, last_error FROM kpi_clock").fetchall()
-        return {kpi: (last_slot, error) for kpi, last_slot, error in rows}
-
-    def go(self, at, fails=False):
-        """Sets the clock and waits until every KPI has stepped its newest slot (or has failed to)."""
-        self.clock.set(at)
-        local = at.astimezone(PARIS)
-        daily = datetime.datetime.combine(local.date(), datetime.time(6, 15), PARIS)
-        hourly = local.replace(minute=0, second=0, microsecond=0)
-        wanted = {"revenue": daily, "paid": daily, "hours": hourly}
-
-        def is_done():
-            # Any request wakes the daemon, which then looks at its clock.
-            command = [self.vigie, "ack", "--config", str(self.config), "a0000000000"]
-            subprocess.run(command, capture_output=True, check=False, env=self.env)
-            with contextlib.suppress(sqlite3.OperationalError):
-                now = self.clocks()
-                if fails:
-                    return len(now) == 3 and all(error for _, error in now.values())
-                done = lambda kpi: kpi in now and now[kpi][0] >= wanted[kpi].timestamp() * 1000 and not now[kpi][1]
-                return all(done(kpi) for kpi in wanted)
-            return False
-
-        try:
-            wait_for(f"the slots of {local}", 60, is_done, self.daemon.ended)
-        except Exception:
-            print(self.daemon.tail(), self.clocks())
-            raise
-
-    def stored(self, kpi):
-        sql = """SELECT labels, bucket, value, numerator, denominator FROM observation
-                 JOIN series ON series.id = observation.series WHERE kpi = ?"""
-        with contextlib.closing(sqlite3.connect(f"file:{self.folder}/state.db?mode=ro", uri=True)) as base:
-            rows = base.execute(sql, (kpi,)).fetchall()
-        found = {(json.loads(labels).get("channel"), bucket): tuple(rest) for labels, bucket, *rest in rows}
-        expect(len(found) == len(rows), f"{kpi}: a bucket is stored twice")
-        return found
-
-
-def compare(stage, orders, first_start, now):
-    """What is stored against the sums of the same orders, over every bucket from the first pull on."""
-    revenue, hours, paid = {}, {}, {}
-    for at, channel, total, is_paid in orders:
-        day = (at.astimezone(PARIS).date() - EPOCH).days
-        for key in [channel, None]:
-            revenue[key, day] = revenue.get((key, day), 0) + total
-        hour = int(at.timestamp()) // 3600
-        hours[hour] = hours.get(hour, 0) + 1
-        good, all_ = paid.get(day, (0, 0))
-        paid[day] = (good + is_paid, all_ + 1)
-    oldest = (first_start - datetime.timedelta(days=HISTORY_DAYS)).astimezone(PARIS)
-    first_day, last_day = (oldest.date() - EPOCH).days, (now.astimezone(PARIS).date() - EPOCH).days - 1
-    checked = 0
-    found = stage.stored("revenue")
-    for day in range(first_day, last_day + 1):
-        for channel in [*CHANNELS, None]:
-            wanted, value = float(revenue.get((channel, day), 0)), found.pop((channel, day), [None])[0]
-            date = EPOCH + datetime.timedelta(days=day)
-            expect(value is not None and abs(value - wanted) < 1e-6, f"revenue of {channel} on {date}: stored {value}, summed {wanted}")
-            checked += 1
-    expect(not found, f"revenue has buckets beyond the span: {list(found)[:3]}")
-    found = stage.stored("hours")
-    for hour in range(int(oldest.timestamp()) // 3600, int(now.timestamp()) // 3600):
-        value = found.pop((None, hour), [None])[0]
-        at = datetime.datetime.fromtimestamp(hour * 3600, PARIS)
-        expect(value == hours.get(hour, 0), f"orders in the hour from {at}: stored {value}, counted {hours.get(hour, 0)}")
-        checked += 1
-    expect(not found, f"hours has buckets beyond the span: {list(found)[:3]}")
-    found = stage.stored("paid")
-    for day in range(first_day, last_day + 1):
-        stored, wanted = found.pop((None, day), None), paid.get(day)
-        date = EPOCH + datetime.timedelta(days=day)
-        expect((stored is None) == (wanted is None), f"paid on {date}: stored {stored}, counted {wanted}")
-        if stored:
-            expect(stored[1:] == wanted and stored[0] == wanted[0] / wanted[1], f"paid on {date}: stored {stored}, counted {wanted}")
-            checked += 1
-    return checked
-
-
-def season(vigie, folder, server, certificates, name):
-    change = SEASONS[name]
-    orders = orders_until(change + datetime.timedelta(days=6))
-    server.sql("DROP TABLE IF EXISTS orders")
-    server.sql(TABLES[server.scheme])
-    if server.scheme == "postgres":
-        server.sql("GRANT SELECT ON orders TO vigie")
-    insert(server, list(enumerate(orders)))
-    stage = Stage(vigie, folder / f"{server.scheme}-{name}", server, certificates)
-
-    def morning(days, hour=6, minute=15, second=5):
-        return datetime.datetime.combine(change + datetime.timedelta(days=days), datetime.time(hour, minute, second), PARIS)
-
-    first = morning(-2, 12)
-    stage.start(first)
-    with stage.daemon:
-        stage.go(first)
-        checked = compare(stage, orders, first, first)
-        for day in [-1, 0, 1]:
-            stage.go(morning(day))
-        checked += compare(stage, orders, first, morning(1))
-        # Yesterday's orders are corrected, and some of today's are cancelled.
-        noon = morning(0, 12)
-        for number, order in enumerate(orders):
-            if noon <= order[0] < noon + datetime.timedelta(hours=3):
-                order[2] += 1000
-                server.sql(f"UPDATE orders SET total = {order[2]} WHERE id = {number}")
-        stage.go(morning(2))
-        checked += compare(stage, orders, first, morning(2))
-        server.stop()
-        stage.go(morning(3), fails=True)
-        stage.go(morning(4), fails=True)
-        told = "".join(error for _, error in stage.clocks().values())
-        expect(f"shop on localhost:{server.port}" in told, f"the outage is told as: {told}")
-        server.start()
-        stage.go(morning(4, 20, 0))
-        stage.go(morning(5))
-        checked += compare(stage, orders, first, morning(5))
-        expect(stage.daemon.stop() == 0, f"the daemon did not end well:\n{stage.daemon.tail()}")
-    log = (stage.folder / "run.log").read_text() + (stage.folder / "state.db").read_bytes().decode(errors="replace")
-    expect(PASSWORD not in log and PASSWORD_IN_URL not in log, "the password stands in the log or the state")
-    print(f"{server.scheme}, {name}: {checked} buckets equal over back-fill, days, revision, outage and change of the clock")
+    def yaml(self):
+        queries = QUERIES[self.server.scheme]
+        source = json.dumps({"url": {"env": "SHOP_URL"}, "tls": {"ca": self.ca}})
+        return (
+            f"sources: {{shop: {{sql: {source}}}}}\nkpis:\n"
+            + kpi_yaml("revenue", "day", "shop", queries["revenue"], "unit: EUR, dimensions: [channel], empty: zero, ")
+            + kpi_yaml("hours", "hour", "shop", queries["hours"], "empty: zero, ")
+            + kpi_yaml("paid", "day", "shop", queries["paid"], "kind: ratio, ")
+        )
 
 
 TYPES = {
@@ -360,10 +188,10 @@ def run():
     for kind in [Postgres, MariaDb]:
         with kind(folder / kind.scheme, certificates) as server:
             for name in SEASONS if kind is Postgres else []:
-                season(options.vigie, folder, server, certificates, name)
+                play(options.vigie, folder, Database(server, certificates), name)
             types(options.vigie, folder / f"{kind.scheme}-types", server, certificates)
             for name in SEASONS if kind is MariaDb else []:
-                season(options.vigie, folder, server, certificates, name)
+                play(options.vigie, folder, Database(server, certificates), name)
             server.stop()
 
 

@@ -1,4 +1,5 @@
-//! Dates and times as files and databases write them; the day comes before the month.
+//! Dates and times as files and databases write them; the day comes before the month, months may have French or English
+//! names.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, ISOWeekDate, Time, Weekday};
@@ -8,12 +9,50 @@ use crate::model::observation::ReadingTime;
 
 /// The forms that are read without being told, for messages and the manual.
 pub(in crate::source) const FORMS: &str =
-    "2026-12-31, 31/12/2026, 31-12-2026 14:30, 2026-12, 12/2026, 2026-W05, RFC 3339 or epoch seconds";
+    "2026-12-31, 31/12/2026, 31-12-2026 14:30, 2026-12, 12/2026, déc. 2026, 2026-W05, RFC 3339 or epoch seconds";
+
+/// Lower case, accents taken off.
+const MONTHS_FR: [&str; 12] = [
+    "janvier",
+    "fevrier",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "aout",
+    "septembre",
+    "octobre",
+    "novembre",
+    "decembre",
+];
+const MONTHS_EN: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
 
 /// Reads a time in one of the known forms.
 pub(in crate::source) fn read(text: &str) -> Option<ReadingTime> {
     let text = text.trim();
-    if text.is_empty() || text.len() > 64 || !text.is_ascii() {
+    if text.is_empty() || text.len() > 64 {
+        return None;
+    }
+    if text.contains(char::is_alphabetic)
+        && let Some(date) = named_month(text)
+    {
+        return Some(ReadingTime::Date(date));
+    }
+    if !text.is_ascii() {
         return None;
     }
     if let Ok(instant) = text.parse::<Timestamp>() {
@@ -69,6 +108,38 @@ fn digits(text: &str) -> Option<ReadingTime> {
         9..=13 => read_number(text.parse().ok()?),
         _ => None,
     }
+}
+
+/// `janv. 2026`, `août 2026`, `1er mars 2026`, `3-Dec-2026`, and Excel's `janv-26`.
+fn named_month(text: &str) -> Option<Date> {
+    let parts: Vec<&str> = text.split([' ', '\u{a0}', '-']).filter(|part| !part.is_empty()).collect();
+    let (day, name, year) = match *parts.as_slice() {
+        [name, year] => ("1", name, year),
+        [day, name, year] => (day.strip_suffix("er").unwrap_or(day), name, year),
+        _ => return None,
+    };
+    let digits = |part: &str| part.parse::<i16>().ok().filter(|_| part.bytes().all(|byte| byte.is_ascii_digit()));
+    let year = match year.len() {
+        4 => digits(year)?,
+        // `mars 26` may be a day.
+        2 if text.contains('-') => 2000 + digits(year)?,
+        _ => return None,
+    };
+    Date::new(year, month_of_name(name)?, i8::try_from(digits(day)?).ok()?).ok()
+}
+
+/// By the whole name or its beginning, as long as it means one month.
+fn month_of_name(name: &str) -> Option<i8> {
+    let plain = |c: char| match c {
+        'é' => 'e',
+        'û' => 'u',
+        c => c,
+    };
+    let name: String = name.trim_end_matches('.').to_lowercase().chars().map(plain).collect();
+    let begins = |month: usize| MONTHS_FR[month].starts_with(&name) || MONTHS_EN[month].starts_with(&name);
+    let mut found = (0..12).filter(|month| name.len() >= 3 && begins(*month));
+    let month = found.next().filter(|_| found.next().is_none())?;
+    i8::try_from(month + 1).ok()
 }
 
 /// `2026-W05`, `2026W05`, `2026-W05-3`.
@@ -138,6 +209,35 @@ mod tests {
             ("2026-W05-3", 2026, 1, 28),
         ] {
             assert_eq!(read(text), Some(ReadingTime::Date(date(year, month, day))), "{text}");
+        }
+    }
+
+    #[test]
+    fn months_by_name() {
+        for (text, month, day) in [
+            ("janv. 2026", 1, 1),
+            ("févr. 2026", 2, 1),
+            ("Février 2026", 2, 1),
+            ("mars 2026", 3, 1),
+            ("AVR 2026", 4, 1),
+            ("mai 2026", 5, 1),
+            ("juin 2026", 6, 1),
+            ("juil. 2026", 7, 1),
+            ("août\u{a0}2026", 8, 1),
+            ("aout 2026", 8, 1),
+            ("sept-26", 9, 1),
+            ("Oct-2026", 10, 1),
+            ("November 2026", 11, 1),
+            ("déc.-26", 12, 1),
+            ("1er mai 2026", 5, 1),
+            ("14 July 2026", 7, 14),
+            ("31-Dec-2026", 12, 31),
+        ] {
+            assert_eq!(read(text), Some(ReadingTime::Date(date(2026, month, day))), "{text}");
+        }
+        for text in ["jui 2026", "ma 2026", "mars", "mars 26", "marsien 2026", "T1 2026", "31 juin 2026", "Total 2026"]
+        {
+            assert_eq!(read(text), None, "{text}");
         }
     }
 

@@ -38,7 +38,7 @@ const UNPACKED_KEPT_MAX: usize = 128 * 1024 * 1024;
 #[serde(deny_unknown_fields)]
 pub struct CsvConfig {
     /// A file, or a pattern with `*`, `?`, `**` or `[..]`; relative to the configuration file.
-    /// Several files are read in the order of their names. Example: `exports/*.csv`.
+    /// Several files are read in the order of their names, `export-2` before `export-10`. Example: `exports/*.csv`.
     pub path: String,
     /// The character between cells. Default: found out among `;` `,` tab and `|`. Example: `";"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
 //! Finding the files and reading each whole, never half of an old and half of a new one.
 
+use std::cmp::Ordering;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -63,7 +64,7 @@ impl Files {
                 format!("{} matches {} files, more than {FILES_MAX}; narrow the pattern", self.pattern, files.len());
             return Err(SourceError::new(ErrorClass::TooLarge, message));
         }
-        files.sort();
+        files.sort_by(|a, b| by_numbers(&a.to_string_lossy(), &b.to_string_lossy()).then_with(|| a.cmp(b)));
         Ok(files)
     }
 
@@ -99,12 +100,36 @@ impl Files {
     }
 }
 
+/// The order that people mean who count their exports: runs of digits by their size, all else by letter.
+fn by_numbers(a: &str, b: &str) -> Ordering {
+    let (mut a, mut b) = (a, b);
+    loop {
+        let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (of_a, of_b) = (digits(a), digits(b));
+        let order = if of_a > 0 && of_b > 0 {
+            let (x, y) = (a[..of_a].trim_start_matches('0'), b[..of_b].trim_start_matches('0'));
+            (a, b) = (&a[of_a..], &b[of_b..]);
+            x.len().cmp(&y.len()).then_with(|| x.cmp(y))
+        } else {
+            let (x, y) = (a.chars().next(), b.chars().next());
+            if x.is_none() || y.is_none() {
+                return x.cmp(&y);
+            }
+            (a, b) = (&a[x.map_or(0, char::len_utf8)..], &b[y.map_or(0, char::len_utf8)..]);
+            x.cmp(&y)
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+}
+
 /// Ends long work that passed its deadline.
 pub(in crate::source) fn check_deadline(until: Instant, object: &str) -> Result<(), SourceError> {
     if clock::monotonic() < until {
         return Ok(());
     }
-    let message = format!("reading {object} took longer than its deadline; read fewer or smaller files, or raise it");
+    let message = format!("reading {object} took longer than its deadline; have fewer or smaller files there");
     Err(SourceError::new(ErrorClass::Deadline, message))
 }
 
@@ -169,6 +194,32 @@ mod tests {
         let error = read("*.csv", 9).unwrap_err();
         assert_eq!(error.class, ErrorClass::TooLarge);
         assert!(error.message.contains("raise bytes_max"), "{error}");
+    }
+
+    #[test]
+    fn numbers_in_names_count_by_their_size() {
+        let mut names = [
+            "e-10.csv",
+            "e-9.csv",
+            "e-009.csv",
+            "e-2026-02.csv",
+            "e.csv",
+            "e-2026-01 (10).csv",
+            "e-2026-01 (2).csv",
+            "é",
+        ];
+        names.sort_by(|a, b| super::by_numbers(a, b).then_with(|| a.cmp(b)));
+        let expected = [
+            "e-009.csv",
+            "e-9.csv",
+            "e-10.csv",
+            "e-2026-01 (2).csv",
+            "e-2026-01 (10).csv",
+            "e-2026-02.csv",
+            "e.csv",
+            "é",
+        ];
+        assert_eq!(names, expected);
     }
 
     #[test]

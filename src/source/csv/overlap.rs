@@ -20,7 +20,7 @@ use crate::source::suggest::{did_you_mean, listed};
 /// Rows between two looks at the clock.
 const ROWS_PER_LOOK: usize = 4096;
 
-/// How rows of later files (by name) replace those of earlier ones.
+/// How rows of later files (by name, its numbers by their size) replace those of earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {

@@ -76,6 +76,11 @@ impl<'a> Records<'a> {
         })
     }
 
+    /// What is to be told of columns that are not read.
+    pub(super) fn left_out(&self) -> Option<&str> {
+        self.spread.as_ref()?.0.left_out.as_deref()
+    }
+
     /// The next row and its line in the file.
     pub(in crate::source) fn next(&mut self) -> Result<Option<(&StringRecord, u64)>, SourceError> {
         loop {

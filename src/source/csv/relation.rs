@@ -40,10 +40,12 @@ pub(super) fn load(
     let mut columns: Vec<Typed> = Vec::new();
     let mut rows: Vec<(usize, u64)> = Vec::new();
     let mut delimiter = b',';
+    let mut warnings = Vec::new();
     for (file, (name, bytes)) in files.iter().enumerate() {
         let text = source.text(name, bytes)?;
         let mut records = Records::open(source, name, &text)?;
         delimiter = records.delimiter;
+        warnings.extend(records.left_out().map(str::to_owned));
         let places = places(&mut columns, name, &records, rows.len())?;
         let own = winners.file(file, name, &records.header)?;
         while let Some((record, line)) = records.next()? {
@@ -77,8 +79,7 @@ pub(super) fn load(
             }
         }
     }
-    let mut relation =
-        Relation { table: TABLE, columns: Vec::new(), rows: Vec::new(), warnings: Vec::new(), complete: true };
+    let mut relation = Relation { table: TABLE, columns: Vec::new(), rows: Vec::new(), warnings, complete: true };
     let mut typed: Vec<std::vec::IntoIter<SqlValue>> = Vec::new();
     for mut column in columns {
         column.cells.resize(rows.len(), String::new());

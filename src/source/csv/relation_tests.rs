@@ -144,7 +144,11 @@ fn wrong_statements_are_told() {
         "no column `Totla TTC` (did you mean `Total TTC`?)",
     );
     refused("DELETE FROM data", ErrorClass::Config, "only reading is allowed");
-    refused("SELECT 1 AS value FROM orders", ErrorClass::Config, "no such table: orders");
+    refused(
+        "SELECT 1 AS value FROM orders",
+        ErrorClass::Config,
+        "no such table: orders; correct the query: the table is called",
+    );
     refused("SELECT date AS bucket, 1 AS value, statut FROM data", ErrorClass::Config, "`Statut` is no dimension");
 }
 
@@ -198,6 +202,15 @@ fn months_across_become_rows() {
     assert_eq!(found.readings[1].origin, "a.csv:3");
     let sums = sql("SELECT mois AS bucket, sum(montant) AS value FROM data GROUP BY 1", &[]);
     assert_eq!(shown(&pull(sums, &[("a.csv", text)], wide(&[])).unwrap()), ["1 =22.5"]);
+    let named = "Magasin;avr. 2026;mai 2026;févrir 2026;Total\nLyon;1;2;3;6\n";
+    let found = pull(kpi.clone(), &[("a.csv", named)], wide(&["magasin"])).unwrap();
+    assert_eq!(shown(&found), ["1 {magasin=\"Lyon\"}=2"]);
+    let left_out =
+        |warnings: &[String]| warnings.iter().any(|each| each.contains("column `févrir 2026` is read as no period"));
+    assert!(left_out(&found.warnings), "{:?}", found.warnings);
+    let sums = sql("SELECT mois AS bucket, sum(montant) AS value FROM data GROUP BY 1", &[]);
+    let found = pull(sums, &[("a.csv", named)], wide(&[])).unwrap();
+    assert!(shown(&found) == ["1 =2"] && left_out(&found.warnings), "{:?}", found.warnings);
     let error = pull(kpi.clone(), &[("a.csv", text)], wide(&["magazin"])).unwrap_err();
     assert!(error.message.contains("no column `magazin` (did you mean `Magasin`?), which wide keeps"), "{error}");
     let error = pull(kpi, &[("a.csv", "magasin;a;b\nx;1;2\n")], wide(&["magasin"])).unwrap_err();

@@ -98,6 +98,9 @@ impl<'a> Reading<'a> {
     fn read_file(&mut self, file: usize, name: &str, text: &str) -> Result<(), SourceError> {
         let mut records = Records::open(self.source, name, text)?;
         self.last_delimiter = records.delimiter;
+        if let Some(warning) = records.left_out() {
+            self.rows.warn(warning.to_owned());
+        }
         let places = self.places(name, &records.header)?;
         let own = self.winners.file(file, name, &records.header)?;
         while let Some((record, line)) = records.next()? {

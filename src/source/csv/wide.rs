@@ -9,7 +9,8 @@ use crate::source::cell::time;
 use crate::source::error::SourceError;
 use crate::source::suggest::{did_you_mean, listed};
 
-/// Which columns stay, and what those that are periods become. Columns of another name (a sum at the end) are left out.
+/// Which columns stay, and what those that are periods become. Columns of another name (a sum at the end) are left out;
+/// a warning names one that has a figure in its name, which may be a period in an unknown form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wide {
@@ -27,6 +28,8 @@ pub(super) struct Spread {
     keep: Vec<usize>,
     /// Place and name of each period.
     periods: Vec<(usize, String)>,
+    /// A column that may have been meant as a period.
+    pub(super) left_out: Option<String>,
 }
 
 impl Wide {
@@ -50,8 +53,14 @@ impl Wide {
             None => time::read(name).is_some(),
         };
         let others = header.iter().enumerate().filter(|(at, _)| !keep.contains(at));
-        let periods: Vec<_> =
-            others.filter(|(_, name)| is_period(name)).map(|(at, name)| (at, name.to_owned())).collect();
+        let (periods, others): (Vec<_>, Vec<_>) =
+            others.map(|(at, name)| (at, name.to_owned())).partition(|(_, name)| is_period(name));
+        let doubtful = others.into_iter().find(|(_, name)| name.contains(|c: char| c.is_ascii_digit()));
+        let left_out = doubtful.map(|(_, name)| {
+            format!(
+                "{file}: column `{name}` is read as no period and left out; if it is one, say date_format or rename it"
+            )
+        });
         if periods.is_empty() {
             let has = listed(header.iter());
             return Err(SourceError::config(format!(
@@ -59,7 +68,7 @@ impl Wide {
             )));
         }
         let names = self.keep.iter().chain([&self.time, &self.value]);
-        Ok((Spread { keep, periods }, names.collect()))
+        Ok((Spread { keep, periods, left_out }, names.collect()))
     }
 }
 

@@ -30,7 +30,7 @@ const TEXT_MAX: usize = 256 * 1024 * 1024;
 #[serde(deny_unknown_fields)]
 pub struct XlsxConfig {
     /// A file, or a pattern with `*`, `?`, `**` or `[..]`; relative to the configuration file.
-    /// Several files are read in the order of their names. Example: `exports/*.xlsx`.
+    /// Several files are read in the order of their names, `export-2` before `export-10`. Example: `exports/*.xlsx`.
     pub path: String,
     /// The sheet's name. Default: the first sheet. Example: `Ventes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

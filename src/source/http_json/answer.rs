@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::strict::Strict;
 use crate::net::{ErrorClass, Response, excerpt};
 use crate::source::error::SourceError;
 
@@ -30,19 +31,36 @@ pub(super) fn read(mut response: Response, hide: impl Fn(&str) -> String) -> Res
         return Ok(Page { json: None, links, bytes });
     }
     let origin = &response.origin;
-    let unexpected = |what: String| {
+    let unexpected = |what: String, remedy: &str| {
         let said = excerpt(hide(&response.text()).as_bytes());
-        let message = format!("{origin} answered {} with {what} ({said}); check url, path and auth", response.status);
+        let said = if said.is_empty() { said } else { format!(" ({said})") };
+        let message = format!("{origin} answered {} with {what}{said}; {remedy}", response.status);
         SourceError::new(ErrorClass::Unexpected, message)
     };
+    let elsewhere = "check url, path and auth";
+    if response.body.is_empty() {
+        return Err(unexpected("nothing instead of JSON".to_owned(), elsewhere));
+    }
     let content = response.header("content-type").unwrap_or_default();
     let media = content.split(';').next().unwrap_or_default().trim().to_lowercase();
     // Where nothing is said, the body speaks for itself.
     if !media.is_empty() && !media.ends_with("/json") && !media.ends_with("+json") {
-        return Err(unexpected(format!("{media} instead of JSON")));
+        return Err(unexpected(format!("{media} instead of JSON"), elsewhere));
     }
     match serde_json::from_slice(&response.body) {
-        Ok(json) => Ok(Page { json: Some(json), links, bytes }),
-        Err(error) => Err(unexpected(format!("JSON that can't be read, {error}"))),
+        Ok(Strict(json)) => Ok(Page { json: Some(json), links, bytes }),
+        Err(error) => {
+            // What is named there still is what was not decompressed.
+            if let Some(encoding) = response.header("content-encoding") {
+                let what = format!("the encoding {}, which was not asked for", excerpt(encoding.as_bytes()));
+                let message =
+                    format!("{origin} answered {} with {what}; have it keep to Accept-Encoding", response.status);
+                return Err(SourceError::new(ErrorClass::Unexpected, message));
+            }
+            // A server that says JSON means it: what it writes is to be mended there.
+            let remedy = if media.is_empty() { elsewhere } else { "whoever runs that server must mend it" };
+            let cause = error.to_string().replace("recursion limit exceeded", "nested deeper than 127 levels");
+            Err(unexpected(format!("JSON that can't be read, {cause}"), remedy))
+        }
     }
 }

@@ -42,7 +42,8 @@ pub struct HttpJsonConfig {
     /// Example: `{requests_per_minute: 60, requests_per_day: 10000, concurrency: 2}`.
     #[serde(default)]
     pub limits: LimitsConfig,
-    /// How further pages are asked for; a KPI's query may say otherwise. An empty page ends them. Default: `none`.
+    /// How further pages are asked for; a KPI's query may say otherwise. They end where no link or cursor leads on, or with
+    /// an empty page where pages or rows are counted. Default: `none`.
     /// Examples: `{next_link: $.next}`, `{link_header: true}`, `{cursor: {from: $.meta.cursor, param: cursor}}`,
     /// `{offset: {param: offset, size_param: limit, size: 100}}`, `{page: {param: page, first: 1}}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

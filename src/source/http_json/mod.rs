@@ -8,6 +8,7 @@ mod paging;
 mod plan;
 mod pull;
 mod rows_path;
+mod strict;
 mod table;
 mod template;
 

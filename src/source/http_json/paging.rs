@@ -1,6 +1,7 @@
 //! Which page comes next, and when there is none.
 //!
-//! A link or mark that repeats is an error: following it would never end.
+//! A link or mark that repeats is an error: following it would never end. An empty page with a new one points on, as
+//! servers that filter late give it.
 
 use std::collections::HashSet;
 
@@ -92,25 +93,27 @@ impl<'a> Course<'a> {
     pub(super) fn after(&mut self, url: &Url, page: &Page, rows: usize) -> Result<Option<Next>, SourceError> {
         self.pages += 1;
         self.rows += rows;
-        let Some(json) = page.json.as_ref().filter(|_| rows > 0) else { return Ok(None) };
+        let Some(json) = page.json.as_ref() else { return Ok(None) };
+        let is_empty = rows == 0;
         match self.paging {
             Paging::None => Ok(None),
             Paging::NextLink(from) => match mark(from, json, "paging.next_link")? {
                 None => Ok(None),
-                Some(Value::String(link)) => self.link(url, &link).map(Some),
+                Some(Value::String(link)) => self.link(url, &link, is_empty),
                 Some(_) => Err(SourceError::config(format!(
                     "paging.next_link: `{from}` leads to a number; it must be an address, or use cursor"
                 ))),
             },
             Paging::LinkHeader => match page.links.iter().find_map(|links| next_of(links)) {
                 None => Ok(None),
-                Some(link) => self.link(url, link).map(Some),
+                Some(link) => self.link(url, link, is_empty),
             },
             Paging::Cursor { from, param } => {
                 let Some(mark) = mark(from, json, "paging.cursor.from")? else { return Ok(None) };
-                self.once(mark.to_string(), "paging.cursor")?;
-                Ok(Some(Next::Params(vec![(param.clone(), mark)])))
+                let is_new = self.once(mark.to_string(), "paging.cursor", is_empty)?;
+                Ok(is_new.then(|| Next::Params(vec![(param.clone(), mark)])))
             }
+            Paging::Offset(_) | Paging::Page(_) if is_empty => Ok(None),
             Paging::Offset(OffsetPaging { size, .. }) if rows < *size => Ok(None),
             Paging::Page(PagePaging { size: Some(size), .. }) if rows < *size => Ok(None),
             Paging::Offset(_) | Paging::Page(_) => Ok(Some(Next::Params(self.numbered()))),
@@ -132,7 +135,7 @@ impl<'a> Course<'a> {
         [Some(place), size].into_iter().flatten().collect()
     }
 
-    fn link(&mut self, url: &Url, link: &str) -> Result<Next, SourceError> {
+    fn link(&mut self, url: &Url, link: &str, is_empty: bool) -> Result<Option<Next>, SourceError> {
         self.seen.insert(url.to_string());
         let mut next = url.join(link.trim()).map_err(|_| {
             SourceError::new(ErrorClass::Unexpected, "paging: the next link is no address; check its path".to_owned())
@@ -145,13 +148,17 @@ impl<'a> Course<'a> {
                 self.origin
             )));
         }
-        self.once(next.to_string(), "paging: the next link")?;
-        Ok(Next::Link(next))
+        let is_new = self.once(next.to_string(), "paging: the next link", is_empty)?;
+        Ok(is_new.then_some(Next::Link(next)))
     }
 
-    fn once(&mut self, mark: String, what: &str) -> Result<(), SourceError> {
+    /// Whether a mark leads on. One that repeats does not: on an empty page it says that there is nothing more yet.
+    fn once(&mut self, mark: String, what: &str, is_empty: bool) -> Result<bool, SourceError> {
         if self.seen.insert(mark) {
-            return Ok(());
+            return Ok(true);
+        }
+        if is_empty {
+            return Ok(false);
         }
         let message = format!(
             "{what} repeats after page {}: the pages would never end; check paging, or use another form of it",

@@ -97,6 +97,28 @@ async fn cursors_lead_on_and_must_not_repeat() {
 }
 
 #[tokio::test]
+async fn an_empty_page_points_on_and_ends_where_it_repeats() {
+    let server = MockServer::start().await;
+    for (asked, missing, answer) in [
+        (&[][..], "p", json!({"items": [], "next": "?p=2"})),
+        (&[("p", "2")][..], "-", json!({"items": rows(&[3]), "next": "?p=3"})),
+        (&[("p", "3")][..], "-", json!({"items": [], "next": "?p=3"})),
+    ] {
+        serve(&server, asked, missing, json(&answer)).await;
+    }
+    assert_eq!(count(&server, r#"{"next_link":"$.next"}"#).await, Ok(1));
+    let server = MockServer::start().await;
+    for (asked, missing, answer) in [
+        (&[][..], "after", json!({"items": [], "cursor": "a"})),
+        (&[("after", "a")][..], "-", json!({"items": rows(&[1, 2]), "cursor": "b"})),
+        (&[("after", "b")][..], "-", json!({"items": [], "cursor": "b"})),
+    ] {
+        serve(&server, asked, missing, json(&answer)).await;
+    }
+    assert_eq!(count(&server, r#"{"cursor":{"from":"$.cursor","param":"after"}}"#).await, Ok(2));
+}
+
+#[tokio::test]
 async fn a_cursor_stands_in_a_body_that_is_a_map() {
     let server = MockServer::start().await;
     for (body, answer) in [

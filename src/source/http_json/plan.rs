@@ -195,13 +195,15 @@ fn labels(query: &HttpQuery, kpi: &Kpi) -> Result<Vec<JsonPath>, String> {
 
 /// A path stays below the source's address.
 fn check_path(shape: &str) -> Result<(), String> {
+    // Some servers decode before they look for steps.
+    let shape = shape.to_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\");
     if shape.contains("://") || shape.contains('\\') {
         return Err("path stands below the source's url; write only what follows it, such as orders".to_owned());
     }
     if shape.contains(['?', '#']) {
         return Err("path must be without anything after ? or #; write it as params".to_owned());
     }
-    let upwards = |step: &str| matches!(step.to_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    let upwards = |step: &str| matches!(step, "." | "..");
     if shape.split('/').any(upwards) {
         return Err("path must not lead upwards with . or ..; write the source's url higher".to_owned());
     }

@@ -31,11 +31,13 @@ fn wrong(kpi: &Kpi, part: &str) {
 #[test]
 fn what_is_wrong_is_found_without_asking() {
     type Change = fn(&mut HttpQuery);
-    let cases: [(Change, &str); 16] = [
+    let cases: [(Change, &str); 18] = [
         (|q| q.path = "orders/{form}".into(), "path: unknown placeholder `{form}` (did you mean `from`?)"),
         (|q| q.path = "https://other.example.test/x".into(), "stands below the source's url"),
         (|q| q.path = "orders?x=1".into(), "write it as params"),
         (|q| q.path = "a/%2E./b".into(), "must not lead upwards"),
+        (|q| q.path = "a/..%2Fb".into(), "must not lead upwards"),
+        (|q| q.path = "a%5c..%5cb".into(), "stands below the source's url"),
         (|q| q.params = vec![("since".into(), "{yesterday}".into())], "params.since: unknown placeholder"),
         (|q| q.body = Some(HttpBody::Text("{}".into())), "body: `{` opens a placeholder"),
         (|q| q.body = Some(HttpBody::Json(json!({"a": [{"b": "{x}"}]}))), "body: unknown placeholder `{x}`"),

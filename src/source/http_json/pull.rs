@@ -12,7 +12,7 @@ use super::plan::Plan;
 use super::table::Table;
 use super::template::Span;
 use crate::clock;
-use crate::model::observation::Pull;
+use crate::model::observation::{Pull, ReadingValue};
 use crate::net::{ErrorClass, Request, Response, retry};
 use crate::source::error::SourceError;
 use crate::source::request::PullRequest;
@@ -50,7 +50,21 @@ impl HttpJsonSource {
         request: &PullRequest,
         member: &Member<'_>,
     ) -> Result<Pull, SourceError> {
-        self.pull_all(request, member).await.map_err(|error| self.without_secrets(error))
+        let pull = self.pull_all(request, member).await.map_err(|error| self.without_secrets(error))?;
+        Ok(self.nothing_echoed(pull))
+    }
+
+    /// A server may send back what it was sent: what is quoted of its rows must not hold it.
+    fn nothing_echoed(&self, mut pull: Pull) -> Pull {
+        for warning in &mut pull.warnings {
+            *warning = self.scrubbed(warning);
+        }
+        for reading in &mut pull.readings {
+            if let ReadingValue::Unreadable(raw) = &mut reading.value {
+                *raw = self.scrubbed(raw);
+            }
+        }
+        pull
     }
 
     async fn pull_all(&self, request: &PullRequest, member: &Member<'_>) -> Result<Pull, SourceError> {

@@ -158,6 +158,15 @@ async fn no_rows_is_told_from_a_wrong_place() {
 }
 
 #[tokio::test]
+async fn what_a_server_sends_back_is_blanked() {
+    let echo =
+        json(&json!({"items": [{"at": "2026-05-01", "total": "s3cret-token"}, {"at": "s3cret-token", "total": 1}]}));
+    let pull = pull_from(echo, kpi(orders()), r#","auth":{"bearer":{"env":"TOKEN"}}"#).await.unwrap();
+    let shown = format!("{pull:?}");
+    assert!(shown.contains("***") && !shown.contains("s3cret"), "{shown}");
+}
+
+#[tokio::test]
 async fn errors_have_classes_and_remedies() {
     let text = |status: u16, text: &str| ResponseTemplate::new(status).set_body_string(text);
     let html = ResponseTemplate::new(200)
@@ -166,6 +175,12 @@ async fn errors_have_classes_and_remedies() {
         .await;
     let broken = ResponseTemplate::new(200).set_body_raw(r#"{"items": ["#, "application/json");
     refused(broken, ErrorClass::Unexpected, &["JSON that can't be read", "line 1"]).await;
+    let twice = ResponseTemplate::new(200).set_body_raw(r#"{"items": [{"total": 1, "total": 2}]}"#, "application/json");
+    refused(twice, ErrorClass::Unexpected, &["the key `total` stands twice"]).await;
+    refused(ResponseTemplate::new(200), ErrorClass::Unexpected, &["nothing instead of JSON"]).await;
+    let encoded = ResponseTemplate::new(200).set_body_raw("(\u{b5}/", "application/json");
+    let encoded = encoded.insert_header("content-encoding", "zstd");
+    refused(encoded, ErrorClass::Unexpected, &["the encoding zstd, which was not asked for"]).await;
     let deep = ResponseTemplate::new(200).set_body_raw("[".repeat(100_000), "application/json");
     refused(deep, ErrorClass::Unexpected, &["JSON that can't be read"]).await;
     refused(text(401, "bad key s3cret-token"), ErrorClass::Auth, &["(bad key ***)", "check the credentials"]).await;
@@ -174,7 +189,7 @@ async fn errors_have_classes_and_remedies() {
     refused(text(500, ""), ErrorClass::Transient, &["tried again"]).await;
     let throttled = |status| text(status, "").insert_header("retry-after", "120");
     let class = ErrorClass::Throttled { after: Some(Duration::from_secs(120)) };
-    refused(throttled(429), class, &["fewer requests"]).await;
+    refused(throttled(429), class, &["asks to wait 120s"]).await;
     refused(throttled(503), class, &["come back later"]).await;
     let away = ResponseTemplate::new(302).insert_header("location", "http://other.example.test/?k=s3cret-token");
     refused(away, ErrorClass::Config, &["redirects to http://other.example.test"]).await;

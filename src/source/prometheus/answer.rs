@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::net::{ErrorClass, Response, excerpt};
 use crate::source::error::SourceError;
+use crate::source::rows::cut;
 
 /// One answer, read.
 #[derive(Debug, Default)]
@@ -63,8 +64,8 @@ struct RawSeries<'a> {
     histograms: Vec<(f64, serde::de::IgnoredAny)>,
 }
 
-/// Reads an answer whatever its status; `query_of` names the query in messages.
-pub(super) fn read(response: &Response, query_of: &str) -> Result<Answer, SourceError> {
+/// Reads an answer whatever its status; `query_of` names the query in messages, `hide` takes secrets out of what is quoted.
+pub(super) fn read(response: &Response, query_of: &str, hide: impl Fn(&str) -> String) -> Result<Answer, SourceError> {
     let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(&response.body) else {
         // Not ready, stopping, or something in between speaks: the text is not ours to decode.
         return Err(match response.error() {
@@ -75,13 +76,14 @@ pub(super) fn read(response: &Response, query_of: &str) -> Result<Answer, Source
                     "{} answered {} with something else than Prometheus does ({}); check url and its path",
                     response.origin,
                     response.status,
-                    excerpt(&response.body)
+                    excerpt(hide(&response.text()).as_bytes())
                 ),
             ),
         });
     };
     if envelope.status != "success" {
-        return Err(failure(response, &envelope, query_of));
+        let said = hide(envelope.error.as_deref().unwrap_or("without a reason"));
+        return Err(failure(response, &envelope, query_of, &excerpt(said.as_bytes())));
     }
     let unexpected = |what: &str| {
         let message = format!("{query_of}: {} answered {what}; check that url leads to Prometheus", response.origin);
@@ -94,6 +96,10 @@ pub(super) fn read(response: &Response, query_of: &str) -> Result<Answer, Source
                 serde_json::from_str(data.result.get()).map_err(|_| unexpected("series that can't be read"))?;
             if data.result_type == "matrix" && raw.iter().any(|series| series.value.is_some()) {
                 return Err(unexpected("a matrix of single values"));
+            }
+            let mut points = raw.iter().flat_map(|series| series.value.iter().chain(&series.values));
+            if let Some((_, text)) = points.find(|(_, text)| !is_number(text)) {
+                return Err(unexpected(&format!("a value that is no number, `{}`", cut(&hide(text)))));
             }
             raw.into_iter().map(Series::from).collect()
         }
@@ -120,6 +126,11 @@ impl From<RawSeries<'_>> for Series {
     }
 }
 
+/// As Prometheus writes them: only `+Inf` and `-Inf` are infinite.
+fn is_number(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(|number| !number.is_infinite() || text.ends_with("Inf"))
+}
+
 fn numbered((at, text): &Point<'_>) -> (i64, Option<f64>) {
     // NaN stands for what is no number here too; the caller takes it as nothing said.
     (milliseconds(*at), Some(text.parse().unwrap_or(f64::NAN)))
@@ -130,8 +141,7 @@ fn milliseconds(seconds: f64) -> i64 {
 }
 
 /// Classifies an error that the API itself reports.
-fn failure(response: &Response, envelope: &Envelope<'_>, query_of: &str) -> SourceError {
-    let said = excerpt(envelope.error.as_deref().unwrap_or("without a reason").as_bytes());
+fn failure(response: &Response, envelope: &Envelope<'_>, query_of: &str, said: &str) -> SourceError {
     let kind = envelope.error_type.as_deref().unwrap_or_default();
     let origin = &response.origin;
     let (class, message) = match (response.status, kind) {

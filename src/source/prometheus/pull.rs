@@ -57,7 +57,7 @@ impl PrometheusSource {
             let query_of = &query_of;
             async move {
                 let response = self.client.send(self.http_request(query, part, left)).await?;
-                answer::read(&response, query_of)
+                answer::read(&response, query_of, |text| self.client.scrubbed(text))
             }
         })
         .await
@@ -112,7 +112,7 @@ impl PrometheusSource {
         pull.complete &= answer.warnings.is_empty();
         let room = WARNINGS_MAX.saturating_sub(pull.warnings.len());
         let said = answer.warnings.into_iter().chain(answer.infos);
-        pull.warnings.extend(said.map(|text| crate::net::excerpt(text.as_bytes())).take(room));
+        pull.warnings.extend(said.map(|text| crate::net::excerpt(self.client.scrubbed(&text).as_bytes())).take(room));
         for series in answer.series {
             let labels = dimensions(kpi, &series)?;
             let origin = if labels.is_total() { "prometheus".to_owned() } else { format!("prometheus {labels}") };
@@ -145,7 +145,8 @@ impl PrometheusSource {
         let version = serde_json::from_slice::<BuildInfo>(&info.body).ok().filter(|_| info.is_success());
         // Whatever speaks the query API may do without the other; the question that counts is this one.
         let form = Request::form(self.endpoint("query"), &[("query", "vector(1)")]).deadline(PROBE_DEADLINE);
-        answer::read(&self.client.send(form).await?, "query vector(1)")?;
+        let response = self.client.send(form).await?;
+        answer::read(&response, "query vector(1)", |text| self.client.scrubbed(text))?;
         let version = version.map(|info| format!(" {}", info.data.version)).unwrap_or_default();
         Ok(format!("prometheus{version} at {}", info.origin))
     }

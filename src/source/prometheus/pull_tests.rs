@@ -61,6 +61,17 @@ async fn refused(answer: ResponseTemplate, class: ErrorClass, parts: &[&str]) {
 }
 
 #[tokio::test]
+async fn values_must_be_numbers() {
+    for value in ["twelve", "1e400", ""] {
+        let series = format!(r#"{{"metric":{{}},"values":[[{FIRST_END},"{value}"]]}}"#);
+        let told = format!("a value that is no number, `{value}`");
+        refused(matrix(&series), ErrorClass::Unexpected, &[&told]).await;
+    }
+    let series = format!(r#"{{"metric":{{}},"values":[[{FIRST_END},"+Inf"],[{SECOND_END},"-Inf"]]}}"#);
+    assert_eq!(pull_from(matrix(&series), kpi(), "").await.unwrap().readings.len(), 2);
+}
+
+#[tokio::test]
 async fn a_span_is_one_range_query_at_bucket_ends() {
     let server = MockServer::start().await;
     let values = format!(r#"[[{FIRST_END},"12.5"],[{SECOND_END},"NaN"]]"#);
@@ -166,7 +177,7 @@ async fn errors_have_classes_and_remedies() {
     refused(text(404, "404 page not found"), ErrorClass::Config, &["check its path"]).await;
     refused(text(200, "<html>Log in</html>"), ErrorClass::Unexpected, &["(Log in)", "check url"]).await;
     let absurd = text(429, "slow down").insert_header("retry-after", "99999999");
-    refused(absurd, ErrorClass::Throttled { after: Some(Duration::from_secs(3600)) }, &["fewer requests"]).await;
+    refused(absurd, ErrorClass::Throttled { after: Some(Duration::from_secs(3600)) }, &["asks to wait 3600s"]).await;
     let deep = format!(r#"{{"status":"success","data":{}"#, "[".repeat(100_000));
     refused(json(&deep), ErrorClass::Unexpected, &["something else than Prometheus"]).await;
     let string = r#"{"status":"success","data":{"resultType":"string","result":[1,"x"]}}"#;

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::address::Address;
 use super::table::{Columns, SqlValue, Table};
 use crate::model::observation::Pull;
-use crate::net::ErrorClass;
+use crate::net::{ErrorClass, TlsFault, TlsKeys};
 use crate::secret::Secret;
 use crate::source::error::SourceError;
 use crate::source::request::PullRequest;
@@ -105,7 +105,17 @@ impl Server {
 
     /// Failures below the database's own protocol.
     pub(super) fn unreachable(&self, error: &sqlx::Error) -> SourceError {
+        const KEYS: TlsKeys = TlsKeys { host: "url", ca: "tls.ca", cert: Some("tls.cert") };
         let said = error.to_string();
+        let said = said.strip_prefix("error communicating with database: ").unwrap_or(&said).to_owned();
+        if said.contains("close_notify") {
+            let cause = "the connection broke off within the answer";
+            return self.failed(ErrorClass::Transient, cause, "check the server and the way to it");
+        }
+        if let Some(fault) = TlsFault::find(error) {
+            let remedy = format!("{}; where the network is trusted, say encrypt: false", fault.remedy(&KEYS));
+            return self.failed(ErrorClass::Config, &fault.cause(), &remedy);
+        }
         // Some failures of the handshake come as failures to read.
         let is_certificate = said.contains("certificate") || said.contains("UnknownIssuer");
         match error {

@@ -109,20 +109,30 @@ impl Sqlite {
 
     /// Classifies what the database reports.
     fn failed(&self, error: &sqlx::Error) -> SourceError {
-        let shown = self.shown.display();
+        // A table in memory stands for files that are no database.
+        let in_memory = self.path.as_os_str().is_empty();
+        let object = format!("{}{}", if in_memory { "" } else { "database " }, self.shown.display());
         let (code, said) = match error.as_database_error() {
             Some(error) => (error.code().and_then(|code| code.parse::<i32>().ok()), error.message().to_lowercase()),
             None => (None, error.to_string().to_lowercase()),
         };
         // Primary result codes of SQLite; the upper bits only refine them.
         let (class, remedy) = match code.map(|code| code & 0xff) {
+            Some(1) if in_memory && said.contains("no such table") => {
+                (ErrorClass::Config, "correct the query: the table is called `data`")
+            }
             Some(1) => (ErrorClass::Config, "correct the query"),
             Some(3 | 23) => (ErrorClass::Auth, "give the service the right to read it"),
             Some(5 | 6) => (ErrorClass::Transient, "another program holds it; it is tried again"),
             Some(8) => (ErrorClass::Config, "the query wants to write; only reading is allowed"),
             Some(9) => {
+                let remedy = if in_memory {
+                    "make it lighter"
+                } else {
+                    "make it lighter, add an index, or raise statement_timeout"
+                };
                 let message = format!(
-                    "database {shown}: the query ran longer than {:?} and was stopped; make it lighter, add an index, or raise statement_timeout",
+                    "{object}: the query ran longer than {:?} and was stopped; {remedy}",
                     self.statement_timeout
                 );
                 return SourceError::new(ErrorClass::Deadline, message);
@@ -133,7 +143,7 @@ impl Sqlite {
             Some(26) => (ErrorClass::Config, "the file is no SQLite database; correct url"),
             _ => (ErrorClass::Unexpected, "look at the query and the file"),
         };
-        SourceError::new(class, format!("database {shown}: {said}; {remedy}"))
+        SourceError::new(class, format!("{object}: {said}; {remedy}"))
     }
 }
 

@@ -137,9 +137,9 @@ impl Statement {
             }
             if !matches!(token, Token::Blank) {
                 let name = piece.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
-                match (name, matches!(token, Token::Word)) {
-                    (Some(name), _) if after_as => statement.aliases.push(name.to_owned()),
-                    (Some(name), _) => statement.quoted.push(name.to_owned()),
+                match (name.map(|name| name.replace("\"\"", "\"")), matches!(token, Token::Word)) {
+                    (Some(name), _) if after_as => statement.aliases.push(name),
+                    (Some(name), _) => statement.quoted.push(name),
                     (None, true) if after_as => statement.aliases.push(piece.to_owned()),
                     (None, _) => {}
                 }
@@ -202,6 +202,10 @@ fn check_reading_only(words: &[String]) -> Result<(), String> {
             let words = format!("{} {}", pair[0], pair[1]).to_uppercase();
             Err(format!("`{words}` writes; only reading is allowed"))
         }
+        // No reading statement has the word.
+        None if words.iter().any(|word| word == "into") => {
+            Err("`INTO` writes; only reading is allowed: leave it out".to_owned())
+        }
         None => Ok(()),
     }
 }
@@ -248,7 +252,13 @@ fn next_token(rest: &str, dialect: Dialect) -> Result<(Token, usize), String> {
             let end = end_of_quoted(rest, '\'', 2, true).ok_or("a text in E'...' is not closed")?;
             (Token::Other, end)
         }
-        ('"', _) => (Token::Other, quoted('"', 1, "a name in \"...\"")?),
+        ('"', _) => {
+            let mut end = quoted('"', 1, "a name in \"...\"")?;
+            while rest[end..].starts_with('"') {
+                end = quoted('"', end + 1, "a name in \"...\"")?;
+            }
+            (Token::Other, end)
+        }
         ('`', _) => (Token::Other, until("`", 1, "a name in `...`")?),
         ('[', _) if dialect == Dialect::Sqlite => (Token::Other, until("]", 1, "a name in [...]")?),
         ('$', _) if dialect == Dialect::Postgres && dollar_tag(rest).is_some() => {
@@ -339,6 +349,20 @@ mod tests {
     fn refused(text: &str, part: &str) {
         let error = parse(text).unwrap_err();
         assert!(error.contains(part), "{text}: {error} lacks {part}");
+    }
+
+    #[test]
+    fn into_writes() {
+        assert!(parse("SELECT 1 AS value INTO copy FROM orders").unwrap_err().contains("`INTO` writes"));
+        parse("SELECT 'into' AS value FROM \"into\"").unwrap();
+    }
+
+    #[test]
+    fn quotes_in_names_are_doubled() {
+        let statement = parse(r#"SELECT sum("a""; b") AS "c""" FROM "d" WHERE x = """"#).unwrap();
+        assert_eq!(statement.quoted, ["a\"; b", "d", "\""]);
+        assert_eq!(statement.aliases, ["c\""]);
+        assert!(parse(r#"SELECT "a"" AS value"#).unwrap_err().contains("is not closed"));
     }
 
     #[test]
