@@ -17,6 +17,7 @@ use crate::model::grain::BucketIndex;
 use crate::model::ids::ReceiverId;
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Observation, Rejection};
+use crate::model::suspect::Suspect;
 use crate::model::unit::Language;
 use crate::model::verdict::Severity;
 use crate::store::Store;
@@ -37,7 +38,9 @@ pub(super) async fn status(out: &mut Out, paths: &[PathBuf], now: Timestamp) -> 
         let clock = stored.clocks.iter().find(|clock| clock.kpi == kpi.id);
         let newest = newest(&store, kpi, clock).await?;
         let rejected = store.rejections(&kpi.id).await?;
-        kpis.push(Standing { rejected, ..Standing::of(kpi, clock, newest, now) });
+        let open = stored.suspects.iter().filter(|suspect| suspect.is_open() && suspect.series.kpi == kpi.id);
+        let suspect = open.collect();
+        kpis.push(Standing { rejected, suspect, ..Standing::of(kpi, clock, newest, now) });
     }
     if out.is_json() {
         records(out, &config, &daemon, &kpis, (&stored, &sources, &queue), now)?;
@@ -85,6 +88,8 @@ struct Standing<'a> {
     age: Option<SignedDuration>,
     /// Readings that were refused, newest first.
     rejected: Vec<Rejection>,
+    /// Values that jumped and are not settled: while there are any, their series is not judged.
+    suspect: Vec<&'a Suspect>,
 }
 
 impl<'a> Standing<'a> {
@@ -94,7 +99,7 @@ impl<'a> Standing<'a> {
         let late = next.map(|next| now.duration_since(due_at(kpi, &next))).filter(SignedDuration::is_positive);
         let as_of = bucket.map(|bucket| bucket.end);
         let age = as_of.map(|end| now.duration_since(end));
-        Standing { kpi, clock, newest, as_of, late, age, rejected: Vec::new() }
+        Standing { kpi, clock, newest, as_of, late, age, rejected: Vec::new(), suspect: Vec::new() }
     }
 
     fn value(&self) -> Option<String> {
@@ -161,6 +166,7 @@ fn records(
             "last_slot": clock.and_then(|clock| clock.last_slot),
             "last_pull_at": clock.and_then(|clock| clock.last_pull_at),
             "last_error": clock.and_then(|clock| clock.last_error.as_ref()),
+            "suspect": standing.suspect.iter().map(|suspect| standing.kpi.bucket_name(suspect.bucket)).collect::<Vec<_>>(),
             "rejected": standing.rejected.len(), "newest_rejected": standing.rejected.first(),
             "open_slot": open.map(|open| open.slot), "retry_at": open.and_then(|open| open.retry_at),
         }))?;
@@ -231,11 +237,17 @@ fn kpi_table(out: &mut Out, kpis: &[Standing<'_>], now: Timestamp) -> anyhow::Re
             format!("slot {} is open: {tries}{retry}", moment(open.slot, &kpi.zone))
         });
         let error = standing.clock.and_then(|clock| clock.last_error.as_deref()).map(clean);
+        let suspect = standing.suspect.first().map(|first| {
+            let count = counted(standing.suspect.len(), "suspect value");
+            let value = quantity(Language::En, first.value, &kpi.unit);
+            let named = kpi.bucket_name(first.bucket);
+            format!("not judged: {count}, {}{value} of {named} (`vigie suspect list`)", first.series.labels)
+        });
         let refused = standing.rejected.first().map(|newest| {
             let count = counted(standing.rejected.len(), "refused reading");
             clean(&format!("{count}, newest {}: {:?}, {}", newest.origin, newest.raw, newest.cause))
         });
-        let remarks: Vec<String> = [open, error, refused].into_iter().flatten().collect();
+        let remarks: Vec<String> = [open, suspect, error, refused].into_iter().flatten().collect();
         if !remarks.is_empty() {
             table.remark(remarks.join(" · "));
         }

@@ -55,10 +55,7 @@ pub fn computed(state: &State, kpi: &Kpi, formula: &Formula, (from, to): (Bucket
         }
     }
     let total = Labels::total();
-    let lacks = |input: &&KpiId| {
-        state.history.series(input, &total).is_some_and(|data| data.get(to).is_none())
-            || state.history.series(input, &total).is_none()
-    };
+    let lacks = |input: &&KpiId| state.history.series(input, &total).is_none_or(|data| data.get(to).is_none());
     if let Some(late) = formula.inputs().iter().find(lacks) {
         pull.warnings.push(format!("`{late}` has no value for {} yet", kpi.bucket_name(to)));
     }

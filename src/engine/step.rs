@@ -12,6 +12,7 @@ use super::state::State;
 use super::{act, entered, evaluate, moves, outage, slot};
 use crate::model::alert::{Alert, AlertFacts, AlertKey, Aspect, Phase, Subject};
 use crate::model::commit::{EvaluateCommit, NotifyCommit};
+use crate::model::formula::Formula;
 use crate::model::ids::{KpiId, RuleId};
 use crate::notify::{self, Desk, Groups};
 
@@ -118,7 +119,7 @@ fn is_inhibited(book: &crate::alert::Book, setup: &Setup, alert: &Alert) -> bool
         return false;
     }
     let Some(kpi) = alert.key.kpi().and_then(|id| setup.catalog.kpi(id)) else { return false };
-    let inputs = formula_of(kpi).into_iter().flat_map(|formula| formula.inputs());
+    let inputs = formula_of(kpi).into_iter().flat_map(Formula::inputs);
     let pulled = inputs.filter_map(|id| setup.catalog.kpi(id)).chain([kpi]);
     let down = |subject: &Subject| {
         book.of(subject).iter().any(|other| other.phase == Phase::Firing && other.key.aspect == Aspect::Outage)

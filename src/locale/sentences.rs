@@ -129,8 +129,7 @@ pub fn end_reason(lang: Language, end: &EndReason) -> String {
         (Language::En, EndReason::Recovered) => "Recovered".to_owned(),
         (Language::Fr, EndReason::PeriodEnded(how)) => format!("Période terminée : {}", outcome(lang, *how)),
         (Language::En, EndReason::PeriodEnded(how)) => format!("Period ended: {}", outcome(lang, *how)),
-        (Language::Fr, EndReason::Settled(how)) => settled(lang, *how).to_owned(),
-        (Language::En, EndReason::Settled(how)) => settled(lang, *how).to_owned(),
+        (_, EndReason::Settled(how)) => settled(lang, *how).to_owned(),
         (Language::Fr, EndReason::Removed) => "Clos : règle ou indicateur retiré de la configuration".to_owned(),
         (Language::En, EndReason::Removed) => "Closed: rule or KPI removed from the configuration".to_owned(),
     }

@@ -323,7 +323,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::Formula;
+    use super::{Formula, KpiId};
 
     #[track_caller]
     fn check(text: &str, of: &[f64], value: Option<f64>) {
@@ -353,7 +353,7 @@ mod tests {
         let margin = Formula::parse("(revenue - cost) / revenue").unwrap();
         assert_eq!(margin.halves(&[100.0, 60.0]), Some((40.0, 100.0)));
         assert_eq!(margin.halves(&[0.0, 60.0]), Some((-60.0, 0.0)));
-        assert_eq!(margin.inputs().iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["revenue", "cost"]);
+        assert_eq!(margin.inputs().iter().map(KpiId::as_str).collect::<Vec<_>>(), ["revenue", "cost"]);
         assert!(margin.is_quotient() && Formula::parse("a + b / c").is_ok_and(|sum| !sum.is_quotient()));
     }
 
