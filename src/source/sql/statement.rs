@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn quotes_in_names_are_doubled() {
-        let statement = parse(r##"SELECT sum("a""; b") AS "c""" FROM "d" WHERE x = """"##).unwrap();
+        let statement = parse(r#"SELECT sum("a""; b") AS "c""" FROM "d" WHERE x = """""#).unwrap();
         assert_eq!(statement.quoted, ["a\"; b", "d", "\""]);
         assert_eq!(statement.aliases, ["c\""]);
         assert!(parse(r#"SELECT "a"" AS value"#).unwrap_err().contains("is not closed"));
