@@ -89,7 +89,9 @@ impl Assessment {
         };
         let whole = self.passages().buckets_of(period, &self.kpi);
         let over = self.now >= end_of(period, &self.kpi).max(self.bucket(whole.to).end);
-        if whole.due() == 0 || !over || !is_final(whole, &self.data, &self.kpi) {
+        // A total that rests on a value nobody believes yet is no outcome.
+        let is_doubtful = self.data.held.is_some_and(|held| held <= whole.to);
+        if is_doubtful || whole.due() == 0 || !over || !is_final(whole, &self.data, &self.kpi) {
             return PeriodOutcome::ToBeConfirmed;
         }
         match aggregate_of(objective.measure).over(whole, &self.data, &self.kpi) {

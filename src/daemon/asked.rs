@@ -80,6 +80,11 @@ impl Cycle {
         }
         let asked = id.clone();
         let clock = self.engine.with(move |state, _| state.clocks.get(&asked).cloned()).await;
+        if clock.as_ref().is_some_and(|clock| self.built.setup.asks_anew(&kpi, clock)) {
+            return Err(format!(
+                "KPI '{id}' was changed, and its history is to be pulled anew first; see `vigie status`"
+            ));
+        }
         let Some(pulled_to) = clock.as_ref().and_then(|clock| clock.pulled_to) else {
             return Err(format!(
                 "KPI '{id}' has not been pulled yet; its first pull brings its history, see `vigie status`"
@@ -90,8 +95,9 @@ impl Cycle {
             let newest = kpi.bucket_name(pulled_to);
             return Err(format!("KPI '{id}' is pulled up to {newest}; what comes after is left to its schedule"));
         }
-        if to - from >= ASKED_BUCKETS_MAX {
-            return Err(format!("{} buckets are more than the {ASKED_BUCKETS_MAX} asked for at once", to - from + 1));
+        let buckets = to.saturating_sub(from).saturating_add(1);
+        if buckets > ASKED_BUCKETS_MAX {
+            return Err(format!("{buckets} buckets are more than the {ASKED_BUCKETS_MAX} asked for at once"));
         }
         Ok((from, to))
     }

@@ -178,11 +178,16 @@ impl Cycle {
     /// What a pull brought was stepped, or left: its KPI may be looked at again.
     pub(super) fn ended_pull(&mut self, kpi: KpiId) {
         self.pulling.remove(&kpi);
-        for formula in computed_from(&self.built.setup, &kpi) {
+        self.has_changed(&kpi);
+        self.due.insert(kpi, None);
+    }
+
+    /// Figures of a KPI are other ones: those that are computed from them are looked at.
+    fn has_changed(&mut self, kpi: &KpiId) {
+        for formula in computed_from(&self.built.setup, kpi) {
             self.stale.insert(formula.clone());
             self.due.insert(formula.clone(), None);
         }
-        self.due.insert(kpi, None);
     }
 
     /// How the sources are doing.
@@ -218,6 +223,17 @@ impl Cycle {
 
     /// Carries out a person's action.
     pub async fn act(&mut self, action: Action, now: Timestamp) -> Outcome<Result<Answer, String>> {
+        let touched = match &action.what {
+            ActionKind::Settle { kpi, .. } => Some(kpi.clone()),
+            ActionKind::Record(record) => Some(record.kpi.clone()),
+            ActionKind::Acknowledge { .. }
+            | ActionKind::Unacknowledge { .. }
+            | ActionKind::Snooze { .. }
+            | ActionKind::Silence { .. }
+            | ActionKind::EndSilence { .. }
+            | ActionKind::AddEvent(_)
+            | ActionKind::RemoveEvent { .. } => None,
+        };
         let event = match self.read_action(action, now).await? {
             Ok(event) => event,
             Err(why) => return Ok(Err(why)),
@@ -229,6 +245,10 @@ impl Cycle {
                 "the disk of {path} is full, so nothing can be kept; free some space, then ask again"
             )));
         };
+        if let Some(kpi) = touched {
+            self.has_changed(&kpi);
+            self.due.insert(kpi, None);
+        }
         self.wake(now).await?;
         Ok(effects.answer.unwrap_or_else(|| Err("the action had no effect".to_owned())))
     }
@@ -236,21 +256,36 @@ impl Cycle {
     /// What an action is to the engine: a figure that was entered is read by its KPI's definition first.
     async fn read_action(&mut self, action: Action, now: Timestamp) -> Outcome<Result<Event, String>> {
         let Action { by, what } = action;
+        if let ActionKind::Settle { kpi, .. } = &what {
+            let kpi = kpi.clone();
+            return Ok(match self.may_change(&kpi).await? {
+                Ok(()) => Ok(Event::Act(Action { by, what })),
+                Err(why) => Err(why),
+            });
+        }
         let ActionKind::Record(record) = what else { return Ok(Ok(Event::Act(Action { by, what }))) };
+        if let Err(why) = self.may_change(&record.kpi).await? {
+            return Ok(Err(why));
+        }
+        let read = self.engine.with(move |state, setup| record::read(state, setup, (record, by), now)).await;
+        Ok(read.map(Event::Entered))
+    }
+
+    /// Whether a person may change figures of a KPI now; its series are in memory then.
+    async fn may_change(&mut self, kpi: &KpiId) -> Outcome<Result<(), String>> {
         if self.is_paused() {
             return Ok(Err(
                 "the disk is full, so that no figures are taken in; free some space, then ask again".to_owned()
             ));
         }
-        if self.pulling.contains(&record.kpi) {
-            return Ok(Err(format!("KPI '{}' is being evaluated; try again in a moment", record.kpi)));
+        if self.pulling.contains(kpi) {
+            return Ok(Err(format!("KPI '{kpi}' is being evaluated; try again in a moment")));
         }
         let built = self.built.clone();
-        if let Some(kpi) = built.setup.catalog.kpi(&record.kpi) {
+        if let Some(kpi) = built.setup.catalog.kpi(kpi) {
             self.load_history(kpi).await?;
         }
-        let read = self.engine.with(move |state, setup| record::read(state, setup, (record, by), now)).await;
-        Ok(read.map(Event::Entered))
+        Ok(Ok(()))
     }
 
     /// When there is something to do next, deliveries aside.

@@ -219,19 +219,20 @@ pub(super) fn span(
     let settling = if kpi.settle.is_zero() { pulled_to + 1 } else { settled };
     let hole = oldest_hole(kpi, history, pulled_to).unwrap_or(pulled_to + 1);
     // A suspect value is asked for again, until it is old.
-    let open = suspects.oldest_open(&kpi.id).filter(|bucket| *bucket >= pulled_to - SUSPECT_BUCKETS);
+    let open = suspects.oldest_open(&kpi.id, pulled_to.saturating_sub(SUSPECT_BUCKETS));
     let from = (pulled_to + 1).min(settling).min(hole).min(open.unwrap_or(pulled_to + 1)).max(oldest);
-    let from = from.min(rechecked(kpi, pulled_to, (slot, now)).unwrap_or(from));
+    let has_failed = clock.is_none_or(|clock| clock.open.is_some());
+    let last_pull = if has_failed { kpi.grain.bucket(pulled_to, &kpi.zone).end } else { pulled_at };
+    let from = from.min(rechecked(kpi, last_pull, (slot, now)).unwrap_or(from).max(oldest));
     (from <= to).then_some((from, to))
 }
 
 /// The oldest bucket of a look at the past, which is due with the first pull of a day, week or month that succeeds.
-fn rechecked(kpi: &Kpi, pulled_to: BucketIndex, (slot, now): (Timestamp, Timestamp)) -> Option<BucketIndex> {
+fn rechecked(kpi: &Kpi, last_pull: Timestamp, (slot, now): (Timestamp, Timestamp)) -> Option<BucketIndex> {
     let recheck = kpi.recheck?;
     let day = |at| day_of(at, &kpi.zone);
-    let pulled = day(kpi.grain.bucket(pulled_to, &kpi.zone).end);
     let back = now.checked_sub(recheck.back).unwrap_or(now);
-    recheck.every.parts(pulled, day(slot)).then(|| kpi.grain.index_at(back, &kpi.zone))
+    recheck.every.parts(day(last_pull), day(slot)).then(|| kpi.grain.index_at(back, &kpi.zone))
 }
 
 fn oldest_hole(kpi: &Kpi, history: &History, pulled_to: BucketIndex) -> Option<BucketIndex> {

@@ -38,7 +38,8 @@ pub(super) fn plan_any(state: &mut State, setup: &Setup, (kpi, is_stale): (&Arc<
     let Some(formula) = formula_of(kpi) else { return planned };
     let clock = state.clocks.get(&kpi.id);
     let pulled_to = clock.and_then(|clock| clock.pulled_to);
-    let changed = pulled_to.filter(|_| is_stale).and_then(|to| oldest_change(state, kpi, formula, to).zip(Some(to)));
+    let changed =
+        pulled_to.filter(|_| is_stale).and_then(|to| oldest_change(state, kpi, formula, (to, now)).zip(Some(to)));
     match planned {
         Plan::Later(at) => {
             let Some((span, slot)) = changed.zip(clock.and_then(|clock| clock.last_slot)) else {
@@ -50,9 +51,12 @@ pub(super) fn plan_any(state: &mut State, setup: &Setup, (kpi, is_stale): (&Arc<
         }
         Plan::Awaits(at) => Plan::Awaits(at),
         Plan::Now { kind, span, known, .. } => {
-            if awaited(state, setup, formula, jobs::newest_slot(&kind, now)).is_some() {
+            if let Some(input) = awaited(state, setup, formula, jobs::newest_slot(&kind, now)) {
                 // It is looked at again when one of them has been pulled.
-                return Plan::Awaits(now.checked_add(AWAITED_RECHECK).ok());
+                let again = now.checked_add(AWAITED_RECHECK).ok();
+                let fails = state.clocks.get(input).is_some_and(|clock| clock.open.is_some());
+                // Nothing is held for the sake of a source that does not answer.
+                return if fails { Plan::Later(again) } else { Plan::Awaits(again) };
             }
             let span = span.map(|(from, to)| (changed.map_or(from, |(oldest, _)| oldest.min(from)), to));
             let computed = span.map(|span| computed(state, kpi, formula, span));

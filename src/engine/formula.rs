@@ -63,20 +63,36 @@ pub fn computed(state: &State, kpi: &Kpi, formula: &Formula, (from, to): (Bucket
 }
 
 /// The oldest bucket up to `to` in which the formula says something else than what is stored.
-pub fn oldest_change(state: &State, kpi: &Kpi, formula: &Formula, to: BucketIndex) -> Option<BucketIndex> {
+pub fn oldest_change(
+    state: &State,
+    kpi: &Kpi,
+    formula: &Formula,
+    (to, now): (BucketIndex, Timestamp),
+) -> Option<BucketIndex> {
     let spans = formula.inputs().iter().filter_map(|input| {
         let (first, _) = state.history.series(input, &Labels::total()).and_then(|data| data.span())?;
         Some(first)
     });
-    let own = state.history.of(&kpi.id).filter_map(|(_, data)| data.span()).map(|(first, _)| first).min();
-    // What was never stored before its own oldest bucket is history that nobody asked for.
-    let first = spans.max()?.max(own?);
+    let oldest = kpi.grain.index_at(now.checked_sub(kpi.history).unwrap_or(now), &kpi.zone);
+    let first = spans.max()?.max(oldest);
     let differs = |labels: &Labels, bucket: BucketIndex| {
         let Some(value) = value(state, kpi, formula, labels, bucket) else { return false };
+        // What validation refuses, or a person has replaced, stays different for ever.
+        let is_refused = |value: f64| {
+            kpi.quality.min.is_some_and(|min| value < min) || kpi.quality.max.is_some_and(|max| value > max)
+        };
+        let number = match value {
+            ReadingValue::Number(number) => Some(number),
+            ReadingValue::Parts(parts) => parts.ratio(),
+            ReadingValue::Absent | ReadingValue::Unreadable(_) => None,
+        };
+        if number.is_some_and(is_refused) || state.suspects.is_overridden(&kpi.id, labels, bucket) {
+            return false;
+        }
         let known = state.history.series(&kpi.id, labels).and_then(|data| data.get(bucket));
         known.is_none_or(|known| match value {
             ReadingValue::Parts(parts) => known.parts != Some(parts),
-            ReadingValue::Number(number) => known.value.to_bits() != number.to_bits(),
+            ReadingValue::Number(number) => known.value != number,
             ReadingValue::Absent | ReadingValue::Unreadable(_) => false,
         })
     };

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::formula::formula_of;
 use super::setup::Setup;
 use super::state::State;
 use crate::alert::{self, Moment, Policy, Signal, Written};
-use crate::model::alert::{About, Alert, AlertFacts, AlertKey, Change, EndReason, Phase, Subject};
+use crate::model::alert::{About, Alert, AlertFacts, AlertKey, Aspect, Change, EndReason, Phase, Subject};
 use crate::model::commit::{EvaluateCommit, Pulse, RulePulse};
 use crate::model::ids::{KpiId, RuleId};
 use crate::model::rule::RuleDef;
@@ -137,7 +138,10 @@ pub(super) fn close_removed(state: &mut State, setup: &Setup, now: Timestamp, co
                 || catalog.kpi(&series.kpi).is_none()
                 || objective.as_ref().is_some_and(|id| catalog.objective(id).is_none())
         }
-        Subject::Data(kpi) => catalog.kpi(kpi).is_none(),
+        // What is computed is pulled from nowhere.
+        Subject::Data(id) => {
+            catalog.kpi(id).is_none_or(|kpi| key.aspect == Aspect::Outage && formula_of(kpi).is_some())
+        }
         Subject::Source(source) => !catalog.kpis.values().any(|kpi| kpi.source == *source),
         Subject::Receiver(receiver) => !catalog.receivers.contains_key(receiver),
         Subject::Service => false,

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::moves::write;
+use super::moves::{move_alert, write};
 use super::setup::Setup;
 use super::state::State;
-use crate::model::alert::{Alert, Counters, Phase};
+use crate::alert::{Moment, Policy, Signal};
+use crate::model::alert::{About, Alert, AlertKey, Aspect, Counters, EndReason, Phase, Subject};
 use crate::model::commit::{EvaluateCommit, Retired, RulePulse};
 use crate::model::digest::Digest;
 use crate::model::ids::{KpiId, Labels};
@@ -57,6 +58,13 @@ pub(super) fn retire(state: &mut State, kpi: &Kpi, until: Timestamp, commit: &mu
     let shape = shape_of(kpi);
     state.history.load(kpi.id.clone(), BTreeMap::new());
     state.suspects.forget(&kpi.id);
+    let is_suspicion = |key: &&AlertKey| key.aspect == Aspect::Suspect && key.subject == Subject::Data(kpi.id.clone());
+    let told: Vec<AlertKey> = state.book.sorted().into_keys().filter(is_suspicion).cloned().collect();
+    for key in told {
+        let moment = Moment { now: until, slot: until, bucket: None, counts: true, about: About::Data };
+        let signal = (Signal::End(EndReason::Removed), None);
+        move_alert(state, &key, signal, None, (Policy::AT_ONCE, moment), commit);
+    }
     if let Some(clock) = state.clocks.get_mut(&kpi.id) {
         clock.pulled_to = None;
         clock.shape.clone_from(&shape);

@@ -13,7 +13,7 @@ use super::outage;
 use super::setup::{Setup, definition_of};
 use super::shape;
 use super::state::State;
-use super::suspects::{self, Fresh};
+use super::suspects::{self, News};
 use super::waiting::{run_again, run_ready};
 use crate::model::commit::{EvaluateCommit, KpiClock, OpenSlot, WaitingSlot};
 use crate::model::grain::BucketIndex;
@@ -41,9 +41,9 @@ pub(super) fn slot(
         // A first history, and one that is pulled anew, is taken as it is.
         let looked_at =
             if event.only.is_none() { state.clocks.get(&kpi.id).and_then(|clock| clock.pulled_to) } else { None };
-        let fresh;
-        (revised, fresh) = take_in(state, &kpi, pull, (now, looked_at), commit);
-        suspects::look(state, &kpi, (pull, &fresh), (now, event.slot), commit);
+        let news;
+        (revised, news) = take_in(state, &kpi, pull, (now, looked_at), commit);
+        suspects::look(state, &kpi, (pull, &news), (now, event.slot), commit);
         if !pull.nothing_asked && formula_of(&kpi).is_none() {
             outage::pull(state, &kpi, pull, (now, event.slot), commit);
         }
@@ -73,35 +73,34 @@ pub(super) fn slot(
     tally
 }
 
-/// Writes new versions into memory and the commit; tells which known buckets changed.
+/// Writes new versions into memory and the commit; tells which known buckets changed, and what is to be looked at.
 fn take_in(
     state: &mut State,
     kpi: &Arc<Kpi>,
     pull: &PullReport,
     (now, pulled_to): (Timestamp, Option<BucketIndex>),
     commit: &mut EvaluateCommit,
-) -> (HashMap<Labels, Vec<BucketIndex>>, Fresh) {
+) -> (HashMap<Labels, Vec<BucketIndex>>, News) {
     let mut revised: HashMap<Labels, Vec<BucketIndex>> = HashMap::new();
-    let mut fresh = Fresh::new();
+    let mut news = News::default();
     for observation in &pull.observations {
         if state.history.knows(observation) || state.suspects.override_of(observation) {
             continue;
         }
         let mut observation = observation.clone();
         let labels = &observation.series.labels;
+        let before = state.history.series(&kpi.id, labels).and_then(|data| data.get(observation.bucket));
         let is_revised = state.history.put(&observation).is_some();
         if is_revised {
             revised.entry(labels.clone()).or_default().push(observation.bucket);
             // Whatever is assumed of when a value was known, the one that it replaces was known before.
             observation.known_at = observation.known_at.max(now);
         }
-        if suspects::is_looked_at(pulled_to, observation.bucket, is_revised) {
-            fresh.entry(labels.clone()).or_default().insert(observation.bucket);
-        }
+        news.take(pulled_to, &observation, (before, is_revised));
         commit.observations.push(observation);
     }
     commit.rejections.extend(pull.rejections.iter().map(|rejection| (kpi.id.clone(), rejection.clone())));
-    (revised, fresh)
+    (revised, news)
 }
 
 fn advance_clock(

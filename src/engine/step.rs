@@ -9,7 +9,9 @@ use super::event::{Effects, Event};
 use super::formula::formula_of;
 use super::setup::Setup;
 use super::state::State;
+use super::suspects::Suspects;
 use super::{act, entered, evaluate, moves, outage, slot};
+use crate::alert::Book;
 use crate::model::alert::{Alert, AlertFacts, AlertKey, Aspect, Phase, Subject};
 use crate::model::commit::{EvaluateCommit, NotifyCommit};
 use crate::model::formula::Formula;
@@ -73,9 +75,10 @@ pub(super) fn with_desk<R>(
     now: Timestamp,
     work: impl FnOnce(&mut Groups, &Desk<'_>, &mut u64) -> R,
 ) -> R {
-    let State { book, silences, groups, notifications, catching_up, .. } = state;
+    let State { book, silences, groups, notifications, catching_up, suspects, .. } = state;
+    let suspects = &*suspects;
     let book = &*book;
-    let inhibited = |alert: &Alert| is_inhibited(book, setup, alert);
+    let inhibited = |alert: &Alert| is_inhibited((book, suspects), setup, alert);
     let held = |key: &AlertKey| is_held(catching_up, setup, key);
     let desk = Desk {
         catalog: &setup.catalog,
@@ -113,8 +116,9 @@ fn renew_reminded(state: &mut State, setup: &Setup, now: Timestamp, commit: &mut
     }
 }
 
-/// Missing data of a KPI is not told while its source, or its own query, is known to be down.
-fn is_inhibited(book: &crate::alert::Book, setup: &Setup, alert: &Alert) -> bool {
+/// Missing data of a KPI is not told while its source, or its own query, is known to be down; of one that is computed, nor
+/// while a value that it reads waits to be settled.
+fn is_inhibited((book, suspects): (&Book, &Suspects), setup: &Setup, alert: &Alert) -> bool {
     if alert.key.aspect != Aspect::NoData {
         return false;
     }
@@ -124,6 +128,10 @@ fn is_inhibited(book: &crate::alert::Book, setup: &Setup, alert: &Alert) -> bool
     let down = |subject: &Subject| {
         book.of(subject).iter().any(|other| other.phase == Phase::Firing && other.key.aspect == Aspect::Outage)
     };
+    let doubtful = |kpi: &KpiId| suspects.has_open(kpi);
+    if formula_of(kpi).is_some_and(|formula| formula.inputs().iter().any(doubtful)) {
+        return true;
+    }
     pulled.into_iter().any(|kpi| down(&Subject::Source(kpi.source.clone())) || down(&Subject::Data(kpi.id.clone())))
 }
 

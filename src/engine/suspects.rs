@@ -56,9 +56,20 @@ impl Suspects {
         self.by_kpi.get(kpi).map_or(&[], Vec::as_slice)
     }
 
-    /// The oldest bucket that the source is to be asked for again.
-    pub fn oldest_open(&self, kpi: &KpiId) -> Option<BucketIndex> {
-        self.of(kpi).iter().filter(|suspect| suspect.is_open()).map(|suspect| suspect.bucket).min()
+    /// The oldest bucket that the source is to be asked for again: of those not before `not_before`, and of those that
+    /// it has been asked for once.
+    pub fn oldest_open(&self, kpi: &KpiId, not_before: BucketIndex) -> Option<BucketIndex> {
+        let is_asked_again = |suspect: &&Suspect| match suspect.state {
+            SuspectState::Seen { .. } => true,
+            SuspectState::Asked => suspect.bucket >= not_before,
+            SuspectState::Settled(_) => false,
+        };
+        self.of(kpi).iter().filter(is_asked_again).map(|suspect| suspect.bucket).min()
+    }
+
+    /// True while a value of the KPI waits to be settled.
+    pub fn has_open(&self, kpi: &KpiId) -> bool {
+        self.of(kpi).iter().any(Suspect::is_open)
     }
 
     /// When the source is to be asked again for values that were seen once.
@@ -87,6 +98,10 @@ impl Suspects {
             .any(|suspect| suspect.is_open() && suspect.bucket == bucket && suspect.series.labels == *labels)
     }
 
+    pub(super) fn is_overridden(&self, kpi: &KpiId, labels: &Labels, bucket: BucketIndex) -> bool {
+        self.of(kpi).iter().any(|known| known.overrides() && known.bucket == bucket && known.series.labels == *labels)
+    }
+
     fn put(&mut self, suspect: Suspect) {
         let all = self.by_kpi.entry(suspect.series.kpi.clone()).or_default();
         all.retain(|known| known.series != suspect.series || known.bucket != suspect.bucket);
@@ -96,14 +111,41 @@ impl Suspects {
     }
 }
 
-/// What a pull changed, by series: buckets whose value is not what it was.
-pub(super) type Fresh = BTreeMap<Labels, BTreeSet<BucketIndex>>;
+/// What a pull brought that was not known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct News {
+    /// What the source says now, where it is not what it said before.
+    said: BTreeMap<Labels, BTreeMap<BucketIndex, f64>>,
+    /// Buckets to be looked at, with the final value that the new one replaced.
+    fresh: BTreeMap<Labels, BTreeMap<BucketIndex, Option<f64>>>,
+}
+
+impl News {
+    /// One version that was taken in. Looked at is what was revised, what is final at last, and what is of the newest;
+    /// of a KPI without pulled history (none) nothing is.
+    pub(super) fn take(
+        &mut self,
+        pulled_to: Option<BucketIndex>,
+        new: &Observation,
+        (before, is_revised): (Option<Point>, bool),
+    ) {
+        let (labels, bucket) = (&new.series.labels, new.bucket);
+        self.said.entry(labels.clone()).or_default().insert(bucket, new.value);
+        let was_provisional = before.is_some_and(|before| before.provisional);
+        let is_new =
+            |newest: BucketIndex| is_revised || was_provisional || bucket >= newest.saturating_sub(LATE_BUCKETS);
+        if pulled_to.is_some_and(is_new) {
+            let replaced = before.filter(|before| !before.provisional).map(|before| before.value);
+            self.fresh.entry(labels.clone()).or_default().insert(bucket, replaced);
+        }
+    }
+}
 
 /// Looks at what came in, in order, and at what is still open.
 pub(super) fn look(
     state: &mut State,
     kpi: &Arc<Kpi>,
-    (pull, fresh): (&PullReport, &Fresh),
+    (pull, news): (&PullReport, &News),
     moment: (Timestamp, Timestamp),
     commit: &mut EvaluateCommit,
 ) {
@@ -111,9 +153,14 @@ pub(super) fn look(
         return;
     }
     let mut round = Round { kpi, moment, changed: Vec::new() };
-    round.withdraw(state, fresh);
+    let open: Vec<(Labels, BucketIndex)> =
+        round.open(state).map(|known| (known.series.labels.clone(), known.bucket)).collect();
+    round.withdraw(state, news);
     match kpi.quality.max_jump {
-        Some(max_jump) => round.judge(state, (pull, fresh), max_jump),
+        Some(max_jump) => {
+            round.judge(state, (pull, news, &open), max_jump);
+            round.release(state, max_jump);
+        }
         None => round.let_go(state),
     }
     round.ask(state, pull);
@@ -140,10 +187,15 @@ impl Round<'_> {
         self.change(state, Suspect { state: SuspectState::Settled(settlement), ..suspect });
     }
 
+    fn open<'s>(&self, state: &'s State) -> impl Iterator<Item = &'s Suspect> {
+        state.suspects.of(&self.kpi.id).iter().filter(|suspect| suspect.is_open())
+    }
+
     /// What the source takes back is not suspect any more, and a person's word stood only against what it said.
-    fn withdraw(&mut self, state: &mut State, fresh: &Fresh) {
+    fn withdraw(&mut self, state: &mut State, news: &News) {
         let taken_back = |suspect: &&Suspect| {
-            fresh.get(&suspect.series.labels).is_some_and(|buckets| buckets.contains(&suspect.bucket))
+            let said = news.said.get(&suspect.series.labels).and_then(|buckets| buckets.get(&suspect.bucket));
+            said.is_some_and(|said| said.to_bits() != suspect.value.to_bits())
         };
         let gone: Vec<Suspect> = state.suspects.of(&self.kpi.id).iter().filter(taken_back).cloned().collect();
         for suspect in gone {
@@ -151,28 +203,58 @@ impl Round<'_> {
         }
     }
 
+    /// What an open value was suspect beside may have been settled, or the limit been raised; and a dimension value is
+    /// not held once its total is believed. Where a person has overridden the total, its parts wait for a person too.
+    fn release(&mut self, state: &mut State, max_jump: f64) {
+        let total = Labels::total();
+        let has_total = state.history.series(&self.kpi.id, &total).is_some();
+        let mut open: Vec<Suspect> = self.open(state).cloned().collect();
+        open.sort_by_key(|suspect| suspect.bucket);
+        for suspect in open {
+            let labels = &suspect.series.labels;
+            let of_total = |known: &&Suspect| known.bucket == suspect.bucket && known.series.labels.is_total();
+            let is_part = has_total && !labels.is_total();
+            let alone = is_part && !state.suspects.of(&self.kpi.id).iter().any(|known| of_total(&known));
+            let point = state.history.series(&self.kpi.id, labels).and_then(|data| data.get(suspect.bucket));
+            let jumps = point.is_some_and(|point| self.jumps(state, labels, point, max_jump));
+            if alone || !jumps {
+                self.settle(state, suspect, Settled::Confirmed, None);
+            }
+        }
+    }
+
     /// The limit was taken out of the configuration.
     fn let_go(&mut self, state: &mut State) {
-        let open: Vec<Suspect> =
-            state.suspects.of(&self.kpi.id).iter().filter(|suspect| suspect.is_open()).cloned().collect();
+        let open: Vec<Suspect> = self.open(state).cloned().collect();
         for suspect in open {
             self.settle(state, suspect, Settled::Accepted, Some("quality.max_jump was taken out"));
         }
     }
 
-    fn judge(&mut self, state: &mut State, (pull, fresh): (&PullReport, &Fresh), max_jump: f64) {
+    fn judge(
+        &mut self,
+        state: &mut State,
+        (pull, news, open): (&PullReport, &News, &[(Labels, BucketIndex)]),
+        max_jump: f64,
+    ) {
         let kpi = self.kpi;
         let total = Labels::total();
         let has_total = state.history.series(&kpi.id, &total).is_some();
         // The total comes first; a part of it is looked at only where the total jumped.
-        for (labels, buckets) in fresh {
-            for &bucket in buckets {
+        for (labels, buckets) in &news.fresh {
+            for (&bucket, replaced) in buckets {
+                // A correction of cents does not make a value suspect again that was believed.
+                let was_open = open.iter().any(|(known, at)| known == labels && *at == bucket);
+                let is_alike = |old: f64, new: f64| old.is_finite() && !Band::of(&[old]).excludes(new, max_jump);
                 if has_total && !labels.is_total() && !state.suspects.is_open(&kpi.id, &total, bucket) {
                     continue;
                 }
                 let Some(point) = state.history.series(&kpi.id, labels).and_then(|data| data.get(bucket)) else {
                     continue;
                 };
+                if !was_open && replaced.is_some_and(|old| is_alike(old, point.value)) {
+                    continue;
+                }
                 if !point.provisional && self.jumps(state, labels, point, max_jump) {
                     self.suspect(state, pull, labels, point);
                     self.confirm(state, labels, bucket, max_jump);
@@ -315,6 +397,24 @@ fn facts(kpi: &Kpi, suspect: &Suspect, now: Timestamp) -> AlertFacts {
     }
 }
 
+/// A person enters a figure for a bucket: what somebody had put in its place before stands no more.
+pub(super) fn entered(
+    state: &mut State,
+    series: &SeriesKey,
+    bucket: BucketIndex,
+    (by, now): (&str, Timestamp),
+    commit: &mut EvaluateCommit,
+) {
+    let here = |known: &&Suspect| known.overrides() && known.bucket == bucket && known.series == *series;
+    let overridden: Vec<Suspect> = state.suspects.of(&series.kpi).iter().filter(here).cloned().collect();
+    for suspect in overridden {
+        let settlement = Settlement { how: Settled::Withdrawn, by: Some(by.to_owned()), at: now, note: None };
+        let settled = Suspect { state: SuspectState::Settled(settlement), ..suspect };
+        state.suspects.put(settled.clone());
+        commit.suspects.push(settled);
+    }
+}
+
 /// Which suspect value a person speaks of.
 pub(super) struct Spoken<'a> {
     pub kpi: &'a KpiId,
@@ -336,14 +436,11 @@ pub(super) fn decide(
     let Some(kpi) = setup.catalog.kpi(spoken.kpi).cloned() else {
         return Err(format!("no KPI '{}' in the configuration", spoken.kpi));
     };
-    let named = kpi.bucket_name(spoken.bucket);
     let meant = meant(state, &kpi, spoken)?;
     if meant.is_empty() {
-        return Err(format!(
-            "no value of '{}' is suspect for {named}; `vigie suspect list` shows those that are",
-            kpi.id
-        ));
+        return Err(format!("no value of '{}' is suspect there; `vigie suspect list` shows those that are", kpi.id));
     }
+    let named = kpi.bucket_name(spoken.bucket);
     let last_slot = state.clocks.get(&kpi.id).and_then(|clock| clock.last_slot).unwrap_or(now);
     let mut round = Round { kpi: &kpi, moment: (now, last_slot), changed: Vec::new() };
     let mut revised = HashMap::new();
@@ -354,6 +451,9 @@ pub(super) fn decide(
         let how = Settled::from(spoken.decision);
         let settlement = Settlement { how, by: Some(by.to_owned()), at: now, note: spoken.note.clone() };
         round.change(state, Suspect { state: SuspectState::Settled(settlement), ..suspect.clone() });
+    }
+    if let Some(max_jump) = kpi.quality.max_jump {
+        round.release(state, max_jump);
     }
     round.end(state, commit);
     if !revised.is_empty() {
@@ -436,9 +536,4 @@ fn replace(
             Ok(Some(suspect.bucket))
         }
     }
-}
-
-/// Whether a bucket that a pull brought is looked at: one that was revised, or is of the newest.
-pub(super) fn is_looked_at(pulled_to: Option<BucketIndex>, bucket: BucketIndex, is_revised: bool) -> bool {
-    pulled_to.is_some_and(|newest| is_revised || bucket >= newest - LATE_BUCKETS)
 }

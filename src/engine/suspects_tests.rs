@@ -97,7 +97,7 @@ fn a_real_value_is_frozen_accepted_and_judged() {
     assert!(bench.alert(Aspect::Breach).is_none() && bench.alert(Aspect::NoData).is_none());
     assert_eq!(
         decide(&mut bench, 8, Decision::Accept).unwrap_err().split(';').next(),
-        Some("no value of 'k' is suspect for 2026-11-07")
+        Some("no value of 'k' is suspect there")
     );
     let accepted = decide(&mut bench, 9, Decision::Accept).unwrap();
     assert_eq!(shown(&accepted), "0 suspect resolved");
@@ -152,7 +152,7 @@ fn a_persons_word_stands_as_long_as_the_source_says_the_same() {
         again(&mut bench, 40, 12.0);
         assert_eq!(now(&bench), Some(12.0));
         again(&mut bench, 50, 1_000.0);
-        assert_eq!(bench.state.suspects.oldest_open(&"k".into()), Some(observed(9, 0.0, false).bucket));
+        assert_eq!(bench.state.suspects.oldest_open(&"k".into(), 0), Some(observed(9, 0.0, false).bucket));
     }
 }
 
@@ -234,4 +234,71 @@ fn without_the_limit_nothing_stays_suspect() {
     value(&mut bench, 1_000.0);
     assert_eq!(bench.state.suspects.of(&"k".into()), []);
     assert!(bench.alert(Aspect::Breach).is_some());
+}
+
+#[test]
+fn a_query_that_is_put_right_frees_the_series() {
+    let mut bench = bench();
+    value(&mut bench, 1_000.0);
+    again(&mut bench, 10, 1_000.0);
+    // The history pulled anew is taken as it is, and takes back what was wrong.
+    let pull = PullReport { observations: vec![observed(9, 10.0, false)], at: Some(slot(9)), ..PullReport::default() };
+    let event = SlotEvent {
+        kpi: "k".into(),
+        slot: slot(9),
+        pull: Some(pull),
+        only: Some(vec!["r".into()]),
+        retry_at: None,
+        completes: true,
+    };
+    assert_eq!(shown(&bench.step(Event::Slot(event))), "0 suspect resolved");
+    assert!(!bench.state.suspects.has_open(&"k".into()));
+}
+
+#[test]
+fn a_late_correction_of_a_rejected_value_outlives_a_restart() {
+    let mut bench = bench();
+    value(&mut bench, 1_000.0);
+    again(&mut bench, 10, 1_000.0);
+    decide(&mut bench, 9, Decision::Reject).unwrap();
+    for _ in 0..20 {
+        value(&mut bench, 10.0);
+    }
+    bench.slot(vec![observed(9, 12.0, false), observed(bench.day + 1, 10.0, false)], None);
+    assert_eq!(bench.state.suspects.of(&"k".into()), []);
+}
+
+#[test]
+fn what_is_final_at_last_is_looked_at_however_late() {
+    let mut bench = bench();
+    for _ in 0..20 {
+        bench.slot(vec![observed(bench.day + 1, 1_000.0, true)], None);
+    }
+    assert!(!bench.state.suspects.has_open(&"k".into()));
+    let settled = bench.slot(vec![observed(9, 1_000.0, false)], None);
+    assert_eq!(settled.evaluate.suspects.len(), 1);
+}
+
+#[test]
+fn a_correction_of_cents_makes_nothing_suspect_again() {
+    let mut bench = bench();
+    for high in [1_000.0, 1_100.0, 900.0] {
+        value(&mut bench, high);
+    }
+    assert!(!bench.state.suspects.has_open(&"k".into()));
+    let cents = bench.slot(vec![observed(9, 1_000.01, false)], None);
+    assert_eq!(cents.evaluate.suspects, []);
+    let far = bench.slot(vec![observed(9, 90_000.0, false)], None);
+    assert_eq!(far.evaluate.suspects.len(), 1);
+}
+
+#[test]
+fn what_is_accepted_frees_its_like() {
+    let mut bench = bench();
+    for high in [1_000.0, 1_050.0] {
+        value(&mut bench, high);
+        again(&mut bench, 10, high);
+    }
+    let accepted = decide(&mut bench, 9, Decision::Accept).unwrap();
+    assert_eq!(shown(&accepted), "0 suspect resolved, 0 suspect resolved, 0 breach fired");
 }
