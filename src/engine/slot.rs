@@ -83,20 +83,26 @@ fn take_in(
 ) -> (HashMap<Labels, Vec<BucketIndex>>, News) {
     let mut revised: HashMap<Labels, Vec<BucketIndex>> = HashMap::new();
     let mut news = News::default();
+    // Of most KPIs nothing is ever suspect: thousands of series need no notes.
+    let is_watched = kpi.quality.max_jump.is_some() || !state.suspects.of(&kpi.id).is_empty();
     for observation in &pull.observations {
-        if state.history.knows(observation) || state.suspects.override_of(observation) {
+        if state.history.knows(observation) || (is_watched && state.suspects.override_of(observation)) {
             continue;
         }
         let mut observation = observation.clone();
         let labels = &observation.series.labels;
-        let before = state.history.series(&kpi.id, labels).and_then(|data| data.get(observation.bucket));
+        let before = is_watched
+            .then(|| state.history.series(&kpi.id, labels).and_then(|data| data.get(observation.bucket)))
+            .flatten();
         let is_revised = state.history.put(&observation).is_some();
         if is_revised {
             revised.entry(labels.clone()).or_default().push(observation.bucket);
             // Whatever is assumed of when a value was known, the one that it replaces was known before.
             observation.known_at = observation.known_at.max(now);
         }
-        news.take(pulled_to, &observation, (before, is_revised));
+        if is_watched {
+            news.take(pulled_to, &observation, (before, is_revised));
+        }
         commit.observations.push(observation);
     }
     commit.rejections.extend(pull.rejections.iter().map(|rejection| (kpi.id.clone(), rejection.clone())));
