@@ -211,6 +211,7 @@ async fn fill(world: &World, kpi: &KpiId, last: Date) -> Timestamp {
         last_slot: Some(yesterday),
         waiting: Vec::new(),
         open: None,
+        again_at: None,
         pulled_to: Some(newest),
         last_pull_at: Some(known_at),
         last_error: None,
