@@ -13,6 +13,7 @@ use super::output::{Out, Table, bucket_name, counted};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{Job, JobKind, Visit};
+use crate::engine::formula_of;
 use crate::locale::quantity;
 use crate::model::grain::{BucketIndex, start_of_day};
 use crate::model::ids::{KpiId, Labels};
@@ -34,6 +35,15 @@ pub(super) async fn query(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now
         bail!(
             "KPI '{0}' is entered by hand, nothing is asked; `vigie record --list {0}` shows what was entered",
             kpi.id
+        );
+    }
+    if let Some(formula) = formula_of(&kpi) {
+        let inputs: Vec<&str> = formula.inputs().iter().map(KpiId::as_str).collect();
+        bail!(
+            "KPI '{}' is computed, `{}`, and asks nothing itself; query {}",
+            kpi.id,
+            formula.text(),
+            inputs.join(", ")
         );
     }
     let source = source_of(&config, &kpi)?;

@@ -98,9 +98,9 @@ pub(super) fn gates(catalog: &Catalog, sources: &HashMap<SourceId, Arc<Source>>)
 }
 
 impl Visit {
-    /// A visit to a source outside the service.
+    /// A visit to a source outside the service: one pull, which no breaker has anything to say of.
     pub fn alone(id: SourceId, source: Arc<Source>) -> Visit {
-        let gate = Gate::new(id, source, (1, Arc::new(Common::new())));
+        let gate = Gate { breaker: None, ..Gate::new(id, source, (1, Arc::new(Common::new()))) };
         Visit { gate: Arc::new(gate), shared: Arc::default() }
     }
 }

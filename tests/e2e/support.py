@@ -10,6 +10,7 @@ import email.policy
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -49,10 +50,21 @@ def program(name, package):
     return found
 
 
+# Given out by this script.
+PORTS = set()
+
+
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """A port that nobody listens on, none twice, and below those that outgoing connections take by themselves."""
+    for _ in range(1000):
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(("127.0.0.1", port))
+            if port not in PORTS:
+                PORTS.add(port)
+                return port
+    raise Failed("no port is free on 127.0.0.1")
 
 
 def wait_for(what, seconds, ready, alive=None):
