@@ -158,7 +158,9 @@ pub fn freeze(lang: Language, freeze: &Freeze, zone: &TimeZone) -> String {
 /// What a suspect value was compared with, and what is to be done, or was.
 pub fn suspicion(lang: Language, suspect: &SuspectFacts, unit: &Unit) -> Vec<String> {
     let shown = |value| quantity(lang, value, unit);
-    let bucket = suspect.bucket.parse().map_or_else(|_| suspect.bucket.clone(), |day| date(lang, day));
+    // A moment reads as a day too, and would lose its time.
+    let day = suspect.bucket.parse().ok().filter(|_| !suspect.bucket.contains(' '));
+    let bucket = day.map_or_else(|| suspect.bucket.clone(), |day| date(lang, day));
     let (value, low, high) = (shown(suspect.value), shown(suspect.low), shown(suspect.high));
     let mut lines = vec![match lang {
         Language::Fr => format!("{bucket} : {value}, alors que les valeurs précédentes vont de {low} à {high}."),
@@ -297,6 +299,32 @@ mod tests {
             unmeasurable(En, &Unmeasurable::Incomplete { present: 3, due: 10 }, &paris),
             "incomplete data: 3 of 10 expected readings"
         );
+    }
+
+    #[test]
+    fn a_suspicion_names_its_bucket_its_range_and_the_command() {
+        let suspect = |bucket: &str| SuspectFacts {
+            kpi: "sales".into(),
+            labels: crate::model::ids::Labels::total(),
+            bucket: bucket.to_owned(),
+            value: 5_000.0,
+            low: 40.0,
+            high: 60.0,
+            max_jump: Some(3.0),
+            settlement: None,
+        };
+        let lines = suspicion(En, &suspect("2026-11-24"), &Unit::None);
+        assert_eq!(plain(&lines[0]), "24 November 2026: 5,000, while the values before it go from 40 to 60.");
+        assert!(lines[2].contains("vigie suspect accept sales 2026-11-24 (else"), "{lines:?}");
+        let lines = suspicion(Fr, &suspect("2026-11-24 18:46:00"), &Unit::None);
+        assert!(lines[0].starts_with("2026-11-24 18:46:00 : "), "{lines:?}");
+        assert!(lines[2].contains("sales '2026-11-24 18:46:00' (sinon"), "{lines:?}");
+        let by = Some("claire".to_owned());
+        let at = "2026-11-24T10:00:00Z".parse().expect("valid");
+        let settlement =
+            Some(Settlement { how: Settled::Corrected { value: 50.0 }, by, at, note: Some("Acme".to_owned()) });
+        let lines = suspicion(Fr, &SuspectFacts { settlement, ..suspect("2026-11-24") }, &Unit::None);
+        assert_eq!(lines[1], "Valeur corrigée : 50 (claire). Acme");
     }
 
     #[test]
