@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::output::{Out, Table, bucket_name, counted};
+use super::output::{Out, Table, counted};
 use super::query::{newest_buckets, pull};
 use crate::clock::monotonic;
 use crate::daemon::Built;
@@ -112,7 +112,7 @@ async fn try_query(kpi: &Arc<Kpi>, source: Arc<Source>, now: Timestamp) -> anyho
                 buckets.len(),
                 to - from + 1,
                 series.len(),
-                bucket_name(kpi, *newest),
+                kpi.bucket_name(*newest),
                 value.unwrap_or_default()
             )
         }

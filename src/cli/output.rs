@@ -8,8 +8,6 @@ use serde::Serialize;
 
 use super::args::{ColorChoice, Format};
 use crate::locale::duration;
-use crate::model::grain::BucketIndex;
-use crate::model::kpi::Kpi;
 use crate::model::unit::Language;
 
 /// The command's output.
@@ -123,15 +121,6 @@ pub(super) fn clean(text: &str) -> String {
 /// A moment as tables show it.
 pub(super) fn moment(at: Timestamp, zone: &TimeZone) -> String {
     zone.to_datetime(at).strftime("%Y-%m-%d %H:%M").to_string()
-}
-
-/// A bucket as people name it: its first day, or its first moment.
-pub(super) fn bucket_name(kpi: &Kpi, index: BucketIndex) -> String {
-    if kpi.grain.is_civil() {
-        kpi.grain.date_of(index).to_string()
-    } else {
-        moment(kpi.grain.start_of(index, &kpi.zone), &kpi.zone)
-    }
 }
 
 /// How long ago, or in how long.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::args::QueryArgs;
 use super::configuration;
-use super::output::{Out, Table, bucket_name, counted};
+use super::output::{Out, Table, counted};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{Job, JobKind, Visit};
@@ -164,7 +164,7 @@ fn text(out: &mut Out, kpi: &Kpi, found: &Validated, complete: bool) -> anyhow::
             labels => labels.to_string(),
         };
         let state = if observation.provisional { "provisional" } else { "final" };
-        table.row([bucket_name(kpi, observation.bucket), labels, value(observation, kpi), state.to_owned()]);
+        table.row([kpi.bucket_name(observation.bucket), labels, value(observation, kpi), state.to_owned()]);
     }
     if rows.is_empty() {
         out.line("no observation")?;

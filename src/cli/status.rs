@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::output::{Out, Table, ago, bucket_name, clean, counted, moment, or_dash};
+use super::output::{Out, Table, ago, clean, counted, moment, or_dash};
 use super::{ask, configuration, source, state};
 use crate::assess::due_at;
 use crate::config::Config;
@@ -225,7 +225,7 @@ fn kpi_table(out: &mut Out, kpis: &[Standing<'_>], now: Timestamp) -> anyhow::Re
         table.row([
             kpi.id.to_string(),
             kpi.title.clone(),
-            or_dash(standing.newest.as_ref().map(|newest| bucket_name(kpi, newest.bucket))),
+            or_dash(standing.newest.as_ref().map(|newest| kpi.bucket_name(newest.bucket))),
             or_dash(standing.value()),
             span(standing.age),
             span(standing.late),

@@ -48,7 +48,7 @@ fn action(config: &Config, open: &[Suspect], which: SuspectArgs, decision: Decis
     buckets.sort_by_key(|suspect| suspect.bucket);
     buckets.dedup_by_key(|suspect| suspect.bucket);
     let all: Vec<String> = buckets.iter().map(|suspect| named(suspect)).collect();
-    let typed = bucket.replace('T', " ");
+    let typed = bucket.trim().replace(' ', "T");
     let meant: Vec<_> = buckets.into_iter().filter(|suspect| named(suspect).starts_with(&typed)).collect();
     let [meant] = meant.as_slice() else {
         match (all.is_empty(), meant.is_empty()) {

@@ -50,7 +50,7 @@ pub(super) fn read(
     let labels = named_labels(kpi, &labels)?;
     let bucket = bucket(kpi, &period, now)?;
     let value = read_value(kpi, &value)?;
-    let period = kpi.grain.name(bucket, &kpi.zone);
+    let period = kpi.bucket_name(bucket);
     let reading = |labels: Labels, value| {
         let time = ReadingTime::Instant(kpi.grain.start_of(bucket, &kpi.zone));
         Reading { time, labels, value, origin: format!("entered by {by}") }

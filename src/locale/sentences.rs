@@ -159,7 +159,7 @@ pub fn freeze(lang: Language, freeze: &Freeze, zone: &TimeZone) -> String {
 pub fn suspicion(lang: Language, suspect: &SuspectFacts, unit: &Unit) -> Vec<String> {
     let shown = |value| quantity(lang, value, unit);
     // A moment reads as a day too, and would lose its time.
-    let day = suspect.bucket.parse().ok().filter(|_| !suspect.bucket.contains(' '));
+    let day = suspect.bucket.parse().ok().filter(|_| suspect.bucket.len() == "2026-11-24".len());
     let bucket = day.map_or_else(|| suspect.bucket.clone(), |day| date(lang, day));
     let (value, low, high) = (shown(suspect.value), shown(suspect.low), shown(suspect.high));
     let mut lines = vec![match lang {
@@ -168,7 +168,7 @@ pub fn suspicion(lang: Language, suspect: &SuspectFacts, unit: &Unit) -> Vec<Str
     }];
     match &suspect.settlement {
         None => {
-            let command = format!("vigie suspect accept {} {}", suspect.kpi, named(&suspect.bucket));
+            let command = format!("vigie suspect accept {} {}", suspect.kpi, suspect.bucket);
             lines.push(match lang {
                 Language::Fr => "La série n'est pas évaluée tant que cette valeur n'est pas tranchée.".to_owned(),
                 Language::En => "The series is not judged before this value is settled.".to_owned(),
@@ -190,11 +190,6 @@ pub fn suspicion(lang: Language, suspect: &SuspectFacts, unit: &Unit) -> Vec<Str
         }
     }
     lines
-}
-
-/// A bucket's name as one word of a command.
-fn named(bucket: &str) -> String {
-    if bucket.contains(' ') { format!("'{bucket}'") } else { bucket.to_owned() }
 }
 
 /// Why a script holds: its text, else the key that stands in the script.
@@ -316,9 +311,9 @@ mod tests {
         let lines = suspicion(En, &suspect("2026-11-24"), &Unit::None);
         assert_eq!(plain(&lines[0]), "24 November 2026: 5,000, while the values before it go from 40 to 60.");
         assert!(lines[2].contains("vigie suspect accept sales 2026-11-24 (else"), "{lines:?}");
-        let lines = suspicion(Fr, &suspect("2026-11-24 18:46:00"), &Unit::None);
-        assert!(lines[0].starts_with("2026-11-24 18:46:00 : "), "{lines:?}");
-        assert!(lines[2].contains("sales '2026-11-24 18:46:00' (sinon"), "{lines:?}");
+        let lines = suspicion(Fr, &suspect("2026-11-24T18:46"), &Unit::None);
+        assert!(lines[0].starts_with("2026-11-24T18:46 : "), "{lines:?}");
+        assert!(lines[2].contains("sales 2026-11-24T18:46 (sinon"), "{lines:?}");
         let by = Some("claire".to_owned());
         let at = "2026-11-24T10:00:00Z".parse().expect("valid");
         let settlement =

@@ -48,10 +48,9 @@ pub struct Kpi {
 }
 
 impl Kpi {
-    /// A bucket as people name it: its first day, or its first moment, in the KPI's zone.
+    /// A bucket as people name it, in the KPI's zone; see [`Grain::name`].
     pub fn bucket_name(&self, index: BucketIndex) -> String {
-        let start = self.zone.to_datetime(self.grain.start_of(index, &self.zone));
-        if self.grain.is_civil() { start.date().to_string() } else { start.strftime("%Y-%m-%d %H:%M:%S").to_string() }
+        self.grain.name(index, &self.zone)
     }
 }
 

@@ -336,7 +336,7 @@ impl Writer<'_> {
             "{} vigie record {} {} {}{}",
             self.word(Text::EnterFigure),
             kpi.id,
-            kpi.grain.name(bucket, &kpi.zone),
+            kpi.bucket_name(bucket),
             self.word(Text::FigurePlaceholder),
             words.join(" ")
         ))
