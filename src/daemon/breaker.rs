@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::model::digest::Digest;
 use crate::model::ids::{KpiId, SourceId};
 use crate::net::{ErrorClass, RETRY_AFTER_MAX};
 use crate::source::SourceError;
@@ -32,8 +33,8 @@ const REMAINING_MAX: SignedDuration = SignedDuration::from_mins(75);
 /// The breaker of one source.
 #[derive(Clone, Debug)]
 pub(super) struct Breaker {
-    /// Of the source's name: spreads openings, the same at each run.
-    seed: u64,
+    /// Its name spreads openings, the same at each run.
+    source: SourceId,
     /// KPIs that ask the source.
     kpis: usize,
     /// None: closed.
@@ -84,7 +85,7 @@ enum Sign {
 impl Breaker {
     pub(super) fn new(source: &SourceId, kpis: usize) -> Breaker {
         Breaker {
-            seed: hash(source.as_str().bytes()),
+            source: source.clone(),
             kpis,
             open: None,
             trying: false,
@@ -173,7 +174,8 @@ impl Breaker {
     /// together.
     fn spread(&self, first: SignedDuration, max: SignedDuration) -> SignedDuration {
         let doubled = first.saturating_mul(1 << self.openings.saturating_sub(1).min(16)).min(max);
-        let chance = hash(self.openings.to_le_bytes().into_iter().chain(self.seed.to_le_bytes()));
+        // The count stands first: what comes last moves only the low bits.
+        let chance = Digest::of(format_args!("{} {}", self.openings, self.source)) >> 16;
         let width = u64::try_from(2 * JITTER_PERCENT + 1).unwrap_or(1);
         let percent = 100 - JITTER_PERCENT + i64::try_from(chance % width).unwrap_or(0);
         SignedDuration::from_millis(doubled.as_millis() as i64 / 100 * percent)
@@ -197,13 +199,6 @@ fn sign(class: ErrorClass) -> Sign {
         ErrorClass::Quota { .. } => Sign::Nothing,
         ErrorClass::Config | ErrorClass::Unexpected | ErrorClass::TooLarge => Sign::Answers,
     }
-}
-
-/// FNV-1a with a last mixing: the same on each machine and in each version.
-fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
-    let hash = bytes
-        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    (hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 16
 }
 
 #[cfg(test)]
