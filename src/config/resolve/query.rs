@@ -116,20 +116,8 @@ fn request(context: &mut Context<'_>, id: &str, raw: &RawKpi, map: &RawQueryMap,
     if map.aggregate != Some(Aggregate::Count) && !value_fits(context, id, map, kind, "path") {
         return None;
     }
-    let labels = match &map.labels {
-        None => Vec::new(),
-        Some(RawLabels::Map(labels)) => {
-            for name in labels.keys() {
-                context.dimension(&["kpis", id, "query", "labels", name], name, &raw.dimensions);
-            }
-            labels.iter().map(|(name, path)| (name.clone(), path.clone())).collect()
-        }
-        Some(RawLabels::List(_)) => {
-            let help = "name the path of each: `labels: {channel: $.channel}`";
-            context.report.error(&["kpis", id, "query", "labels"], "an API's labels are paths", help);
-            return None;
-        }
-    };
+    let help = "name the path of each: `labels: {channel: $.channel}`";
+    let labels = named_labels(context, (id, raw), map, ("an API's labels are paths", help))?;
     let mut params = Vec::new();
     for (name, value) in &map.params {
         let values = match value {
@@ -225,21 +213,31 @@ fn ledger(context: &mut Context<'_>, id: &str, raw: &RawKpi, map: &RawQueryMap, 
         context.report.error(&path, message, help);
         return None;
     }
-    let labels = match &map.labels {
-        None => Vec::new(),
+    let help = "name the column of each: `labels: {journal: JournalCode}`";
+    let labels = named_labels(context, (id, raw), map, ("labels of an accounting export name their columns", help))?;
+    Some(LedgerQuery { labels, ..base })
+}
+
+/// Where each dimension stands, by its name; what to say of a mere list.
+fn named_labels(
+    context: &mut Context<'_>,
+    (id, raw): (&str, &RawKpi),
+    map: &RawQueryMap,
+    (message, help): (&str, &str),
+) -> Option<Vec<(String, String)>> {
+    match &map.labels {
+        None => Some(Vec::new()),
         Some(RawLabels::Map(labels)) => {
             for name in labels.keys() {
                 context.dimension(&["kpis", id, "query", "labels", name], name, &raw.dimensions);
             }
-            labels.iter().map(|(name, column)| (name.clone(), column.clone())).collect()
+            Some(labels.iter().map(|(name, place)| (name.clone(), place.clone())).collect())
         }
         Some(RawLabels::List(_)) => {
-            let help = "name the column of each: `labels: {journal: JournalCode}`";
-            context.report.error(&at("labels"), "labels of an accounting export name their columns", help);
-            return None;
+            context.report.error(&["kpis", id, "query", "labels"], message, help);
+            None
         }
-    };
-    Some(LedgerQuery { labels, ..base })
+    }
 }
 
 /// Whether nothing in the query only means something to an accounting export.
