@@ -15,7 +15,7 @@ use super::plan::{Plan, plan_any};
 use super::record;
 use super::space::Space;
 use super::stepping::Replay;
-use crate::engine::{Answer, Effects, Event, State, computed_from, formula_of, is_held, missed_slots, step};
+use crate::engine::{Answer, Effects, Event, State, formula_of, is_held, missed_slots, step};
 use crate::model::action::{Action, ActionKind};
 use crate::model::ids::{KpiId, Labels, ReceiverId, SourceId};
 use crate::model::kpi::Kpi;
@@ -184,7 +184,7 @@ impl Cycle {
 
     /// Figures of a KPI are other ones: those that are computed from them are looked at.
     fn has_changed(&mut self, kpi: &KpiId) {
-        for formula in computed_from(&self.built.setup, kpi) {
+        for formula in self.built.setup.computed_from(kpi) {
             self.stale.insert(formula.clone());
             self.due.insert(formula.clone(), None);
         }

@@ -21,12 +21,6 @@ pub fn formula_of(kpi: &Kpi) -> Option<&Formula> {
     }
 }
 
-/// KPIs that are computed from this one.
-pub fn computed_from<'a>(setup: &'a Setup, input: &'a KpiId) -> impl Iterator<Item = &'a KpiId> {
-    let reads = |kpi: &Kpi| formula_of(kpi).is_some_and(|formula| formula.inputs().contains(input));
-    setup.catalog.kpis.values().filter(move |kpi| reads(kpi)).map(|kpi| &kpi.id)
-}
-
 /// The first input that has not stepped the slot which brings its newest bucket of that time, if there is one. An
 /// input whose own slot comes later is not waited for.
 pub fn awaited<'a>(state: &State, setup: &Setup, formula: &'a Formula, slot: Timestamp) -> Option<&'a KpiId> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::model::catalog::Catalog;
 use crate::model::commit::KpiClock;
 use crate::model::digest::Digest;
+use crate::model::formula::Formula;
 use crate::model::ids::{KpiId, Labels};
 use crate::model::kpi::Kpi;
 use crate::model::objective::Objective;
@@ -13,6 +14,7 @@ use crate::model::roll_ups::RollUps;
 use crate::model::rule::SeriesChoice;
 use crate::rule::{CompiledRule, RuleSet};
 
+use super::formula::formula_of;
 use super::history::History;
 
 /// A configuration ready to run.
@@ -23,6 +25,8 @@ pub struct Setup {
     roll_ups: HashMap<KpiId, Arc<RollUps>>,
     /// For each KPI that rules read beside their own: the KPIs that those rules run on.
     readers: HashMap<KpiId, Vec<KpiId>>,
+    /// For each KPI that formulas read: the KPIs that are computed by them.
+    computed: HashMap<KpiId, Vec<KpiId>>,
 }
 
 /// One rule on one KPI.
@@ -59,7 +63,13 @@ impl Setup {
             owners.sort_unstable();
             owners.dedup();
         }
-        Setup { catalog, rules, bindings, roll_ups, readers }
+        let mut computed: HashMap<KpiId, Vec<KpiId>> = HashMap::new();
+        for kpi in catalog.kpis.values() {
+            for input in formula_of(kpi).into_iter().flat_map(Formula::inputs) {
+                computed.entry(input.clone()).or_default().push(kpi.id.clone());
+            }
+        }
+        Setup { catalog, rules, bindings, roll_ups, readers, computed }
     }
 
     /// The series between total and finest that rules and objectives ask of a KPI.
@@ -70,6 +80,11 @@ impl Setup {
     /// True when what is stored of a KPI is not what it now asks for, so that its history must be pulled anew.
     pub fn asks_anew(&self, kpi: &Kpi, clock: &KpiClock) -> bool {
         clock.definition != definition_of(kpi) || !self.roll_ups(&kpi.id).is_covered_by(&clock.roll_ups)
+    }
+
+    /// KPIs that are computed from this one.
+    pub fn computed_from(&self, input: &KpiId) -> &[KpiId] {
+        self.computed.get(input).map_or(&[], Vec::as_slice)
     }
 
     /// KPIs whose rules may have waited for this one; itself, if such a rule runs on it.
