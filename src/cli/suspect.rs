@@ -79,6 +79,7 @@ fn list(out: &mut Out, config: &Config, found: &[Suspect]) -> anyhow::Result<()>
                 "value": value, "low": low, "high": high, "slot": slot, "since": since, "state": state.as_str(),
                 "by": settled.and_then(|settled| settled.by.as_ref()), "at": settled.map(|settled| settled.at),
                 "note": settled.and_then(|settled| settled.note.as_ref()),
+                "superseded_at": settled.and_then(|settled| settled.superseded_at),
                 "corrected_to": settled.and_then(corrected_to),
             }))?;
         }
@@ -101,10 +102,11 @@ fn list(out: &mut Out, config: &Config, found: &[Suspect]) -> anyhow::Result<()>
             suspect.state.as_str().to_owned(),
         ]);
         if let SuspectState::Settled(settlement) = &suspect.state {
-            let Settlement { by, at, note, .. } = settlement;
+            let Settlement { by, at, note, superseded_at, .. } = settlement;
             let new = corrected_to(settlement).map(|value| format!("to {}", shown(value)));
             let by = by.as_ref().map(|by| format!("by {by}"));
-            let parts = [new, by, Some(moment(*at, &kpi.zone)), note.clone()];
+            let over = superseded_at.map(|at| format!("until the source said otherwise, {}", moment(at, &kpi.zone)));
+            let parts = [new, by, Some(moment(*at, &kpi.zone)), note.clone(), over];
             table.remark(clean(&parts.into_iter().flatten().collect::<Vec<_>>().join(", ")));
         }
     }

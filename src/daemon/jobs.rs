@@ -12,7 +12,7 @@ use crate::engine::{History, PullTrouble, Suspects};
 use crate::model::commit::KpiClock;
 use crate::model::grain::{BucketIndex, day_of};
 use crate::model::ids::{KpiId, Labels, RuleId};
-use crate::model::kpi::Kpi;
+use crate::model::kpi::{Kpi, LATE_BUCKETS};
 use crate::model::observation::Pull;
 use crate::model::roll_ups::RollUps;
 use crate::model::series::SeriesData;
@@ -26,8 +26,6 @@ const PULL_DEADLINE: Duration = Duration::from_secs(60);
 const HISTORY_DEADLINE: Duration = Duration::from_secs(600);
 /// Times that a pull sends a request, if need be.
 const TRIES_MAX: u32 = 3;
-/// Holes in the newest buckets are asked for again, for data that comes late.
-const LATE_BUCKETS: i64 = 14;
 /// Suspect values this far behind the newest bucket are still asked for again with each slot.
 const SUSPECT_BUCKETS: i64 = 60;
 /// After a failed pull, when it is tried again, counted from the slot; the last distance is repeated.

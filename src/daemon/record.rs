@@ -7,7 +7,7 @@ use crate::model::action::Record;
 use crate::model::entry::Entry;
 use crate::model::grain::BucketIndex;
 use crate::model::ids::Labels;
-use crate::model::kpi::{Kpi, Query};
+use crate::model::kpi::{Kpi, LATE_BUCKETS, Query};
 use crate::model::observation::{Parts, Pull, Reading, ReadingTime, ReadingValue};
 use crate::model::series::Point;
 use crate::source::read_value;
@@ -15,8 +15,6 @@ use crate::validate::{Context, KnownAt, Span, validate};
 
 /// Longest note, in characters.
 const NOTE_CHARS_MAX: usize = 1_000;
-/// Buckets for which a dimension value that has ended is still waited for in the total.
-const LATE_BUCKETS: BucketIndex = 14;
 
 /// Makes of what was typed what the engine takes in, or says what is wrong with it.
 pub(super) fn read(

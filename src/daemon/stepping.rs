@@ -128,6 +128,13 @@ impl Cycle {
                 "rules that read several KPIs waited in more slots than are kept; they ran in the oldest with what is there"
             );
         }
+        if tally.unsuspected > 0 {
+            tracing::warn!(
+                kpi = %kpi,
+                values = tally.unsuspected,
+                "values jumped and are taken as they are: too many of the KPI wait to be settled, see `vigie suspect list`"
+            );
+        }
         // Half of what was missed: nothing is told of it before the rest was stepped.
         if !cut_off && (moves_on || !was_held) {
             let id = kpi.clone();

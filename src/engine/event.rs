@@ -103,6 +103,8 @@ pub struct Tally {
     pub failures: u64,
     /// Slots in which a rule ran without figures that it waited for, because too many waited.
     pub crowded_out: u64,
+    /// Values that jumped and were taken as they are, because too many wait to be settled.
+    pub unsuspected: u64,
 }
 
 impl std::ops::AddAssign for Tally {
@@ -110,6 +112,7 @@ impl std::ops::AddAssign for Tally {
         self.verdicts += other.verdicts;
         self.failures += other.failures;
         self.crowded_out += other.crowded_out;
+        self.unsuspected += other.unsuspected;
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn slot(
             if event.only.is_none() { state.clocks.get(&kpi.id).and_then(|clock| clock.pulled_to) } else { None };
         let news;
         (revised, news) = take_in(state, &kpi, pull, (now, looked_at), commit);
-        suspects::look(state, &kpi, (pull, &news), (now, event.slot), commit);
+        tally += suspects::look(state, &kpi, (pull, &news), (now, event.slot), commit);
         if !pull.nothing_asked && formula_of(&kpi).is_none() {
             outage::pull(state, &kpi, pull, (now, event.slot), commit);
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::correct::correct;
-use super::event::{PullReport, SlotEvent};
+use super::event::{PullReport, SlotEvent, Tally};
 use super::moves::{Figures, move_alert};
 use super::outage::trouble_facts;
 use super::setup::Setup;
@@ -20,7 +20,7 @@ use crate::model::alert::{About, AlertFacts, AlertKey, Aspect, EndReason, Subjec
 use crate::model::commit::EvaluateCommit;
 use crate::model::grain::{BucketIndex, day_of};
 use crate::model::ids::{KpiId, Labels, SeriesKey};
-use crate::model::kpi::Kpi;
+use crate::model::kpi::{Kpi, LATE_BUCKETS};
 use crate::model::observation::{Observation, Parts};
 use crate::model::series::Point;
 use crate::model::suspect::{Decision, Settled, Settlement, Suspect, SuspectState};
@@ -32,8 +32,6 @@ const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(10);
 const SUSPECTS_PER_KPI_MAX: usize = 1_000;
 /// A suspect value and the two that follow it, all of one size, are what the KPI is now.
 const CONFIRMING: usize = 3;
-/// New buckets this far behind the newest pulled one are late; older ones are history that somebody asked for.
-const LATE_BUCKETS: BucketIndex = 14;
 
 /// The suspect values that are open, and those where a person's word stands against the source's.
 #[derive(Clone, Debug, Default)]
@@ -148,11 +146,11 @@ pub(super) fn look(
     (pull, news): (&PullReport, &News),
     moment: (Timestamp, Timestamp),
     commit: &mut EvaluateCommit,
-) {
+) -> Tally {
     if kpi.quality.max_jump.is_none() && state.suspects.of(&kpi.id).is_empty() {
-        return;
+        return Tally::default();
     }
-    let mut round = Round { kpi, moment, changed: Vec::new() };
+    let mut round = Round { kpi, moment, changed: Vec::new(), unsuspected: 0 };
     let open: Vec<(Labels, BucketIndex)> =
         round.open(state).map(|known| (known.series.labels.clone(), known.bucket)).collect();
     round.withdraw(state, news);
@@ -164,7 +162,9 @@ pub(super) fn look(
         None => round.let_go(state),
     }
     round.ask(state, pull);
+    let tally = Tally { unsuspected: round.unsuspected, ..Tally::default() };
     round.end(state, commit);
+    tally
 }
 
 /// One look at one KPI.
@@ -173,6 +173,8 @@ struct Round<'a> {
     /// Now, and the slot.
     moment: (Timestamp, Timestamp),
     changed: Vec<Suspect>,
+    /// Values that jumped while too many wait already.
+    unsuspected: u64,
 }
 
 impl Round<'_> {
@@ -183,7 +185,8 @@ impl Round<'_> {
     }
 
     fn settle(&mut self, state: &mut State, suspect: Suspect, how: Settled, note: Option<&str>) {
-        let settlement = Settlement { how, by: None, at: self.moment.0, note: note.map(str::to_owned) };
+        let settlement =
+            Settlement { how, by: None, at: self.moment.0, note: note.map(str::to_owned), superseded_at: None };
         self.change(state, Suspect { state: SuspectState::Settled(settlement), ..suspect });
     }
 
@@ -199,7 +202,10 @@ impl Round<'_> {
         };
         let gone: Vec<Suspect> = state.suspects.of(&self.kpi.id).iter().filter(taken_back).cloned().collect();
         for suspect in gone {
-            self.settle(state, suspect, Settled::Withdrawn, None);
+            match superseded(&suspect, self.moment.0) {
+                Some(decided) => self.change(state, decided),
+                None => self.settle(state, suspect, Settled::Withdrawn, None),
+            }
         }
     }
 
@@ -276,13 +282,17 @@ impl Round<'_> {
         let (now, slot) = self.moment;
         let Some(Band { low, high }) = self.band(state, labels, point.index) else { return };
         if state.suspects.of(&self.kpi.id).len() >= SUSPECTS_PER_KPI_MAX {
+            self.unsuspected += 1;
             return;
         }
         let series = SeriesKey { kpi: self.kpi.id.clone(), labels: labels.clone() };
-        let again_at = slot.checked_add(AGAIN_AFTER).unwrap_or(slot);
-        // What a catch-up pulls so much later has been said twice by then.
-        let late = pull.at.is_some_and(|at| at >= again_at);
-        let seen = if late { SuspectState::Asked } else { SuspectState::Seen { again_at } };
+        let after = |at: Timestamp| at.checked_add(AGAIN_AFTER).unwrap_or(at);
+        // Slots that were missed are stepped by their own time: what was pulled for them so much later would have been
+        // said twice by then.
+        let is_missed = now <= slot && pull.at.is_some_and(|at| at >= after(slot));
+        // One that comes with a later try is asked for again as well.
+        let again_at = if now < after(slot) { after(slot) } else { after(now) };
+        let seen = if is_missed { SuspectState::Asked } else { SuspectState::Seen { again_at } };
         self.change(
             state,
             Suspect { series, bucket: point.index, value: point.value, low, high, slot, since: now, state: seen },
@@ -321,7 +331,7 @@ impl Round<'_> {
 
     /// Writes what changed, freezes or frees the series, and moves the alerts.
     fn end(self, state: &mut State, commit: &mut EvaluateCommit) {
-        let Round { kpi, moment, changed } = self;
+        let Round { kpi, moment, changed, .. } = self;
         let labels: BTreeSet<&Labels> = changed.iter().map(|suspect| &suspect.series.labels).collect();
         for labels in labels {
             let open = state.suspects.of(&kpi.id).iter().filter(|known| known.is_open());
@@ -397,21 +407,26 @@ fn facts(kpi: &Kpi, suspect: &Suspect, now: Timestamp) -> AlertFacts {
     }
 }
 
+/// A person's decision that stands no more; it is kept with author and note.
+fn superseded(suspect: &Suspect, now: Timestamp) -> Option<Suspect> {
+    let SuspectState::Settled(settlement) = &suspect.state else { return None };
+    let settlement = Settlement { superseded_at: Some(now), ..settlement.clone() };
+    Some(Suspect { state: SuspectState::Settled(settlement), ..suspect.clone() })
+}
+
 /// A person enters a figure for a bucket: what somebody had put in its place before stands no more.
 pub(super) fn entered(
     state: &mut State,
     series: &SeriesKey,
     bucket: BucketIndex,
-    (by, now): (&str, Timestamp),
+    now: Timestamp,
     commit: &mut EvaluateCommit,
 ) {
     let here = |known: &&Suspect| known.overrides() && known.bucket == bucket && known.series == *series;
     let overridden: Vec<Suspect> = state.suspects.of(&series.kpi).iter().filter(here).cloned().collect();
-    for suspect in overridden {
-        let settlement = Settlement { how: Settled::Withdrawn, by: Some(by.to_owned()), at: now, note: None };
-        let settled = Suspect { state: SuspectState::Settled(settlement), ..suspect };
-        state.suspects.put(settled.clone());
-        commit.suspects.push(settled);
+    for decided in overridden.iter().filter_map(|suspect| superseded(suspect, now)) {
+        state.suspects.put(decided.clone());
+        commit.suspects.push(decided);
     }
 }
 
@@ -442,14 +457,15 @@ pub(super) fn decide(
     }
     let named = kpi.bucket_name(spoken.bucket);
     let last_slot = state.clocks.get(&kpi.id).and_then(|clock| clock.last_slot).unwrap_or(now);
-    let mut round = Round { kpi: &kpi, moment: (now, last_slot), changed: Vec::new() };
+    let mut round = Round { kpi: &kpi, moment: (now, last_slot), changed: Vec::new(), unsuspected: 0 };
     let mut revised = HashMap::new();
     for suspect in &meant {
         if let Some(changed) = replace(state, &kpi, suspect, spoken.decision, now, commit)? {
             revised.insert(suspect.series.labels.clone(), vec![changed]);
         }
         let how = Settled::from(spoken.decision);
-        let settlement = Settlement { how, by: Some(by.to_owned()), at: now, note: spoken.note.clone() };
+        let settlement =
+            Settlement { how, by: Some(by.to_owned()), at: now, note: spoken.note.clone(), superseded_at: None };
         round.change(state, Suspect { state: SuspectState::Settled(settlement), ..suspect.clone() });
     }
     if let Some(max_jump) = kpi.quality.max_jump {

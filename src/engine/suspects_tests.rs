@@ -178,7 +178,7 @@ fn two_further_values_of_its_size_confirm_it() {
 #[test]
 fn a_catch_up_tells_of_it_at_the_slot_that_saw_it() {
     let mut bench = bench();
-    bench.day = 12;
+    bench.day = 9;
     let bucket = observed(9, 1_000.0, false);
     let pull = PullReport { observations: vec![bucket], at: Some(slot(12)), ..PullReport::default() };
     let event = SlotEvent {
@@ -301,4 +301,49 @@ fn what_is_accepted_frees_its_like() {
     }
     let accepted = decide(&mut bench, 9, Decision::Accept).unwrap();
     assert_eq!(shown(&accepted), "0 suspect resolved, 0 suspect resolved, 0 breach fired");
+}
+
+#[test]
+fn a_jump_that_comes_with_a_later_try_is_asked_for_again_too() {
+    let mut bench = bench();
+    bench.slot(Vec::new(), Some(PullTrouble { message: "down".to_owned(), not_asked: None, whole_source: true }));
+    assert_eq!(shown(&again(&mut bench, 30, 1_000.0)), "0 outage withdrawn");
+    assert_eq!(shown(&again(&mut bench, 39, 1_000.0)), "");
+    assert_eq!(shown(&again(&mut bench, 40, 1_000.0)), "0 suspect fired");
+}
+
+#[test]
+fn a_decision_is_kept_when_the_source_says_otherwise() {
+    let mut bench = bench();
+    value(&mut bench, 1_000.0);
+    again(&mut bench, 10, 1_000.0);
+    decide(&mut bench, 9, Decision::Reject).unwrap();
+    let kept = &again(&mut bench, 30, 12.0).evaluate.suspects[0];
+    let SuspectState::Settled(settlement) = &kept.state else { panic!("{kept:?}") };
+    assert_eq!((settlement.how, settlement.by.as_deref()), (Settled::Rejected, Some("ada")));
+    assert_eq!(settlement.superseded_at, Some(slot(9) + SignedDuration::from_mins(30)));
+}
+
+#[test]
+fn too_many_suspects_are_said() {
+    let mut bench = bench();
+    let settled = |bench: &Bench| {
+        let at = slot(bench.day);
+        let state = SuspectState::Seen { again_at: at };
+        let series = SeriesKey::total(&"k".into());
+        move |bucket| crate::model::suspect::Suspect {
+            series: series.clone(),
+            bucket,
+            value: 1e9,
+            low: 1.0,
+            high: 2.0,
+            slot: at,
+            since: at,
+            state: state.clone(),
+        }
+    };
+    let newest = observed(8, 0.0, false).bucket;
+    let known = (1..=1_000).map(|back| settled(&bench)(newest - 100 - back));
+    bench.state.suspects = known.collect();
+    assert_eq!(value(&mut bench, 1_000.0).tally.unsuspected, 1);
 }

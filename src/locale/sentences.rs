@@ -316,8 +316,13 @@ mod tests {
         assert!(lines[2].contains("sales 2026-11-24T18:46 (sinon"), "{lines:?}");
         let by = Some("claire".to_owned());
         let at = "2026-11-24T10:00:00Z".parse().expect("valid");
-        let settlement =
-            Some(Settlement { how: Settled::Corrected { value: 50.0 }, by, at, note: Some("Acme".to_owned()) });
+        let settlement = Some(Settlement {
+            how: Settled::Corrected { value: 50.0 },
+            by,
+            at,
+            note: Some("Acme".to_owned()),
+            superseded_at: None,
+        });
         let lines = suspicion(Fr, &SuspectFacts { settlement, ..suspect("2026-11-24") }, &Unit::None);
         assert_eq!(lines[1], "Valeur corrigée : 50 (claire). Acme");
     }

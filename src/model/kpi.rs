@@ -16,6 +16,9 @@ use super::ledger_query::LedgerQuery;
 use super::schedule::Schedule;
 use super::unit::{Category, Direction, Kind, Unit};
 
+/// Buckets this far behind the newest are still waited for: data comes late. Older ones are history.
+pub const LATE_BUCKETS: BucketIndex = 14;
+
 /// A named indicator.
 #[derive(Clone, Debug)]
 pub struct Kpi {

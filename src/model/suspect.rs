@@ -60,6 +60,9 @@ pub struct Settlement {
     pub at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Since when a correction or rejection stands no more, because the source says something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,7 +102,8 @@ impl Suspect {
     pub fn overrides(&self) -> bool {
         match &self.state {
             SuspectState::Settled(settlement) => {
-                matches!(settlement.how, Settled::Corrected { .. } | Settled::Rejected)
+                settlement.superseded_at.is_none()
+                    && matches!(settlement.how, Settled::Corrected { .. } | Settled::Rejected)
             }
             SuspectState::Seen { .. } | SuspectState::Asked => false,
         }

@@ -44,8 +44,8 @@ pub struct RawKpi {
     /// its halves are kept. Each bucket waits for that of all its KPIs. Example: `(ventes - achats) / ventes`.
     pub formula: Option<String>,
     /// What the source is asked: text (SQL with `:from` and `:to`, PromQL), columns for CSV tables, a request for HTTP
-    /// APIs, accounts for accounting exports, nothing for figures entered by hand. Examples: `{time: date, value: montant, labels: [canal]}`,
-    /// `{figure: revenue}`, `{accounts: [70, -709], sign: credit}`,
+    /// APIs, accounts for accounting exports, nothing for figures entered by hand. Examples:
+    /// `{time: date, value: montant, labels: [canal]}`, `{figure: revenue}`, `{accounts: [70, -709], sign: credit}`,
     /// `{path: orders, params: {from: "{from}", to: "{to}"}, rows: "$.items[*]", time: $.created_at, value: $.total}`.
     pub query: Option<RawQuery>,
     /// Labels that split it into series. Default: none. Example: `[channel]`. One that is called `currency` or `devise`
@@ -58,7 +58,8 @@ pub struct RawKpi {
     /// How long after a bucket's end its value may take; later is late. Default: one grain. Example:
     /// `1 workday after end`.
     pub expected: Option<Written<Lateness>>,
-    /// Buckets younger than this are provisional and pulled again; not for figures entered by hand. Default: `0s`. Example: `2d`.
+    /// Buckets younger than this are provisional and pulled again; not for figures entered by hand. Default: `0s`.
+    /// Example: `2d`.
     pub settle: Option<Written<jiff::SignedDuration>>,
     /// How far back the first start pulls. Default: `400d`, for grains below a day 400 buckets.
     pub history: Option<Written<jiff::SignedDuration>>,

@@ -64,7 +64,13 @@ fn full_evaluate() -> EvaluateCommit {
 }
 
 fn settled(how: Settled) -> SuspectState {
-    SuspectState::Settled(Settlement { how, by: Some("claire".to_owned()), at: at(300), note: None })
+    SuspectState::Settled(Settlement {
+        how,
+        by: Some("claire".to_owned()),
+        at: at(300),
+        note: None,
+        superseded_at: None,
+    })
 }
 
 fn suspect(bucket: i64, state: SuspectState) -> Suspect {
