@@ -307,7 +307,7 @@ fn what_is_accepted_frees_its_like() {
 fn a_jump_that_comes_with_a_later_try_is_asked_for_again_too() {
     let mut bench = bench();
     bench.slot(Vec::new(), Some(PullTrouble { message: "down".to_owned(), not_asked: None, whole_source: true }));
-    assert_eq!(shown(&again(&mut bench, 30, 1_000.0)), "0 outage withdrawn");
+    assert_eq!(shown(&again(&mut bench, 30, 1_000.0)), "0 outage withdrawn, 0 no_data withdrawn");
     assert_eq!(shown(&again(&mut bench, 39, 1_000.0)), "");
     assert_eq!(shown(&again(&mut bench, 40, 1_000.0)), "0 suspect fired");
 }
