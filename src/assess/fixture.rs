@@ -46,6 +46,7 @@ pub(super) fn kpi(kind: Kind, grain: Grain) -> Kpi {
         empty: Empty::Missing,
         complete: 0.8,
         quality: Quality::default(),
+        reconcile: None,
         owner: Some("claire".into()),
     }
 }

@@ -109,9 +109,10 @@ pub enum Command {
     /// Hide the notifications of matching alerts for a while
     #[command(subcommand)]
     Silence(SilenceCommand),
-    /// List the values that jumped, and say what they are
+    /// List the values that are not believed, and say what they are
     ///
-    /// A value beyond its KPI's `quality.max_jump` is not judged before somebody accepts, corrects or rejects it.
+    /// A value beyond its KPI's `quality.max_jump`, or further from the KPI of its `reconcile` than that allows, is not
+    /// judged before somebody accepts, corrects or rejects it.
     #[command(subcommand)]
     #[command(after_help = "Examples:
   vigie suspect list

@@ -1,4 +1,4 @@
-//! `vigie suspect`: values that jumped, listed and settled.
+//! `vigie suspect`: values that jumped or that another KPI contradicts, listed and settled.
 
 use std::path::PathBuf;
 
@@ -72,11 +72,11 @@ fn list(out: &mut Out, config: &Config, found: &[Suspect]) -> anyhow::Result<()>
                 SuspectState::Settled(settlement) => Some(settlement),
                 SuspectState::Seen { .. } | SuspectState::Asked => None,
             };
-            let Suspect { series, value, low, high, slot, since, state, .. } = suspect;
+            let Suspect { series, value, low, high, beside, slot, since, state, .. } = suspect;
             out.record(&json!({
                 "type": "suspect", "kpi": series.kpi, "labels": series.labels,
                 "bucket": kpi_of(suspect).map(|kpi| kpi.bucket_name(suspect.bucket)),
-                "value": value, "low": low, "high": high, "slot": slot, "since": since, "state": state.as_str(),
+                "value": value, "low": low, "high": high, "beside": beside, "slot": slot, "since": since, "state": state.as_str(),
                 "by": settled.and_then(|settled| settled.by.as_ref()), "at": settled.map(|settled| settled.at),
                 "note": settled.and_then(|settled| settled.note.as_ref()),
                 "superseded_at": settled.and_then(|settled| settled.superseded_at),
@@ -89,7 +89,7 @@ fn list(out: &mut Out, config: &Config, found: &[Suspect]) -> anyhow::Result<()>
         out.line("no value is suspect")?;
         return Ok(());
     }
-    let mut table = Table::new(&["KPI", "BUCKET", "VALUE", "BEFORE", "SINCE", "STATE"]);
+    let mut table = Table::new(&["KPI", "BUCKET", "VALUE", "COMPARED WITH", "SINCE", "STATE"]);
     for suspect in found {
         let Some(kpi) = kpi_of(suspect) else { continue };
         let shown = |value| quantity(Language::En, value, &kpi.unit);
@@ -97,7 +97,10 @@ fn list(out: &mut Out, config: &Config, found: &[Suspect]) -> anyhow::Result<()>
             format!("{}{}", suspect.series.kpi, suspect.series.labels),
             kpi.bucket_name(suspect.bucket),
             shown(suspect.value),
-            format!("{} to {}", shown(suspect.low), shown(suspect.high)),
+            match &suspect.beside {
+                None => format!("{} to {} before it", shown(suspect.low), shown(suspect.high)),
+                Some(beside) => format!("{} of {}", shown(beside.value), beside.kpi),
+            },
             moment(suspect.since, &kpi.zone),
             suspect.state.as_str().to_owned(),
         ]);
@@ -117,6 +120,6 @@ fn list(out: &mut Out, config: &Config, found: &[Suspect]) -> anyhow::Result<()>
 fn corrected_to(settlement: &Settlement) -> Option<f64> {
     match settlement.how {
         Settled::Corrected { value } => Some(value),
-        Settled::Accepted | Settled::Rejected | Settled::Confirmed | Settled::Withdrawn => None,
+        Settled::Accepted | Settled::Rejected | Settled::Confirmed | Settled::Withdrawn | Settled::Agreed => None,
     }
 }

@@ -465,6 +465,35 @@ fn formulas_read_kpis_that_fit() {
 }
 
 #[test]
+fn kpis_that_should_say_the_same_fit() {
+    let other = "  books: {title: B, category: financial, unit: EUR, source: shop, query: {time: d, value: v}}\n";
+    let with = |reconcile: &str, other: &str| {
+        let compared = format!("unit: EUR\n    reconcile: {reconcile}");
+        SMALL.replacen("unit: EUR", &compared, 1).replacen("objectives:", &format!("{other}objectives:"), 1)
+    };
+    let config = accepted(&with("{with: books, within: 2 %}", other));
+    let revenue = config.catalog.kpi(&KpiId::from("revenue")).unwrap();
+    let reconcile = revenue.reconcile.clone().unwrap();
+    assert_eq!((reconcile.with.as_str(), reconcile.within), ("books", 0.02));
+    let refused = |reconcile: &str, other: &str, part: &str| {
+        let text = told(&[("vigie.yaml", &with(reconcile, other))]);
+        assert!(text.contains(part), "{reconcile}: {part:?} is not in\n{text}");
+    };
+    refused("{with: book, within: 2 %}", other, "did you mean `books`?");
+    refused("{with: books}", other, "missing field `within`");
+    refused("{with: books, within: 200 %}", other, "is not between 0 and 100 %");
+    refused("{with: revenue, within: 2 %}", other, "`revenue` is compared with itself");
+    for (changed, part) in [
+        ("grain: month, ", "`books` has another grain"),
+        ("timezone: Asia/Tokyo, ", "`books` has another time zone"),
+        ("kind: level, ", "`books` has another kind"),
+    ] {
+        refused("{with: books, within: 2 %}", &other.replacen("{title", &format!("{{{changed}title"), 1), part);
+    }
+    refused("{with: books, within: 2 %}", &other.replace("EUR", "USD"), "`books` has another unit");
+}
+
+#[test]
 fn what_is_planned_is_told_as_not_yet() {
     for (from, to) in [
         ("period: month", "period: month\n    trajectory: learned"),

@@ -341,7 +341,8 @@ impl Cycle {
         Ok(())
     }
 
-    /// Reads a KPI's series from the store once, and those of KPIs that its rules read beside it.
+    /// Reads a KPI's series from the store once, and those of KPIs that its rules read beside it or that it is compared
+    /// with.
     async fn load_history(&mut self, kpi: &Arc<Kpi>) -> Outcome<()> {
         let id = kpi.id.clone();
         let missing: Vec<KpiId> = self
@@ -350,8 +351,10 @@ impl Cycle {
                 let beside = setup.catalog.rules_on(&id).filter_map(|rule| setup.rules.get(&rule.id));
                 let inputs =
                     setup.catalog.kpi(&id).and_then(|kpi| formula_of(kpi)).map(|formula| formula.inputs().to_vec());
-                let all =
-                    beside.flat_map(|rule| rule.others.clone()).chain(inputs.into_iter().flatten()).chain([id.clone()]);
+                let compared = setup.catalog.kpi(&id).and_then(|kpi| Some(kpi.reconcile.as_ref()?.with.clone()));
+                let compared = compared.into_iter().chain(setup.reconciled_with(&id).iter().cloned());
+                let read = beside.flat_map(|rule| rule.others.clone()).chain(inputs.into_iter().flatten());
+                let all = read.chain(compared).chain([id.clone()]);
                 all.filter(|kpi| !state.history.has(kpi)).collect()
             })
             .await;

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use super::event::{Answer, Effects};
 use super::events;
 use super::moves::write;
+use super::settle::{self, Spoken};
 use super::setup::Setup;
 use super::state::State;
 use super::step::with_desk;
-use super::suspects::{self, Spoken};
 use crate::model::action::{Action, ActionKind};
 use crate::model::alert::{Acknowledgement, Alert, Change, Phase};
 use crate::model::ids::{AlertId, SilenceId};
@@ -66,7 +66,7 @@ fn carry_out(
         }
         ActionKind::Settle { kpi, bucket, labels, decision, note } => {
             let spoken = Spoken { kpi: &kpi, bucket, labels: labels.as_ref(), decision, note };
-            suspects::decide(state, setup, &spoken, (&by, now), &mut effects.evaluate).map(Answer::Text)
+            settle::decide(state, setup, &spoken, (&by, now), &mut effects.evaluate).map(Answer::Text)
         }
         // The rim makes an event of its own of it.
         ActionKind::Record(record) => Err(format!("the figure of KPI '{}' was not read; report this", record.kpi)),

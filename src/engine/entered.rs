@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::event::{Answer, Effects, Entered, SlotEvent};
+use super::settle;
 use super::setup::Setup;
 use super::slot;
 use super::state::State;
-use super::suspects;
 use crate::model::ids::SeriesKey;
 
 /// Keeps the entry, takes its observations in, and evaluates as of the newest slot: like a pull that is tried again, so
@@ -21,7 +21,7 @@ pub(super) fn entered(state: &mut State, setup: &Setup, entered: Entered, now: T
     let known = state.history.series(&kpi, &entry.labels).and_then(|data| data.get(bucket));
     let before = known.map(|point| point.value);
     let series = SeriesKey { kpi: kpi.clone(), labels: entry.labels.clone() };
-    suspects::entered(state, &series, bucket, now, &mut effects.evaluate);
+    settle::entered(state, &series, bucket, now, &mut effects.evaluate);
     effects.evaluate.entries.push(entry);
     let event =
         SlotEvent { kpi: kpi.clone(), slot: last_slot, pull: Some(pull), only: None, retry_at: None, completes: true };

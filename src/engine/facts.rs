@@ -43,6 +43,7 @@ fn bare(assessment: &Assessment) -> AlertFacts {
         data: Some(assessment.data_facts()),
         cause: None,
         suspect: None,
+        vanished: None,
         events: Vec::new(),
     }
 }

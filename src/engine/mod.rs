@@ -14,7 +14,9 @@ mod formula;
 mod history;
 mod moves;
 mod outage;
+mod reconcile;
 mod replay;
+mod settle;
 mod setup;
 mod shape;
 mod slot;
@@ -24,6 +26,7 @@ mod suspects;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod vanished;
 mod waiting;
 
 pub use event::{Answer, DeliveryReport, Effects, Entered, Event, PullReport, PullTrouble, SlotEvent, Tally};

@@ -119,6 +119,7 @@ pub(super) fn trouble_facts(cause: Option<String>, title: String, now: Timestamp
         data: None,
         cause,
         suspect: None,
+        vanished: None,
         events: Vec::new(),
     }
 }

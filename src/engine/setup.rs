@@ -27,6 +27,8 @@ pub struct Setup {
     readers: HashMap<KpiId, Vec<KpiId>>,
     /// For each KPI that formulas read: the KPIs that are computed by them.
     computed: HashMap<KpiId, Vec<KpiId>>,
+    /// For each KPI that others are compared with: those others.
+    reconciled: HashMap<KpiId, Vec<KpiId>>,
 }
 
 /// One rule on one KPI.
@@ -69,7 +71,13 @@ impl Setup {
                 computed.entry(input.clone()).or_default().push(kpi.id.clone());
             }
         }
-        Setup { catalog, rules, bindings, roll_ups, readers, computed }
+        let mut reconciled: HashMap<KpiId, Vec<KpiId>> = HashMap::new();
+        for kpi in catalog.kpis.values() {
+            if let Some(reconcile) = &kpi.reconcile {
+                reconciled.entry(reconcile.with.clone()).or_default().push(kpi.id.clone());
+            }
+        }
+        Setup { catalog, rules, bindings, roll_ups, readers, computed, reconciled }
     }
 
     /// The series between total and finest that rules and objectives ask of a KPI.
@@ -85,6 +93,11 @@ impl Setup {
     /// KPIs that are computed from this one.
     pub fn computed_from(&self, input: &KpiId) -> &[KpiId] {
         self.computed.get(input).map_or(&[], Vec::as_slice)
+    }
+
+    /// KPIs that should say the same as this one.
+    pub fn reconciled_with(&self, other: &KpiId) -> &[KpiId] {
+        self.reconciled.get(other).map_or(&[], Vec::as_slice)
     }
 
     /// KPIs whose rules may have waited for this one; itself, if such a rule runs on it.

@@ -10,10 +10,12 @@ use super::evaluate::run_binding;
 use super::event::{PullReport, SlotEvent, Tally};
 use super::formula::formula_of;
 use super::outage;
+use super::reconcile;
 use super::setup::{Setup, definition_of};
 use super::shape;
 use super::state::State;
 use super::suspects::{self, News};
+use super::vanished;
 use super::waiting::{run_again, run_ready};
 use crate::model::commit::{EvaluateCommit, KpiClock, OpenSlot, WaitingSlot};
 use crate::model::grain::BucketIndex;
@@ -41,11 +43,17 @@ pub(super) fn slot(
         // A first history, and one that is pulled anew, is taken as it is.
         let looked_at =
             if event.only.is_none() { state.clocks.get(&kpi.id).and_then(|clock| clock.pulled_to) } else { None };
-        let news;
-        (revised, news) = take_in(state, &kpi, pull, (now, looked_at), commit);
-        tally += suspects::look(state, &kpi, (pull, &news), (now, event.slot), commit);
+        let mut news;
+        let is_watched = suspects::is_watched(state, setup, &kpi);
+        (revised, news) = take_in(state, &kpi, (pull, is_watched), (now, looked_at), commit);
+        news.is_first = event.only.is_none() && looked_at.is_none();
+        tally += suspects::look(state, setup, &kpi, (pull, &news), (now, event.slot), commit);
+        tally += reconcile::look_beside(state, setup, &kpi, &news, (now, event.slot, pull.at), commit);
         if !pull.nothing_asked && formula_of(&kpi).is_none() {
             outage::pull(state, &kpi, pull, (now, event.slot), commit);
+            if pull.trouble.is_none() && pull.pulled_to.is_some() && event.only.is_none() {
+                vanished::look(state, &kpi, (now, event.slot), commit);
+            }
         }
     }
     if let (Some(before), false) = (last_slot, revised.is_empty()) {
@@ -77,14 +85,12 @@ pub(super) fn slot(
 fn take_in(
     state: &mut State,
     kpi: &Arc<Kpi>,
-    pull: &PullReport,
+    (pull, is_watched): (&PullReport, bool),
     (now, pulled_to): (Timestamp, Option<BucketIndex>),
     commit: &mut EvaluateCommit,
 ) -> (HashMap<Labels, Vec<BucketIndex>>, News) {
     let mut revised: HashMap<Labels, Vec<BucketIndex>> = HashMap::new();
     let mut news = News::default();
-    // Of most KPIs nothing is ever suspect: thousands of series need no notes.
-    let is_watched = kpi.quality.max_jump.is_some() || !state.suspects.of(&kpi.id).is_empty();
     for observation in &pull.observations {
         if state.history.knows(observation) || (is_watched && state.suspects.override_of(observation)) {
             continue;

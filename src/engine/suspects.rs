@@ -2,17 +2,16 @@
 //! on its series until they, or what follows, have settled it.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::correct::correct;
-use super::event::{PullReport, SlotEvent, Tally};
+use super::event::{PullReport, Tally};
 use super::moves::{Figures, move_alert};
 use super::outage::trouble_facts;
+use super::reconcile;
 use super::setup::Setup;
-use super::slot::slot;
 use super::state::State;
 use crate::alert::{Moment, Policy, Signal};
 use crate::assess::Band;
@@ -20,10 +19,10 @@ use crate::model::alert::{About, AlertFacts, AlertKey, Aspect, EndReason, Subjec
 use crate::model::commit::EvaluateCommit;
 use crate::model::grain::{BucketIndex, day_of};
 use crate::model::ids::{KpiId, Labels, SeriesKey};
-use crate::model::kpi::{Kpi, LATE_BUCKETS};
-use crate::model::observation::{Observation, Parts};
+use crate::model::kpi::{Kpi, LATE_BUCKETS, Reconcile};
+use crate::model::observation::Observation;
 use crate::model::series::Point;
-use crate::model::suspect::{Decision, Settled, Settlement, Suspect, SuspectState};
+use crate::model::suspect::{Beside, Settled, Settlement, Suspect, SuspectState};
 use crate::model::verdict::Severity;
 
 /// How long after the slot that saw it first a suspect value is asked for again.
@@ -100,7 +99,7 @@ impl Suspects {
         self.of(kpi).iter().any(|known| known.overrides() && known.bucket == bucket && known.series.labels == *labels)
     }
 
-    fn put(&mut self, suspect: Suspect) {
+    pub(super) fn put(&mut self, suspect: Suspect) {
         let all = self.by_kpi.entry(suspect.series.kpi.clone()).or_default();
         all.retain(|known| known.series != suspect.series || known.bucket != suspect.bucket);
         if suspect.is_open() || suspect.overrides() {
@@ -112,13 +111,20 @@ impl Suspects {
 /// What a pull brought that was not known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct News {
+    /// True of the first history, which is taken as it is.
+    pub is_first: bool,
     /// What the source says now, where it is not what it said before.
     said: BTreeMap<Labels, BTreeMap<BucketIndex, f64>>,
     /// Buckets to be looked at, with the final value that the new one replaced.
-    fresh: BTreeMap<Labels, BTreeMap<BucketIndex, Option<f64>>>,
+    pub fresh: BTreeMap<Labels, BTreeMap<BucketIndex, Option<f64>>>,
 }
 
 impl News {
+    /// What the source says now of a bucket that is not what it said before.
+    pub(super) fn said(&self, labels: &Labels, bucket: BucketIndex) -> Option<f64> {
+        self.said.get(labels)?.get(&bucket).copied()
+    }
+
     /// One version that was taken in. Looked at is what was revised, what is final at last, and what is of the newest;
     /// of a KPI without pulled history (none) nothing is.
     pub(super) fn take(
@@ -139,28 +145,39 @@ impl News {
     }
 }
 
+/// Whether values of the KPI can be, or be made, suspect: of most nothing ever is, and thousands of series need no notes.
+pub(super) fn is_watched(state: &State, setup: &Setup, kpi: &Kpi) -> bool {
+    kpi.quality.max_jump.is_some()
+        || kpi.reconcile.is_some()
+        || !state.suspects.of(&kpi.id).is_empty()
+        || !setup.reconciled_with(&kpi.id).is_empty()
+}
+
 /// Looks at what came in, in order, and at what is still open.
 pub(super) fn look(
     state: &mut State,
+    setup: &Setup,
     kpi: &Arc<Kpi>,
     (pull, news): (&PullReport, &News),
     moment: (Timestamp, Timestamp),
     commit: &mut EvaluateCommit,
 ) -> Tally {
-    if kpi.quality.max_jump.is_none() && state.suspects.of(&kpi.id).is_empty() {
+    if !is_watched(state, setup, kpi) {
         return Tally::default();
     }
-    let mut round = Round { kpi, moment, changed: Vec::new(), unsuspected: 0 };
+    let mut round = Round::new(setup, kpi, moment);
     let open: Vec<(Labels, BucketIndex)> =
         round.open(state).map(|known| (known.series.labels.clone(), known.bucket)).collect();
     round.withdraw(state, news);
-    match kpi.quality.max_jump {
-        Some(max_jump) => {
-            round.judge(state, (pull, news, &open), max_jump);
-            round.release(state, max_jump);
-        }
-        None => round.let_go(state),
+    round.let_go(state);
+    if let Some(max_jump) = kpi.quality.max_jump {
+        round.judge(state, (pull, news, &open), max_jump);
     }
+    if let Some(reconcile) = &kpi.reconcile {
+        let is_open = |bucket| open.iter().any(|(labels, at)| labels.is_total() && *at == bucket);
+        round.compare(state, (reconcile, pull.at), news, is_open);
+    }
+    round.release(state);
     round.ask(state, pull);
     let tally = Tally { unsuspected: round.unsuspected, ..Tally::default() };
     round.end(state, commit);
@@ -168,17 +185,27 @@ pub(super) fn look(
 }
 
 /// One look at one KPI.
-struct Round<'a> {
+pub(super) struct Round<'a> {
+    setup: &'a Setup,
     kpi: &'a Arc<Kpi>,
     /// Now, and the slot.
     moment: (Timestamp, Timestamp),
     changed: Vec<Suspect>,
-    /// Values that jumped while too many wait already.
+    /// Values that are not believed while too many wait already.
     unsuspected: u64,
 }
 
-impl Round<'_> {
-    fn change(&mut self, state: &mut State, suspect: Suspect) {
+impl<'a> Round<'a> {
+    pub(super) fn new(setup: &'a Setup, kpi: &'a Arc<Kpi>, moment: (Timestamp, Timestamp)) -> Round<'a> {
+        Round { setup, kpi, moment, changed: Vec::new(), unsuspected: 0 }
+    }
+
+    /// True once a value that was held may be judged.
+    pub(super) fn has_settled(&self) -> bool {
+        self.changed.iter().any(|suspect| !suspect.is_open())
+    }
+
+    pub(super) fn change(&mut self, state: &mut State, suspect: Suspect) {
         state.suspects.put(suspect.clone());
         self.changed.retain(|known| known.series != suspect.series || known.bucket != suspect.bucket);
         self.changed.push(suspect);
@@ -211,13 +238,23 @@ impl Round<'_> {
 
     /// What an open value was suspect beside may have been settled, or the limit been raised; and a dimension value is
     /// not held once its total is believed. Where a person has overridden the total, its parts wait for a person too.
-    fn release(&mut self, state: &mut State, max_jump: f64) {
+    /// What contradicted another KPI is free once both say the same.
+    pub(super) fn release(&mut self, state: &mut State) {
+        let max_jump = self.kpi.quality.max_jump.unwrap_or(f64::INFINITY);
         let total = Labels::total();
         let has_total = state.history.series(&self.kpi.id, &total).is_some();
         let mut open: Vec<Suspect> = self.open(state).cloned().collect();
         open.sort_by_key(|suspect| suspect.bucket);
         for suspect in open {
             let labels = &suspect.series.labels;
+            if suspect.beside.is_some() {
+                let gap =
+                    self.kpi.reconcile.as_ref().and_then(|with| reconcile::gap(state, self.kpi, with, suspect.bucket));
+                if gap.is_none() {
+                    self.settle(state, suspect, Settled::Agreed, None);
+                }
+                continue;
+            }
             let of_total = |known: &&Suspect| known.bucket == suspect.bucket && known.series.labels.is_total();
             let is_part = has_total && !labels.is_total();
             let alone = is_part && !state.suspects.of(&self.kpi.id).iter().any(|known| of_total(&known));
@@ -229,11 +266,46 @@ impl Round<'_> {
         }
     }
 
-    /// The limit was taken out of the configuration.
+    /// What made it suspect was taken out of the configuration.
     fn let_go(&mut self, state: &mut State) {
         let open: Vec<Suspect> = self.open(state).cloned().collect();
         for suspect in open {
-            self.settle(state, suspect, Settled::Accepted, Some("quality.max_jump was taken out"));
+            let out = match &suspect.beside {
+                None => self.kpi.quality.max_jump.is_none().then_some("quality.max_jump was taken out"),
+                Some(beside) => {
+                    let stands = self.kpi.reconcile.as_ref().is_some_and(|with| with.with == beside.kpi);
+                    (!stands).then_some("reconcile was taken out")
+                }
+            };
+            if let Some(out) = out {
+                self.settle(state, suspect, Settled::Accepted, Some(out));
+            }
+        }
+    }
+
+    /// Whether what another KPI says of the new buckets is the same; a bucket that was believed is not made suspect by a
+    /// revision of cents.
+    pub(super) fn compare(
+        &mut self,
+        state: &mut State,
+        (with, pulled_at): (&Reconcile, Option<Timestamp>),
+        news: &News,
+        was_open: impl Fn(BucketIndex) -> bool,
+    ) {
+        for (bucket, replaced) in reconcile::to_compare(state, self.kpi, with, news) {
+            let labels = Labels::total();
+            let is_settled = state
+                .suspects
+                .of(&self.kpi.id)
+                .iter()
+                .any(|known| known.bucket == bucket && known.series.labels.is_total());
+            let is_alike = || replaced.is_some_and(|(old, new)| reconcile::agree(old, new, with.within));
+            if is_settled || (!was_open(bucket) && is_alike()) {
+                continue;
+            }
+            let Some(gap) = reconcile::gap(state, self.kpi, with, bucket) else { continue };
+            let beside = Beside { kpi: with.with.clone(), value: gap.other };
+            self.suspect(state, pulled_at, (&labels, gap.own), (gap.allowed, Some(beside)));
         }
     }
 
@@ -261,8 +333,9 @@ impl Round<'_> {
                 if !was_open && replaced.is_some_and(|old| is_alike(old, point.value)) {
                     continue;
                 }
-                if !point.provisional && self.jumps(state, labels, point, max_jump) {
-                    self.suspect(state, pull, labels, point);
+                let band = self.band(state, labels, bucket).filter(|band| band.excludes(point.value, max_jump));
+                if let Some(band) = band.filter(|_| !point.provisional) {
+                    self.suspect(state, pull.at, (labels, point), (band, None));
                     self.confirm(state, labels, bucket, max_jump);
                 }
             }
@@ -278,9 +351,14 @@ impl Round<'_> {
         self.band(state, labels, point.index).is_some_and(|band| band.excludes(point.value, max_jump))
     }
 
-    fn suspect(&mut self, state: &mut State, pull: &PullReport, labels: &Labels, point: Point) {
+    fn suspect(
+        &mut self,
+        state: &mut State,
+        pulled_at: Option<Timestamp>,
+        (labels, point): (&Labels, Point),
+        (Band { low, high }, beside): (Band, Option<Beside>),
+    ) {
         let (now, slot) = self.moment;
-        let Some(Band { low, high }) = self.band(state, labels, point.index) else { return };
         if state.suspects.of(&self.kpi.id).len() >= SUSPECTS_PER_KPI_MAX {
             self.unsuspected += 1;
             return;
@@ -289,14 +367,12 @@ impl Round<'_> {
         let after = |at: Timestamp| at.checked_add(AGAIN_AFTER).unwrap_or(at);
         // Slots that were missed are stepped by their own time: what was pulled for them so much later would have been
         // said twice by then.
-        let is_missed = now <= slot && pull.at.is_some_and(|at| at >= after(slot));
+        let is_missed = now <= slot && pulled_at.is_some_and(|at| at >= after(slot));
         // One that comes with a later try is asked for again as well.
         let again_at = if now < after(slot) { after(slot) } else { after(now) };
         let seen = if is_missed { SuspectState::Asked } else { SuspectState::Seen { again_at } };
-        self.change(
-            state,
-            Suspect { series, bucket: point.index, value: point.value, low, high, slot, since: now, state: seen },
-        );
+        let Point { index: bucket, value, .. } = point;
+        self.change(state, Suspect { series, bucket, value, low, high, beside, slot, since: now, state: seen });
     }
 
     /// Three values in a row that are suspect, but of one size, are what the KPI is now.
@@ -304,7 +380,9 @@ impl Round<'_> {
         let Some(data) = state.history.series(&self.kpi.id, labels) else { return };
         let newest = data.range(BucketIndex::MIN, upto).rev().filter(|point| !point.provisional).take(CONFIRMING);
         let run: Vec<Point> = newest.collect();
-        let open = |point: &Point| state.suspects.is_open(&self.kpi.id, labels, point.index);
+        let is_of =
+            |suspect: &Suspect, point: &Point| suspect.bucket == point.index && suspect.series.labels == *labels;
+        let open = |point: &Point| self.open(state).any(|known| known.beside.is_none() && is_of(known, point));
         let Some(first) = run.last().filter(|_| run.len() == CONFIRMING && run.iter().all(open)) else { return };
         let size = Band::of(&[first.value]);
         if run.iter().any(|point| size.excludes(point.value, max_jump)) {
@@ -330,16 +408,19 @@ impl Round<'_> {
     }
 
     /// Writes what changed, freezes or frees the series, and moves the alerts.
-    fn end(self, state: &mut State, commit: &mut EvaluateCommit) {
-        let Round { kpi, moment, changed, .. } = self;
+    pub(super) fn end(self, state: &mut State, commit: &mut EvaluateCommit) {
+        let Round { setup, kpi, moment, changed, .. } = self;
         let labels: BTreeSet<&Labels> = changed.iter().map(|suspect| &suspect.series.labels).collect();
         for labels in labels {
             let open = state.suspects.of(&kpi.id).iter().filter(|known| known.is_open());
             let held = open.filter(|known| known.series.labels == *labels).map(|known| known.bucket).min();
             state.history.hold(&kpi.id, labels, held);
         }
-        for suspect in &changed {
+        for suspect in changed.iter().filter(|suspect| suspect.beside.is_none()) {
             tell(state, kpi, suspect, moment, commit);
+        }
+        if let Some(last) = changed.iter().rfind(|suspect| suspect.beside.is_some()) {
+            tell_contradiction(state, (setup, kpi), last, moment, commit);
         }
         commit.suspects.extend(changed);
     }
@@ -373,6 +454,7 @@ fn tell(
         SuspectState::Settled(settlement) => {
             let same_day = |known: &Suspect| {
                 known.state == SuspectState::Asked
+                    && known.beside.is_none()
                     && day_of(kpi.grain.start_of(known.bucket, &kpi.zone), &kpi.zone) == day
             };
             if !state.suspects.of(&kpi.id).iter().any(same_day) {
@@ -381,6 +463,43 @@ fn tell(
             }
         }
     }
+}
+
+/// Moves the alert of a KPI that contradicts another: one, however many buckets it does so in.
+fn tell_contradiction(
+    state: &mut State,
+    (setup, kpi): (&Setup, &Arc<Kpi>),
+    last: &Suspect,
+    (now, slot): (Timestamp, Timestamp),
+    commit: &mut EvaluateCommit,
+) {
+    let key = AlertKey { subject: Subject::Data(kpi.id.clone()), period: None, aspect: Aspect::Suspect };
+    let told = |known: &&Suspect| known.beside.is_some() && known.state == SuspectState::Asked;
+    let newest = state.suspects.of(&kpi.id).iter().filter(told).max_by_key(|known| known.bucket).cloned();
+    let (signal, shown, slot) = match (newest, &last.state) {
+        (Some(newest), _) => {
+            let first_seen = newest.slot;
+            ((Signal::Breach(Severity::Warning), Some(newest.value)), newest, first_seen)
+        }
+        (None, SuspectState::Settled(settlement)) => {
+            ((Signal::End(EndReason::Settled(settlement.how)), None), last.clone(), slot)
+        }
+        (None, SuspectState::Seen { .. } | SuspectState::Asked) => return,
+    };
+    let title = |beside: &Beside| {
+        let other = setup.catalog.kpi(&beside.kpi);
+        (other.map_or_else(|| beside.kpi.to_string(), |other| other.title.clone()), beside.value)
+    };
+    let make = || {
+        let mut facts = facts(kpi, &shown, now);
+        if let Some(suspect) = &mut facts.suspect {
+            suspect.beside = shown.beside.as_ref().map(title);
+        }
+        Some(facts)
+    };
+    let figures = Some(Figures { make: &make, renewals: &Cell::new(1) });
+    let moment = Moment { now, slot, bucket: Some(shown.bucket), counts: true, about: About::Data };
+    move_alert(state, &key, signal, figures, (Policy::AT_ONCE, moment), commit);
 }
 
 fn facts(kpi: &Kpi, suspect: &Suspect, now: Timestamp) -> AlertFacts {
@@ -400,6 +519,7 @@ fn facts(kpi: &Kpi, suspect: &Suspect, now: Timestamp) -> AlertFacts {
             value: suspect.value,
             low: suspect.low,
             high: suspect.high,
+            beside: None,
             max_jump: kpi.quality.max_jump,
             settlement,
         }),
@@ -408,148 +528,8 @@ fn facts(kpi: &Kpi, suspect: &Suspect, now: Timestamp) -> AlertFacts {
 }
 
 /// A person's decision that stands no more; it is kept with author and note.
-fn superseded(suspect: &Suspect, now: Timestamp) -> Option<Suspect> {
+pub(super) fn superseded(suspect: &Suspect, now: Timestamp) -> Option<Suspect> {
     let SuspectState::Settled(settlement) = &suspect.state else { return None };
     let settlement = Settlement { superseded_at: Some(now), ..settlement.clone() };
     Some(Suspect { state: SuspectState::Settled(settlement), ..suspect.clone() })
-}
-
-/// A person enters a figure for a bucket: what somebody had put in its place before stands no more.
-pub(super) fn entered(
-    state: &mut State,
-    series: &SeriesKey,
-    bucket: BucketIndex,
-    now: Timestamp,
-    commit: &mut EvaluateCommit,
-) {
-    let here = |known: &&Suspect| known.overrides() && known.bucket == bucket && known.series == *series;
-    let overridden: Vec<Suspect> = state.suspects.of(&series.kpi).iter().filter(here).cloned().collect();
-    for decided in overridden.iter().filter_map(|suspect| superseded(suspect, now)) {
-        state.suspects.put(decided.clone());
-        commit.suspects.push(decided);
-    }
-}
-
-/// Which suspect value a person speaks of.
-pub(super) struct Spoken<'a> {
-    pub kpi: &'a KpiId,
-    pub bucket: BucketIndex,
-    /// None: the total with its dimension values.
-    pub labels: Option<&'a Labels>,
-    pub decision: Decision,
-    pub note: Option<String>,
-}
-
-/// Carries out a person's decision, and judges the newest slot on what it leaves.
-pub(super) fn decide(
-    state: &mut State,
-    setup: &Setup,
-    spoken: &Spoken<'_>,
-    (by, now): (&str, Timestamp),
-    commit: &mut EvaluateCommit,
-) -> Result<String, String> {
-    let Some(kpi) = setup.catalog.kpi(spoken.kpi).cloned() else {
-        return Err(format!("no KPI '{}' in the configuration", spoken.kpi));
-    };
-    let meant = meant(state, &kpi, spoken)?;
-    if meant.is_empty() {
-        return Err(format!("no value of '{}' is suspect there; `vigie suspect list` shows those that are", kpi.id));
-    }
-    let named = kpi.bucket_name(spoken.bucket);
-    let last_slot = state.clocks.get(&kpi.id).and_then(|clock| clock.last_slot).unwrap_or(now);
-    let mut round = Round { kpi: &kpi, moment: (now, last_slot), changed: Vec::new(), unsuspected: 0 };
-    let mut revised = HashMap::new();
-    for suspect in &meant {
-        if let Some(changed) = replace(state, &kpi, suspect, spoken.decision, now, commit)? {
-            revised.insert(suspect.series.labels.clone(), vec![changed]);
-        }
-        let how = Settled::from(spoken.decision);
-        let settlement =
-            Settlement { how, by: Some(by.to_owned()), at: now, note: spoken.note.clone(), superseded_at: None };
-        round.change(state, Suspect { state: SuspectState::Settled(settlement), ..suspect.clone() });
-    }
-    if let Some(max_jump) = kpi.quality.max_jump {
-        round.release(state, max_jump);
-    }
-    round.end(state, commit);
-    if !revised.is_empty() {
-        correct(state, setup, &kpi, &revised, (last_slot, now), commit);
-    }
-    let judged =
-        SlotEvent { kpi: kpi.id.clone(), slot: last_slot, pull: None, only: None, retry_at: None, completes: false };
-    slot(state, setup, judged, now, commit);
-    let what = match spoken.decision {
-        Decision::Accept => "accepted".to_owned(),
-        Decision::Correct { value } => format!("corrected to {value}"),
-        Decision::Reject => "rejected".to_owned(),
-    };
-    let rest = state.suspects.of(&kpi.id).iter().filter(|left| left.is_open() && left.bucket == spoken.bucket).count();
-    let rest = match rest {
-        0 => String::new(),
-        count => format!("; {count} of its dimension values are still suspect, settle them with --label"),
-    };
-    Ok(format!("{} of {named}: {what}{rest}", kpi.id))
-}
-
-/// The open suspects that a person means: those of the labels named, else the total's and, unless it is corrected,
-/// those of its parts.
-fn meant(state: &State, kpi: &Kpi, spoken: &Spoken<'_>) -> Result<Vec<Suspect>, String> {
-    let here = |suspect: &&Suspect| suspect.is_open() && suspect.bucket == spoken.bucket;
-    let open: Vec<&Suspect> = state.suspects.of(&kpi.id).iter().filter(here).collect();
-    let is_corrected = matches!(spoken.decision, Decision::Correct { .. });
-    let chosen: Vec<Suspect> = match spoken.labels {
-        Some(labels) => open.iter().filter(|known| known.series.labels == *labels).copied().cloned().collect(),
-        None if is_corrected && open.iter().any(|known| known.series.labels.is_total()) => {
-            open.iter().filter(|known| known.series.labels.is_total()).copied().cloned().collect()
-        }
-        None => open.iter().copied().cloned().collect(),
-    };
-    if is_corrected && chosen.len() > 1 {
-        let all: Vec<String> = chosen.iter().map(|known| known.series.labels.to_string()).collect();
-        return Err(format!("several values are suspect there ({}); say which, with --label", all.join(", ")));
-    }
-    if chosen.is_empty() && !open.is_empty() {
-        let all: Vec<String> = open.iter().map(|known| known.series.labels.to_string()).collect();
-        return Err(format!("what is suspect there is {}; name its labels with --label", all.join(", ")));
-    }
-    Ok(chosen)
-}
-
-/// Puts what a person says in the place of a value. Returns the bucket if it changed.
-fn replace(
-    state: &mut State,
-    kpi: &Kpi,
-    suspect: &Suspect,
-    decision: Decision,
-    now: Timestamp,
-    commit: &mut EvaluateCommit,
-) -> Result<Option<BucketIndex>, String> {
-    match decision {
-        Decision::Accept => Ok(None),
-        Decision::Reject => {
-            state.history.remove(&suspect.series, suspect.bucket);
-            Ok(Some(suspect.bucket))
-        }
-        Decision::Correct { value } => {
-            let (min, max) = (kpi.quality.min, kpi.quality.max);
-            if !value.is_finite() || min.is_some_and(|min| value < min) || max.is_some_and(|max| value > max) {
-                return Err(format!("{value} is outside the limits of `quality` of KPI '{}'", kpi.id));
-            }
-            let known = state.history.series(&kpi.id, &suspect.series.labels).and_then(|data| data.get(suspect.bucket));
-            let parts = known.and_then(|point| point.parts);
-            let parts = parts.map(|parts| Parts { numerator: value * parts.denominator, ..parts });
-            let corrected = Observation {
-                series: suspect.series.clone(),
-                bucket: suspect.bucket,
-                value,
-                parts,
-                provisional: false,
-                known_at: now,
-                assumed: false,
-            };
-            state.history.put(&corrected);
-            commit.observations.push(corrected);
-            Ok(Some(suspect.bucket))
-        }
-    }
 }

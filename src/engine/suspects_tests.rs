@@ -332,6 +332,7 @@ fn too_many_suspects_are_said() {
         let state = SuspectState::Seen { again_at: at };
         let series = SeriesKey::total(&"k".into());
         move |bucket| crate::model::suspect::Suspect {
+            beside: None,
             series: series.clone(),
             bucket,
             value: 1e9,

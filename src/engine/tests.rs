@@ -36,8 +36,12 @@ mod many;
 mod of_events;
 #[path = "shape_tests.rs"]
 mod of_shape;
+#[path = "reconcile_tests.rs"]
+mod reconciled;
 #[path = "suspects_tests.rs"]
 mod suspected;
+#[path = "vanished_tests.rs"]
+mod vanishing;
 #[path = "waiting_tests.rs"]
 mod waiting;
 
@@ -66,6 +70,7 @@ fn kpi() -> Kpi {
         empty: Empty::Missing,
         complete: 0.8,
         quality: Quality::default(),
+        reconcile: None,
         owner: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use crate::model::alert::{EndReason, Freeze, SuspectFacts};
+use crate::model::alert::{EndReason, Freeze, SuspectFacts, VanishedFacts};
 use crate::model::assessment::{ComparisonBasis, ComparisonFact, Unmeasurable};
 use crate::model::event::EventFact;
 use crate::model::objective::Target;
@@ -155,16 +155,52 @@ pub fn freeze(lang: Language, freeze: &Freeze, zone: &TimeZone) -> String {
     }
 }
 
+/// Which dimension values come no more.
+pub fn vanished(lang: Language, vanished: &VanishedFacts) -> String {
+    let named = vanished.values.iter().map(|known| {
+        let bucket = bucket_words(lang, &known.last);
+        match lang {
+            Language::Fr => format!("{} « {} » (dernière valeur : {bucket})", known.dimension, known.value),
+            Language::En => format!("{} “{}” (last value: {bucket})", known.dimension, known.value),
+        }
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    let rest = vanished.count.saturating_sub(vanished.values.len() as u64);
+    let rest = match (lang, rest) {
+        (_, 0) => String::new(),
+        (Language::Fr, 1) => " et 1 autre".to_owned(),
+        (Language::Fr, rest) => format!(" et {rest} autres"),
+        (Language::En, rest) => format!(" and {rest} more"),
+    };
+    match lang {
+        Language::Fr => format!("Ne donne plus de valeurs, alors que le reste arrive : {named}{rest}."),
+        Language::En => format!("Gives no more values, while the rest comes in: {named}{rest}."),
+    }
+}
+
+/// A bucket as commands name it, in words where it is a day.
+fn bucket_words(lang: Language, bucket: &str) -> String {
+    // A moment reads as a day too, and would lose its time.
+    let day = bucket.parse().ok().filter(|_| bucket.len() == "2026-11-24".len());
+    day.map_or_else(|| bucket.to_owned(), |day| date(lang, day))
+}
+
 /// What a suspect value was compared with, and what is to be done, or was.
 pub fn suspicion(lang: Language, suspect: &SuspectFacts, unit: &Unit) -> Vec<String> {
     let shown = |value| quantity(lang, value, unit);
-    // A moment reads as a day too, and would lose its time.
-    let day = suspect.bucket.parse().ok().filter(|_| suspect.bucket.len() == "2026-11-24".len());
-    let bucket = day.map_or_else(|| suspect.bucket.clone(), |day| date(lang, day));
+    let bucket = bucket_words(lang, &suspect.bucket);
     let (value, low, high) = (shown(suspect.value), shown(suspect.low), shown(suspect.high));
-    let mut lines = vec![match lang {
-        Language::Fr => format!("{bucket} : {value}, alors que les valeurs précédentes vont de {low} à {high}."),
-        Language::En => format!("{bucket}: {value}, while the values before it go from {low} to {high}."),
+    let mut lines = vec![match (lang, &suspect.beside) {
+        (Language::Fr, None) => {
+            format!("{bucket} : {value}, alors que les valeurs précédentes vont de {low} à {high}.")
+        }
+        (Language::En, None) => format!("{bucket}: {value}, while the values before it go from {low} to {high}."),
+        (Language::Fr, Some((other, said))) => {
+            format!("{bucket} : {value}, alors que « {other} » dit {} (toléré : de {low} à {high}).", shown(*said))
+        }
+        (Language::En, Some((other, said))) => {
+            format!("{bucket}: {value}, while “{other}” says {} (tolerated: {low} to {high}).", shown(*said))
+        }
     }];
     match &suspect.settlement {
         None => {
@@ -183,7 +219,10 @@ pub fn suspicion(lang: Language, suspect: &SuspectFacts, unit: &Unit) -> Vec<Str
             let new = match (lang, how) {
                 (Language::Fr, Settled::Corrected { value }) => format!(" : {}", shown(*value)),
                 (Language::En, Settled::Corrected { value }) => format!(": {}", shown(*value)),
-                (_, Settled::Accepted | Settled::Rejected | Settled::Confirmed | Settled::Withdrawn) => String::new(),
+                (
+                    _,
+                    Settled::Accepted | Settled::Rejected | Settled::Confirmed | Settled::Withdrawn | Settled::Agreed,
+                ) => String::new(),
             };
             let note = note.as_ref().map(|note| format!(". {note}")).unwrap_or_default();
             lines.push(format!("{}{new}{by}{note}", settled(lang, *how)));
@@ -217,7 +256,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::model::alert::PeriodOutcome;
+    use crate::model::alert::{PeriodOutcome, VanishedValue};
     use crate::model::text::{Localized, Template};
 
     fn plain(text: &str) -> String {
@@ -297,6 +336,23 @@ mod tests {
     }
 
     #[test]
+    fn values_that_vanished_are_named() {
+        let value = |value: &str, last: &str| VanishedValue {
+            dimension: "boutique".to_owned(),
+            value: value.to_owned(),
+            last: last.to_owned(),
+        };
+        let values = vec![value("Lyon", "2026-11-20"), value("Nice", "2026-10")];
+        let found = VanishedFacts { values, count: 4 };
+        assert_eq!(
+            plain(&vanished(Fr, &found)),
+            "Ne donne plus de valeurs, alors que le reste arrive : boutique « Lyon » (dernière valeur : 20 novembre 2026), \
+             boutique « Nice » (dernière valeur : 2026-10) et 2 autres."
+        );
+        assert!(vanished(En, &VanishedFacts { count: 3, ..found }).ends_with(" and 1 more."));
+    }
+
+    #[test]
     fn a_suspicion_names_its_bucket_its_range_and_the_command() {
         let suspect = |bucket: &str| SuspectFacts {
             kpi: "sales".into(),
@@ -305,12 +361,17 @@ mod tests {
             value: 5_000.0,
             low: 40.0,
             high: 60.0,
+            beside: None,
             max_jump: Some(3.0),
             settlement: None,
         };
         let lines = suspicion(En, &suspect("2026-11-24"), &Unit::None);
         assert_eq!(plain(&lines[0]), "24 November 2026: 5,000, while the values before it go from 40 to 60.");
         assert!(lines[2].contains("vigie suspect accept sales 2026-11-24 (else"), "{lines:?}");
+        let beside = SuspectFacts { beside: Some(("Comptabilité".to_owned(), 50.0)), ..suspect("2026-10") };
+        let lines = suspicion(Fr, &beside, &Unit::None);
+        let expected = "2026-10 : 5 000, alors que « Comptabilité » dit 50 (toléré : de 40 à 60).";
+        assert_eq!(plain(&lines[0]), expected);
         let lines = suspicion(Fr, &suspect("2026-11-24T18:46"), &Unit::None);
         assert!(lines[0].starts_with("2026-11-24T18:46 : "), "{lines:?}");
         assert!(lines[2].contains("sales 2026-11-24T18:46 (sinon"), "{lines:?}");

@@ -87,6 +87,7 @@ pub fn settled(lang: Language, how: Settled) -> &'static str {
             pick(lang, "Confirmée par les valeurs suivantes", "Confirmed by the values that followed")
         }
         Settled::Withdrawn => pick(lang, "La source a rectifié la valeur", "The source put the value right"),
+        Settled::Agreed => pick(lang, "Les deux sources concordent de nouveau", "Both sources say the same again"),
     }
 }
 

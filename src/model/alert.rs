@@ -326,6 +326,27 @@ pub struct AlertFacts {
     /// For suspect values: what jumped, and how it was settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspect: Option<SuspectFacts>,
+    /// For missing data of a KPI: which of its dimension values come no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vanished: Option<VanishedFacts>,
+}
+
+/// Dimension values that came regularly and come no more while others do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VanishedFacts {
+    /// The first of them, by dimension and value.
+    pub values: Vec<VanishedValue>,
+    /// All of them.
+    pub count: u64,
+}
+
+/// One dimension value that comes no more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VanishedValue {
+    pub dimension: String,
+    pub value: String,
+    /// The bucket in which it came last, as commands name it.
+    pub last: String,
 }
 
 /// A suspect value in figures.
@@ -336,9 +357,12 @@ pub struct SuspectFacts {
     /// Its bucket, as commands name it.
     pub bucket: String,
     pub value: f64,
-    /// The range of the values before it.
+    /// The range of the values before it, or what the other KPI allows.
     pub low: f64,
     pub high: f64,
+    /// The other KPI's title and value, where it says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<(String, f64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_jump: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

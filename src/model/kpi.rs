@@ -47,6 +47,8 @@ pub struct Kpi {
     /// Share of the due buckets (0 to 1) from which a span counts as measurable.
     pub complete: f64,
     pub quality: Quality,
+    /// The KPI that should say the same.
+    pub reconcile: Option<Reconcile>,
     pub owner: Option<PersonId>,
 }
 
@@ -127,6 +129,14 @@ pub enum Empty {
     Missing,
 }
 
+/// Another KPI that says the same by another way: the shop's revenue and the accountant's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reconcile {
+    pub with: KpiId,
+    /// How far apart they may be, as a share of the other's value.
+    pub within: f64,
+}
+
 /// Limits outside which a value is refused or suspected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
@@ -135,4 +145,6 @@ pub struct Quality {
     /// How far a value may lie beyond the range of those before it, as a share (3.0: four times the highest, or a
     /// quarter of the lowest); further is suspect.
     pub max_jump: Option<f64>,
+    /// True where dimension values may come and go as they like.
+    pub ignores_vanished: bool,
 }

@@ -1,25 +1,36 @@
-//! Values too far from those before them to be believed unasked, and what became of each.
+//! Values not to be believed unasked, because they jumped or because another source says otherwise, and what became of
+//! each.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::grain::BucketIndex;
-use super::ids::SeriesKey;
+use super::ids::{KpiId, SeriesKey};
 
-/// A value that jumped. Its series is not judged until it is settled.
+/// A value that jumped, or that another KPI contradicts. Its series is not judged until it is settled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Suspect {
     pub series: SeriesKey,
     pub bucket: BucketIndex,
     /// What the source said.
     pub value: f64,
-    /// The lowest and the highest of the values before it that it was compared with.
+    /// The lowest and the highest of the values before it that it was compared with, or what the other KPI allows.
     pub low: f64,
     pub high: f64,
+    /// The other KPI that says otherwise; none: it jumped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
     /// The slot in which it was first seen.
     pub slot: Timestamp,
     pub since: Timestamp,
     pub state: SuspectState,
+}
+
+/// What another KPI says of the same bucket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Beside {
+    pub kpi: KpiId,
+    pub value: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +56,7 @@ impl SuspectState {
                 Settled::Rejected => "rejected",
                 Settled::Confirmed => "confirmed",
                 Settled::Withdrawn => "withdrawn",
+                Settled::Agreed => "agreed",
             },
         }
     }
@@ -78,6 +90,8 @@ pub enum Settled {
     Confirmed,
     /// The source says something else now.
     Withdrawn,
+    /// The KPI that it contradicted says the same now.
+    Agreed,
 }
 
 /// What a person decides on a suspect value.

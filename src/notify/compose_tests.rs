@@ -48,6 +48,7 @@ fn facts() -> AlertFacts {
         }),
         cause: None,
         suspect: None,
+        vanished: None,
         events: Vec::new(),
     }
 }
@@ -239,6 +240,7 @@ fn a_held_alert_speaks_the_readers_language_and_the_kpis_zone() {
         empty: Empty::Missing,
         complete: 0.8,
         quality: Quality::default(),
+        reconcile: None,
         owner: None,
     };
     let mut catalog = catalog();

@@ -4,7 +4,7 @@ use super::route::owner;
 use crate::locale::{
     Sign, Text, aspect as aspect_words, comparison, date, datetime, days_late, during, end_reason, freeze, percent,
     period, quantity, said, severity as severity_words, status as status_words, suspicion, target as target_words,
-    text,
+    text, vanished,
 };
 use crate::model::alert::{About, Alert, AlertFacts, Aspect, Correction, Phase, Subject};
 use crate::model::assessment::{ObjectiveFacts, Status};
@@ -217,6 +217,9 @@ impl Writer<'_> {
         }
         if let Some(suspect) = &facts.suspect {
             sentences.extend(suspicion(self.language, suspect, self.unit()));
+        }
+        if let Some(found) = &facts.vanished {
+            sentences.push(vanished(self.language, found));
         }
         if let Some(frozen) = &self.alert.frozen {
             sentences.push(freeze(self.language, frozen, self.catalog.zone_of(&self.alert.key)));

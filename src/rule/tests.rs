@@ -52,6 +52,7 @@ fn kpi() -> Arc<Kpi> {
         empty: Empty::Missing,
         complete: 0.8,
         quality: Quality::default(),
+        reconcile: None,
         owner: None,
     })
 }

@@ -35,6 +35,7 @@ pub(super) fn kpi(query: Query) -> Kpi {
         empty: Empty::Missing,
         complete: 0.8,
         quality: Quality::default(),
+        reconcile: None,
         owner: None,
     }
 }

@@ -42,6 +42,7 @@ fn kpi(kind: Kind, dimensions: &[&str]) -> Kpi {
         empty: Empty::Missing,
         complete: 0.8,
         quality: Quality::default(),
+        reconcile: None,
         owner: None,
     }
 }
@@ -152,7 +153,7 @@ fn levels_keep_the_last_or_the_mean() {
 #[test]
 fn what_is_refused() {
     let mut flow = kpi(Kind::Flow, &[]);
-    flow.quality = Quality { min: Some(0.0), max: Some(100.0), max_jump: None };
+    flow.quality = Quality { min: Some(0.0), max: Some(100.0), ..Quality::default() };
     let outcome =
         check(&flow, vec![at(1, "", number(-5.0)), at(2, "", number(101.0)), at(3, "", number(7.0))], "3=7", 2);
     let causes: Vec<&str> = outcome.rejections.iter().map(|rejection| rejection.cause.as_str()).collect();

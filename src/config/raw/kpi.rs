@@ -72,6 +72,10 @@ pub struct RawKpi {
     pub complete: Option<Written<Share>>,
     /// Limits outside which a value is refused. Example: `{min: 0}`.
     pub quality: Option<RawQuality>,
+    /// Another KPI that should say the same: the shop's revenue and the accountant's. Where a final bucket of both differs
+    /// by more, this KPI's value is suspect: it is pulled again after ten minutes, and if they still differ it is not
+    /// judged before they agree or `vigie suspect` settles it. Example: `{with: ca-compta, within: 2 %}`.
+    pub reconcile: Option<RawReconcile>,
     /// Id of the person who answers for it. Default: none.
     pub owner: Option<String>,
 }
@@ -141,6 +145,27 @@ pub struct RawQuality {
     /// lies further is suspect: it is pulled again after ten minutes, and if it stays the series is not judged before
     /// `vigie suspect` accepts, corrects or rejects it, or two further values confirm it. Default: none. Example: `300 %`.
     pub max_jump: Option<Written<Jump>>,
+    /// Whether it is told when a dimension value comes no more while others do: a shop, a channel. It must have come in
+    /// 20 of its last 60 buckets, and have been away for more than twice its longest absence among them and two buckets:
+    /// `tell` or `ignore`. Default: `tell`.
+    pub vanished: Option<RawVanished>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawVanished {
+    Tell,
+    Ignore,
+}
+
+/// Another KPI that should say the same.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawReconcile {
+    /// Id of the other KPI; of the same grain, zone, kind and unit.
+    pub with: String,
+    /// How far apart the totals may be, as a share of the other's value. Example: `2 %`.
+    pub within: Written<Share>,
 }
 
 impl<'de> Deserialize<'de> for RawKind {

@@ -12,7 +12,7 @@ mod top;
 
 pub use calendar::{RawCalendar, RawCalendarChoice, RawClosure, RawNamedClosure, RawWeekday};
 pub use event::RawEvent;
-pub use kpi::{RawEmpty, RawKind, RawKindName, RawKpi, RawLevel, RawOverTime, RawQuality};
+pub use kpi::{RawEmpty, RawKind, RawKindName, RawKpi, RawLevel, RawOverTime, RawQuality, RawReconcile, RawVanished};
 pub use objective::{RawAction, RawFixedPeriod, RawMeasure, RawMilestones, RawObjective, RawPeriod, RawTrajectory};
 pub use people::RawPerson;
 pub use query::{RawLabels, RawQuery, RawQueryMap};

@@ -10,10 +10,10 @@ use super::context::Context;
 use super::formula;
 use super::query::query;
 use crate::config::parts::{QueryForm, query_form};
-use crate::config::raw::{RawEmpty, RawKind, RawKpi, RawOverTime};
+use crate::config::raw::{RawEmpty, RawKind, RawKpi, RawOverTime, RawVanished};
 use crate::model::grain::Grain;
 use crate::model::ids::{KpiId, SourceId};
-use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query};
+use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query, Reconcile};
 use crate::model::schedule::Schedule;
 use crate::model::series::BUCKETS_MAX;
 use crate::model::unit::{Direction, Kind, LevelOverTime, Unit};
@@ -103,6 +103,10 @@ pub(super) fn resolve(
         empty,
         complete: raw.complete.as_ref().map_or(COMPLETE, |share| share.0.0),
         quality,
+        reconcile: raw
+            .reconcile
+            .as_ref()
+            .map(|reconcile| Reconcile { with: KpiId::from(reconcile.with.as_str()), within: reconcile.within.0.0 }),
         owner,
     })
 }
@@ -197,5 +201,6 @@ fn quality(context: &mut Context<'_>, id: &str, raw: &RawKpi, unit: &Unit) -> Qu
     if min.zip(max).is_some_and(|(min, max)| min > max) {
         context.report.error(&["kpis", id, "quality"], "`min` is above `max`: no value would pass", "swap them");
     }
-    Quality { min, max, max_jump: quality.max_jump.as_ref().map(|jump| jump.0.0) }
+    let max_jump = quality.max_jump.as_ref().map(|jump| jump.0.0);
+    Quality { min, max, max_jump, ignores_vanished: quality.vanished == Some(RawVanished::Ignore) }
 }

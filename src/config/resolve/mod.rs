@@ -10,6 +10,7 @@ mod measurable;
 mod objective;
 mod query;
 mod receiver;
+mod reconcile;
 mod route;
 mod rule;
 mod service;

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::context::{Context, Report};
 use super::gather::{Gathered, gather};
-use super::{calendar, event, kpi, measurable, objective, receiver, route, rule, service};
+use super::{calendar, event, kpi, measurable, objective, receiver, reconcile, route, rule, service};
 use crate::config::load::{Documents, LoadOptions, problem};
 use crate::config::problem::Problem;
 use crate::config::secrets::{Environment, Secrets};
@@ -42,6 +42,7 @@ pub(in crate::config) fn resolve(
         .map(|(id, raw)| (PersonId::from(id.as_str()), Arc::new(receiver::person(&mut context, id, raw))))
         .collect();
     let kpis = kpis(&mut context);
+    reconcile::check(&mut context, &kpis);
     let objectives = all
         .objectives
         .iter()

@@ -75,7 +75,7 @@ fn settled(how: Settled) -> SuspectState {
 
 fn suspect(bucket: i64, state: SuspectState) -> Suspect {
     let series = labelled("web");
-    Suspect { series, bucket, value: 1e9, low: -1.5, high: 10.0, slot: at(200), since: at(210), state }
+    Suspect { series, bucket, value: 1e9, low: -1.5, high: 10.0, beside: None, slot: at(200), since: at(210), state }
 }
 
 #[tokio::test]

@@ -1,0 +1,56 @@
+//! KPIs that should say the same as another: whether the two can be compared at all.
+
+use std::mem::discriminant;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::context::Context;
+use crate::model::ids::KpiId;
+use crate::model::kpi::Kpi;
+use crate::model::unit::{Kind, Unit};
+
+pub(super) fn check(context: &mut Context<'_>, kpis: &IndexMap<KpiId, Arc<Kpi>>) {
+    for kpi in kpis.values() {
+        let Some(reconcile) = &kpi.reconcile else { continue };
+        let path = ["kpis", kpi.id.as_str(), "reconcile", "with"];
+        let all = context.all;
+        if !context.report.reference(&path, "KPI", reconcile.with.as_str(), &all.kpis) {
+            continue;
+        }
+        if reconcile.with == kpi.id {
+            let help = "name the KPI that has the same figure from another source";
+            context.report.error(&path, format!("`{}` is compared with itself", kpi.id), help);
+            continue;
+        }
+        // What is wrong with the other one is told where it stands.
+        let Some(other) = kpis.get(reconcile.with.as_str()) else { continue };
+        if let Some((what, help)) = obstacle(kpi, other) {
+            context.report.error(&path, format!("`{}` {what}", other.id), help);
+        }
+    }
+}
+
+/// Why the totals of two KPIs can't be compared bucket by bucket, and what to do.
+fn obstacle(kpi: &Kpi, other: &Kpi) -> Option<(String, &'static str)> {
+    let has_no_total =
+        |kpi: &Kpi| !kpi.dimensions.is_empty() && matches!(kpi.kind, Kind::Level { additive: false, .. });
+    let differs = |what: &str| Some(format!("has another {what} than this KPI"));
+    if kpi.grain != other.grain {
+        return differs("grain").zip(Some("define a KPI on the same source with this grain, and name that one"));
+    }
+    if kpi.zone.iana_name() != other.zone.iana_name() {
+        return differs("time zone").zip(Some("give them the same `timezone`"));
+    }
+    if discriminant(&kpi.kind) != discriminant(&other.kind) {
+        return differs("kind").zip(Some("only KPIs that combine alike can say the same"));
+    }
+    if kpi.unit != other.unit && kpi.unit != Unit::None && other.unit != Unit::None {
+        return differs("unit").zip(Some("compare figures of one unit"));
+    }
+    if has_no_total(kpi) || has_no_total(other) {
+        let what = "and this KPI are compared by their totals, and a level without `additive` has none".to_owned();
+        return Some((what, "write `kind: {level: {additive: true}}` if its parts add up"));
+    }
+    None
+}
