@@ -47,6 +47,7 @@ pub(super) fn kpi(kind: Kind, grain: Grain) -> Kpi {
         complete: 0.8,
         quality: Quality::default(),
         reconcile: None,
+        since: None,
         owner: Some("claire".into()),
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Standing {
     pub(super) elapsed: Elapsed,
     pub(super) course: Course,
     pub(super) actual: f64,
-    /// Where the way begins: zero for sums, else the baseline.
+    /// Where the way begins: zero for what adds up, else the baseline.
     pub(super) start: Measured<f64>,
     pub(super) expected: Measured<f64>,
 }
@@ -112,7 +112,7 @@ pub(super) fn aggregate_of(measure: Measure) -> Aggregate {
         Measure::Sum => Aggregate::Sum,
         Measure::Pooled => Aggregate::Pooled,
         Measure::Mean => Aggregate::Mean,
-        Measure::Each | Measure::AtEnd => Aggregate::Last,
+        Measure::Each | Measure::AtEnd | Measure::ToDate => Aggregate::Last,
     }
 }
 

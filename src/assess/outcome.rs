@@ -109,7 +109,7 @@ fn is_too_early(standing: &Standing, objective: &Objective) -> bool {
         return false;
     }
     let (due, whole) = (standing.counted.due(), standing.whole.due());
-    let to_date = matches!(objective.measure, Measure::Sum | Measure::Mean | Measure::Pooled);
+    let to_date = matches!(objective.measure, Measure::Sum | Measure::Mean | Measure::Pooled | Measure::ToDate);
     let share_missing = to_date && f64::from(due) + 1e-9 < EARLY_SHARE * f64::from(whole);
     share_missing || due < EARLY_BUCKETS_MIN.min(whole.div_ceil(2))
 }

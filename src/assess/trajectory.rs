@@ -20,8 +20,9 @@ pub(super) enum Course {
 impl Course {
     pub(super) fn of(objective: &Objective, period: Period) -> Course {
         match (objective.measure, objective.target) {
-            (Measure::Sum, _) => Course::Accumulates,
-            (Measure::AtEnd | Measure::Each, Target::Reach(_) | Target::ReduceTo(_)) => Course::Travels,
+            (Measure::Sum, _) | (Measure::ToDate, Target::Reach(_)) => Course::Accumulates,
+            (Measure::AtEnd | Measure::Each, Target::Reach(_) | Target::ReduceTo(_))
+            | (Measure::ToDate, Target::ReduceTo(_)) => Course::Travels,
             _ if has_milestones(&objective.trajectory, period) => Course::Travels,
             _ => Course::Keeps,
         }

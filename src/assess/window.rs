@@ -58,6 +58,8 @@ impl Aggregate {
         match kind {
             Kind::Flow => Aggregate::Sum,
             Kind::Ratio => Aggregate::Pooled,
+            // Of a single bucket.
+            Kind::Window => Aggregate::Last,
             Kind::Level { over_time: LevelOverTime::Last, .. } => Aggregate::Last,
             Kind::Level { over_time: LevelOverTime::Mean, .. } => Aggregate::Mean,
         }
@@ -93,6 +95,9 @@ impl Aggregate {
         match (self, kind) {
             (Aggregate::Sum, Kind::Ratio) => not_defined("the sum of a ratio; ask for its mean, which pools"),
             (Aggregate::Sum, Kind::Level { .. }) => not_defined("the sum of a level over time; ask for its mean"),
+            (Aggregate::Sum | Aggregate::Mean | Aggregate::Pooled | Aggregate::Median, Kind::Window) => {
+                not_defined("a figure over several windows, which only the source can compute; ask for `min` or `max`")
+            }
             (Aggregate::Pooled, Kind::Flow | Kind::Level { .. }) => {
                 not_defined("the pooled value of a KPI that is no ratio; ask for its mean")
             }
@@ -174,6 +179,9 @@ impl Assessment {
 
     fn against(&self, span: Span, reference: Span) -> Measured<(f64, f64)> {
         self.check_basis(reference)?;
+        if self.kpi.kind == Kind::Window && span.due() != 1 {
+            return not_defined("a change over several windows, which only the source can compute; compare one bucket");
+        }
         let aggregate = Aggregate::of_kind(self.kpi.kind);
         let value = aggregate.over(span, &self.data, &self.kpi)?;
         let before_data = self.data.span().is_none_or(|(first, _)| reference.from < first);

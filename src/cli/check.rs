@@ -98,7 +98,7 @@ fn summary(out: &mut Out, config: Option<&Config>, problems: &[Problem]) -> anyh
     let counts = config.map(|config| {
         let catalog = &config.catalog;
         [
-            (catalog.kpis.len(), "KPI"),
+            (catalog.kpis.values().filter(|kpi| kpi.since.is_none()).count(), "KPI"),
             (catalog.objectives.len(), "objective"),
             (catalog.rules.len(), "rule"),
             (config.channels.len(), "receiver"),

@@ -48,7 +48,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("monthly", "write one objective per period"),
     ("table", "write one objective per period"),
     ("fiscal_year", "use `{from: ..., to: ...}`"),
-    ("window", "use `flow`, `level` or `ratio`"),
     ("learned", "use `working_days` or `linear`"),
     ("rolling", "use `mean` or `each`"),
     ("google_analytics", "ask its API with `http_json`, or export to CSV or SQL"),

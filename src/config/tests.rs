@@ -494,12 +494,42 @@ fn kpis_that_should_say_the_same_fit() {
 }
 
 #[test]
+fn a_window_to_date_is_a_kpi_of_its_own() {
+    let window = SMALL.replacen("unit: EUR", "unit: none\n    kind: window", 1).replacen(
+        "csv: {path: shop.csv}",
+        "sql: {url: \"sqlite://shop.db\"}",
+        1,
+    );
+    let window = window.replacen("    dimensions: [channel]\n", "", 1);
+    let query = &window[window.find("query:").unwrap()..];
+    let query = &query[..query.find('\n').unwrap()];
+    let window = window.replacen(query, "query: SELECT 1 AS value WHERE :from < :to", 1);
+    let config = accepted(&window);
+    let ids: Vec<&str> = config.catalog.kpis.keys().map(KpiId::as_str).collect();
+    assert!(ids.contains(&"revenue") && ids.contains(&"revenue@month"), "{ids:?}");
+    let objective = config.catalog.objectives.values().next().unwrap();
+    assert_eq!((objective.kpi.as_str(), objective.measure), ("revenue@month", Measure::ToDate));
+    let on: Vec<_> = config.catalog.rules.values().flat_map(|rule| rule.on.iter().map(KpiId::as_str)).collect();
+    assert!(on.contains(&"revenue@month"), "{on:?}");
+    // Each bucket by itself needs nothing more.
+    let each = window.replacen("period: month", "period: month\n    measure: each", 1);
+    assert!(accepted(&each).catalog.kpi(&"revenue@month".into()).is_none());
+    let refused = |text: &str, part: &str| {
+        let told = told(&[("vigie.yaml", text)]);
+        assert!(told.contains(part), "{part:?} is not in\n{told}");
+    };
+    refused(&window.replacen("period: month", "period: month\n    measure: mean", 1), "`to_date` or `each`");
+    refused(&SMALL.replacen("unit: EUR", "unit: EUR\n    kind: window", 1), "computes nothing itself");
+    let halved = "  half: {title: H, category: financial, formula: revenue / 2}\nobjectives:";
+    refused(&window.replacen("objectives:", halved, 1), "`revenue` is a window, which only its source can compute");
+}
+
+#[test]
 fn what_is_planned_is_told_as_not_yet() {
     for (from, to) in [
         ("period: month", "period: month\n    trajectory: learned"),
         ("period: month", "period: fiscal_year"),
         ("reach: 400000", "reach: +15 %"),
-        ("unit: EUR", "unit: EUR\n    kind: window"),
         ("unit: EUR", "unit: EUR\n    was: turnover"),
         ("mail: claire@example.test", "mail: claire@example.test, role: manager"),
         ("csv: {path: shop.csv}", "google_analytics: {property: 1}"),

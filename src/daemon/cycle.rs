@@ -170,7 +170,7 @@ impl Cycle {
         let new = || Visit { gate: gate.clone(), shared: Arc::default() };
         let visit = visits.entry(job.kpi.source.clone()).or_insert_with(new).clone();
         if let Some(span) = job.span {
-            visit.shared.expect(gate.source().asks(&job.kpi), pieces(gate.source(), span));
+            visit.shared.expect(gate.source().asks(&job.kpi), pieces(gate.source(), &job.kpi, span));
         }
         Some(visit)
     }

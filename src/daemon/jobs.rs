@@ -16,6 +16,7 @@ use crate::model::kpi::{Kpi, LATE_BUCKETS};
 use crate::model::observation::Pull;
 use crate::model::roll_ups::RollUps;
 use crate::model::series::SeriesData;
+use crate::model::unit::Kind;
 use crate::net::ErrorClass;
 use crate::source::{PullRequest, Source, SourceError};
 use crate::validate::Known;
@@ -134,21 +135,30 @@ impl Job {
     async fn ask(
         &self,
         (visit, entry): (&Visit, &mut Entry<'_>),
-        (from, to): (BucketIndex, BucketIndex),
+        span: (BucketIndex, BucketIndex),
         clock: &Clock,
     ) -> Result<Pull, SourceError> {
+        let (from, to) = span;
         let source = visit.gate.source();
-        let piece = i64::from(source.capabilities().buckets_per_pull_max.max(1));
         let mut whole = Pull { complete: true, ..Pull::default() };
         let mut at = from;
         while at <= to {
-            let last = to.min(at.saturating_add(piece - 1));
+            let last = to.min(at.saturating_add(piece(source, &self.kpi) - 1));
+            let starts = |index| self.kpi.grain.start_of(index, &self.kpi.zone);
+            let window = (self.kpi.kind == Kind::Window).then_some(at);
+            let asked = match window {
+                Some(bucket) => self.kpi.window_of(bucket),
+                None => Some((starts(at), starts(last + 1))),
+            };
+            at = last + 1;
+            let Some((from, to)) = asked else { continue };
             let request = PullRequest {
                 kpi: self.kpi.clone(),
-                from: self.kpi.grain.start_of(at, &self.kpi.zone),
-                to: self.kpi.grain.start_of(last + 1, &self.kpi.zone),
+                from,
+                to,
+                window,
                 now: self.due_at,
-                deadline: self.deadline((from, to)),
+                deadline: self.deadline(span),
                 // Whether a source answers again shows at once.
                 tries_max: if entry.tries { 1 } else { TRIES_MAX },
                 shared: visit.shared.clone(),
@@ -158,7 +168,6 @@ impl Job {
             whole.complete &= part.complete;
             whole.readings.extend(part.readings);
             whole.warnings.extend(part.warnings);
-            at = last + 1;
         }
         Ok(whole)
     }
@@ -191,10 +200,15 @@ impl Job {
     }
 }
 
+/// Buckets that are asked for at once.
+fn piece(source: &Source, kpi: &Kpi) -> i64 {
+    if kpi.kind == Kind::Window { 1 } else { i64::from(source.capabilities().buckets_per_pull_max.max(1)) }
+}
+
 /// Pulls that a span takes.
-pub(super) fn pieces(source: &Source, (from, to): (BucketIndex, BucketIndex)) -> usize {
+pub(super) fn pieces(source: &Source, kpi: &Kpi, (from, to): (BucketIndex, BucketIndex)) -> usize {
     let buckets = usize::try_from(to.saturating_sub(from).saturating_add(1)).unwrap_or(0);
-    buckets.div_ceil(source.capabilities().buckets_per_pull_max.max(1) as usize)
+    buckets.div_ceil(usize::try_from(piece(source, kpi)).unwrap_or(1))
 }
 
 /// The buckets that a slot asks for: those that had ended by then. One that ended since is left to its own

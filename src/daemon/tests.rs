@@ -25,6 +25,8 @@ mod records;
 mod repairs;
 #[path = "send_tests.rs"]
 mod sends;
+#[path = "window_tests.rs"]
+mod windows;
 
 const COMPANY: &str = r"timezone: UTC
 state: sqlite:state.db

@@ -48,7 +48,8 @@ impl Setup {
         let by_kpi: HashMap<&KpiId, _> = by_kpi.into_iter().map(|(kpi, found)| (kpi, Arc::new(found))).collect();
         let mut bindings: HashMap<KpiId, Vec<Binding>> = HashMap::new();
         for rule in catalog.rules.keys().filter_map(|id| rules.get(id)) {
-            for kpi in &rule.def.on {
+            let exists = |kpi: &&KpiId| catalog.kpi(kpi).is_none_or(|kpi| kpi.since.is_none() || rule.needs_objective);
+            for kpi in rule.def.on.iter().filter(exists) {
                 let objectives = by_kpi.get(kpi).cloned().unwrap_or_default();
                 bindings.entry(kpi.clone()).or_default().push(Binding { rule: rule.clone(), objectives });
             }
@@ -132,14 +133,15 @@ impl Binding {
 /// Digest of what decides which numbers a KPI has: a change means that its history is pulled anew.
 pub fn definition_of(kpi: &Kpi) -> String {
     let digest = Digest::of(format_args!(
-        "{:?}|{:?}|{:?}|{:?}|{:?}|{:?}|{:?}",
+        "{:?}|{:?}|{:?}|{:?}|{:?}|{:?}|{:?}{}",
         kpi.source,
         kpi.query,
         kpi.kind,
         kpi.grain,
         kpi.zone.iana_name(),
         kpi.dimensions,
-        kpi.empty
+        kpi.empty,
+        kpi.since.map_or_else(String::new, |since| format!("|{since}"))
     ));
     format!("{digest:016x}")
 }

@@ -71,6 +71,7 @@ fn kpi() -> Kpi {
         complete: 0.8,
         quality: Quality::default(),
         reconcile: None,
+        since: None,
         owner: None,
     }
 }

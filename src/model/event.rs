@@ -58,7 +58,7 @@ impl BusinessEvent {
 
 impl EventDays {
     pub fn is_about(&self, kpi: &KpiId) -> bool {
-        self.kpis.is_empty() || self.kpis.contains(kpi)
+        self.kpis.is_empty() || self.kpis.iter().any(|named| named.as_str() == kpi.base())
     }
 
     /// Whether it shares a day with `from..=to`.

@@ -105,11 +105,15 @@ impl Formula {
 
     /// Why a KPI of that kind can't be computed so from these inputs (in their order).
     pub fn obstacle(&self, kind: Kind, inputs: &[&Kpi]) -> Option<String> {
+        if let Some(window) = inputs.iter().find(|input| input.kind == Kind::Window) {
+            return Some(format!("`{}` is a window, which only its source can compute", window.id));
+        }
         if let Some(mixed) = self.expression.mixed(inputs).err() {
             return Some(mixed);
         }
         let parts: Vec<&Expression> = match (kind, &self.expression) {
             (Kind::Level { .. }, _) => return None,
+            (Kind::Window, _) => return Some("a window is what a source computes; say `kind: level`".to_owned()),
             (Kind::Flow, whole) => vec![whole],
             (Kind::Ratio, Expression::Both(Operator::Divide, numerator, denominator)) => vec![numerator, denominator],
             (Kind::Ratio, _) => return Some("a ratio is a quotient: write `numerator / denominator`".to_owned()),

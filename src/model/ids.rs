@@ -48,7 +48,7 @@ macro_rules! id {
 }
 
 id! {
-    /// A KPI of the configuration.
+    /// A KPI of the configuration, or the period to date of one (`users@month`).
     KpiId,
     /// An objective of the configuration.
     ObjectiveId,
@@ -72,6 +72,21 @@ id! {
 /// one block each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Labels(Arc<[(Box<str>, Box<str>)]>);
+
+impl KpiId {
+    /// The KPI of the configuration.
+    pub fn base(&self) -> &str {
+        self.as_str().split_once(TO_DATE).map_or(self.as_str(), |(base, _)| base)
+    }
+
+    /// The period to date of a KPI.
+    pub fn to_date(&self, period: &str) -> KpiId {
+        KpiId::from(format!("{self}{TO_DATE}{period}"))
+    }
+}
+
+/// Stands in no id of the configuration.
+const TO_DATE: char = '@';
 
 impl Labels {
     /// The labels of the total series: none.

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
 use super::formula::Formula;
-use super::grain::{BucketIndex, Grain};
+use super::grain::{BucketIndex, Grain, day_of, start_of_day};
 use super::http_query::HttpQuery;
 use super::ids::{KpiId, PersonId, SourceId};
 use super::ledger_query::LedgerQuery;
+use super::period::PeriodSpec;
 use super::schedule::Schedule;
 use super::unit::{Category, Direction, Kind, Unit};
 
@@ -33,6 +34,9 @@ pub struct Kpi {
     pub calendar: Arc<Calendar>,
     pub source: SourceId,
     pub query: Query,
+    /// For windows that an objective looks at: asked for from the start of the period that holds a bucket up to the
+    /// bucket's end. None: for the bucket alone.
+    pub since: Option<PeriodSpec>,
     pub dimensions: Vec<String>,
     pub schedule: Schedule,
     /// How long after a bucket's end its value may take to come; later is late.
@@ -56,6 +60,14 @@ impl Kpi {
     /// A bucket as people name it, in the KPI's zone; see [`Grain::name`].
     pub fn bucket_name(&self, index: BucketIndex) -> String {
         self.grain.name(index, &self.zone)
+    }
+
+    /// What the source is asked for at once to fill a bucket of a window; none outside a single period.
+    pub fn window_of(&self, index: BucketIndex) -> Option<(Timestamp, Timestamp)> {
+        let bucket = self.grain.bucket(index, &self.zone);
+        let Some(since) = &self.since else { return Some((bucket.start, bucket.end)) };
+        let period = since.holding(day_of(bucket.start, &self.zone))?;
+        Some((start_of_day(period.first, &self.zone), bucket.end))
     }
 }
 

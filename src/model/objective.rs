@@ -78,6 +78,8 @@ pub enum Measure {
     Mean,
     /// Every bucket on its own: the newest counts.
     Each,
+    /// What the source says of the period to date.
+    ToDate,
     /// The value at the period's end: the newest stands for it until then.
     AtEnd,
 }

@@ -1,5 +1,7 @@
 //! The spans of objectives: months, quarters, years, or two dates; inclusive civil days.
 
+use std::fmt;
+
 use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,18 @@ pub enum PeriodSpec {
 pub struct Period {
     pub first: Date,
     pub last: Date,
+}
+
+/// `month`, `2026-10-01..2026-12-31`.
+impl fmt::Display for PeriodSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PeriodSpec::Month => f.write_str("month"),
+            PeriodSpec::Quarter => f.write_str("quarter"),
+            PeriodSpec::Year => f.write_str("year"),
+            PeriodSpec::Between { from, to } => write!(f, "{from}..{to}"),
+        }
+    }
 }
 
 impl PeriodSpec {

@@ -58,6 +58,9 @@ pub enum Kind {
     Level { over_time: LevelOverTime, additive: bool },
     /// Numerator and denominator are kept; aggregates pool them.
     Ratio,
+    /// Only the source can compute it, for exactly the span asked for: a percentile, unique users. Nothing is made of
+    /// several of them.
+    Window,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -241,6 +241,7 @@ fn a_held_alert_speaks_the_readers_language_and_the_kpis_zone() {
         complete: 0.8,
         quality: Quality::default(),
         reconcile: None,
+        since: None,
         owner: None,
     };
     let mut catalog = catalog();

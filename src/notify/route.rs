@@ -33,7 +33,10 @@ pub fn matches(catalog: &Catalog, matcher: &Matcher, alert: &Alert) -> bool {
     holds(matcher.about.is_empty(), matcher.about.contains(&alert.about))
         && holds(matcher.severity.is_empty(), matcher.severity.contains(&alert.severity))
         && holds(matcher.category.is_empty(), kpi.is_some_and(|kpi| matcher.category.contains(&kpi.category)))
-        && holds(matcher.kpi.is_empty(), alert.key.kpi().is_some_and(|id| matcher.kpi.contains(id)))
+        && holds(
+            matcher.kpi.is_empty(),
+            alert.key.kpi().is_some_and(|id| matcher.kpi.iter().any(|kpi| kpi.as_str() == id.base())),
+        )
         && holds(matcher.rule.is_empty(), alert.key.rule().is_some_and(|id| matcher.rule.contains(id)))
         && holds(matcher.owner.is_empty(), owner(catalog, alert).is_some_and(|id| matcher.owner.contains(&id)))
         && alert.key.series().map_or(matcher.labels.is_total(), |series| series.labels.contains(&matcher.labels))

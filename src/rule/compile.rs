@@ -143,9 +143,12 @@ fn compile_rule(
         problems.push(in_script(def, &files.path, check::Found { position: Position::new(1, 1), message }));
     }
     if arity == Some(3) {
-        let covered = |kpi: &&KpiId| catalog.objectives_on(kpi).any(|objective| def.series.covers(&objective.labels));
-        for kpi in def.on.iter().filter(|kpi| !covered(kpi)) {
-            let remedy = if catalog.objectives_on(kpi).next().is_none() {
+        let covered = |kpi: &KpiId| catalog.objectives_on(kpi).any(|objective| def.series.covers(&objective.labels));
+        // An objective on a window's period to date is on a KPI of its own beside it.
+        let beside = |kpi: &KpiId| def.on.iter().filter(|other| other.base() == kpi.as_str()).collect::<Vec<_>>();
+        let is_own = |kpi: &&KpiId| kpi.base() == kpi.as_str();
+        for kpi in def.on.iter().filter(is_own).filter(|kpi| !beside(kpi).iter().any(|kpi| covered(kpi))) {
+            let remedy = if beside(kpi).iter().all(|kpi| catalog.objectives_on(kpi).next().is_none()) {
                 "has none; add one or leave it out of `on`"
             } else if def.series == SeriesChoice::Total {
                 "has none on its total; give the rule the `where` or `each` of its objectives, or add one without `where`"

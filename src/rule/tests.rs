@@ -53,6 +53,7 @@ fn kpi() -> Arc<Kpi> {
         complete: 0.8,
         quality: Quality::default(),
         reconcile: None,
+        since: None,
         owner: None,
     })
 }

@@ -36,6 +36,7 @@ pub(super) fn kpi(query: Query) -> Kpi {
         complete: 0.8,
         quality: Quality::default(),
         reconcile: None,
+        since: None,
         owner: None,
     }
 }
@@ -53,6 +54,7 @@ pub(super) fn request(kpi: Kpi, from: &str, to: &str) -> PullRequest {
     let to = at(kpi.grain.index_of_date(to) + 1);
     let now = to + SignedDuration::from_hours(12);
     PullRequest {
+        window: None,
         kpi: Arc::new(kpi),
         from,
         to,

@@ -8,11 +8,11 @@ use crate::model::unit::Kind;
 /// Labels with the KPI's dimensions, given a lookup by dimension name.
 ///
 /// A missing value becomes the label value `""` (orders without a channel still count). Only where
-/// the total can't be derived, for levels that don't add up, does a row without any value mean the total.
+/// the total can't be derived, for windows and levels that don't add up, does a row without any value mean the total.
 pub(super) fn labels_of<'a>(kpi: &Kpi, value: impl Fn(&str) -> Option<&'a str>) -> Labels {
     let pairs: Vec<(&str, &str)> =
         kpi.dimensions.iter().map(|name| (name.as_str(), value(name).unwrap_or_default())).collect();
-    let not_additive = matches!(kpi.kind, Kind::Level { additive: false, .. });
+    let not_additive = matches!(kpi.kind, Kind::Level { additive: false, .. } | Kind::Window);
     if not_additive && pairs.iter().all(|(_, value)| value.is_empty()) {
         return Labels::total();
     }

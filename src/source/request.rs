@@ -28,6 +28,8 @@ pub struct PullRequest {
     pub from: Timestamp,
     /// End of the last bucket.
     pub to: Timestamp,
+    /// The whole span is one window, which is asked for at once; what comes is of this bucket.
+    pub window: Option<BucketIndex>,
     pub now: Timestamp,
     /// Total time for everything, retries included.
     pub deadline: Duration,
@@ -45,6 +47,9 @@ impl PullRequest {
 
     /// The buckets asked for, first and last; empty (last before first) when `to` is not after `from`.
     pub(super) fn buckets(&self) -> RangeInclusive<BucketIndex> {
+        if let Some(bucket) = self.window {
+            return bucket..=bucket;
+        }
         let (grain, zone) = (self.kpi.grain, &self.kpi.zone);
         let last_moment = self.to.checked_sub(SignedDuration::from_millis(1)).unwrap_or(self.to);
         grain.index_at(self.from, zone)..=grain.index_at(last_moment, zone)

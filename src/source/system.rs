@@ -106,7 +106,7 @@ impl Source {
             Source::Csv(_) => Some("files".to_owned()),
             Source::Sql(_) | Source::Prometheus(_) => {
                 let zone = kpi.zone.iana_name()?;
-                let shape = (kpi.grain, zone, kpi.kind, &kpi.unit, &kpi.dimensions);
+                let shape = (kpi.grain, zone, kpi.kind, &kpi.since, &kpi.unit, &kpi.dimensions);
                 Some(format!("{:?} {shape:?}", kpi.query))
             }
             Source::HttpJson(_) => HttpJsonSource::asks(kpi),

@@ -74,7 +74,12 @@ impl Slot {
         let said = match (kind, self.said) {
             (Kind::Flow, Some(Said::Sum(sum))) => Said::Sum(sum + number),
             (Kind::Flow, _) => Said::Sum(number),
-            (Kind::Ratio, None) => Said::Quotient(number),
+            (Kind::Ratio | Kind::Window, None) => Said::Quotient(number),
+            (Kind::Window, Some(_)) => {
+                return Taken::Refused(
+                    "a second value of one window; let the query give one row for each set of labels".to_owned(),
+                );
+            }
             (Kind::Ratio, Some(_)) => {
                 return Taken::Refused(
                     "a second value of a ratio in one bucket can't be pooled; give numerator and denominator"
@@ -112,7 +117,7 @@ impl Slot {
             (Kind::Ratio, Some(_)) => {
                 return Taken::Refused("the bucket has a plain value already, which can't be pooled".to_owned());
             }
-            (Kind::Flow | Kind::Level { .. }, _) => {
+            (Kind::Flow | Kind::Level { .. } | Kind::Window, _) => {
                 return Taken::Refused(
                     "it has numerator and denominator, but the KPI is no ratio; declare kind: ratio".to_owned(),
                 );
@@ -294,7 +299,7 @@ fn obstacle(kpi: &Kpi, slot: &Slot) -> Option<Obstacle> {
     let adds_up = match kpi.kind {
         Kind::Flow | Kind::Level { additive: true, .. } => true,
         Kind::Ratio => !matches!(slot.said, Some(Said::Quotient(_))),
-        Kind::Level { additive: false, .. } => false,
+        Kind::Level { additive: false, .. } | Kind::Window => false,
     };
     (!adds_up).then_some(Obstacle::Kind)
 }

@@ -165,6 +165,9 @@ impl Work<'_> {
                 "a dimension value of it has a row without value; set `empty: zero` if such a row means none"
             }
             (Obstacle::Kind, Kind::Ratio) => "its dimension values don't add up; give numerator and denominator",
+            (Obstacle::Kind, Kind::Window) => {
+                "only its source can compute it; give a row without labels as well, or define a KPI without dimensions"
+            }
             (Obstacle::Kind, Kind::Flow | Kind::Level { .. }) => {
                 "its dimension values don't add up; declare the level additive, or give rows without labels"
             }

@@ -43,6 +43,7 @@ fn kpi(kind: Kind, dimensions: &[&str]) -> Kpi {
         complete: 0.8,
         quality: Quality::default(),
         reconcile: None,
+        since: None,
         owner: None,
     }
 }

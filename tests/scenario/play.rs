@@ -15,6 +15,7 @@ use vigie::model::action::{Action, ActionKind};
 use vigie::model::alert::Phase;
 use vigie::model::ids::AlertId;
 use vigie::model::notification::Matcher;
+use vigie::model::suspect::{Decision, Suspect};
 use vigie::store::{OpenOptions, Store, TransitionFilter};
 
 use super::history::History;
@@ -108,6 +109,14 @@ async fn act(script: &mut Script, what: &Happening) {
             until: now + lasts,
             why: "known".to_owned(),
         }),
+        Happening::Settle(which, is_real) => {
+            let waiting = script.cycle.store().suspects(true, 1_000).await.expect("the store can be read");
+            (!waiting.is_empty()).then(|| {
+                let Suspect { series, bucket, .. } = waiting[which % waiting.len()].clone();
+                let decision = if is_real { Decision::Accept } else { Decision::Reject };
+                ActionKind::Settle { kpi: series.kpi, bucket, labels: Some(series.labels), decision, note: None }
+            })
+        }
         Happening::Sql(..) | Happening::Down(..) | Happening::Up(_) => None,
     };
     if let Some(what) = kind {
@@ -146,7 +155,7 @@ impl Company {
             Happening::Down(base, Outage::Gone) => self.unlink(*base),
             Happening::Down(base, Outage::Damaged) => self.link(*base, "damaged".to_owned()),
             Happening::Up(base) => self.link(*base, name(*base, "real")),
-            Happening::Acknowledge(_) | Happening::Snooze(..) | Happening::Silence(..) => {}
+            Happening::Acknowledge(_) | Happening::Snooze(..) | Happening::Silence(..) | Happening::Settle(..) => {}
         }
     }
 

@@ -45,11 +45,13 @@ pub(super) enum Happening {
     Acknowledge(usize),
     Snooze(usize, SignedDuration),
     Silence(usize, SignedDuration),
+    /// Somebody says of one of the values that wait for it that it is real, or that it is not.
+    Settle(usize, bool),
 }
 
 impl Happening {
     pub(super) fn is_action(&self) -> bool {
-        matches!(self, Happening::Acknowledge(_) | Happening::Snooze(..) | Happening::Silence(..))
+        matches!(self, Happening::Acknowledge(_) | Happening::Snooze(..) | Happening::Silence(..) | Happening::Settle(..))
     }
 }
 
@@ -115,6 +117,7 @@ impl Making {
         self.row(Base::Ops, "CREATE TABLE load (at INTEGER PRIMARY KEY, value REAL)".to_owned());
         self.row(Base::Ops, "CREATE TABLE on_time (bucket TEXT, numerator REAL, denominator REAL)".to_owned());
         self.row(Base::Ops, "CREATE TABLE tickets (bucket TEXT, value REAL)".to_owned());
+        self.row(Base::Ops, "CREATE TABLE billed (bucket TEXT, value REAL)".to_owned());
     }
 
     fn row(&mut self, base: Base, sql: String) {
@@ -175,13 +178,19 @@ impl Making {
         let (mut level, mut left) = (1.0, 1);
         for day in Self::days() {
             level = self.regime(&mut left, level, &[0.5, 0.8, 1.0, 1.1, 1.5], 14);
+            let mut total = 0.0;
             for channel in CHANNELS {
                 let value = (50.0 * level * (0.8 + 0.4 * self.rng.f64())).round();
                 let insert = format!("INSERT INTO revenue VALUES ('{day}', '{channel}', {value})");
                 let update = format!("UPDATE revenue SET value = 0 WHERE bucket = '{day}' AND channel = '{channel}'");
                 // Absent is zero here, for good: nothing may come late.
                 self.told(Base::Shop, day, insert, update, false);
+                total += value;
             }
+            // The books say the same, but for slips.
+            let insert = format!("INSERT INTO billed VALUES ('{day}', {total})");
+            let update = format!("UPDATE billed SET value = {} WHERE bucket = '{day}'", total * 1.2);
+            self.told(Base::Ops, day, insert, update, true);
         }
     }
 
@@ -267,15 +276,16 @@ impl Making {
     }
 
     fn actions(&mut self) {
-        for _ in 0..40 {
+        for _ in 0..60 {
             let minutes = self.rng.i64(3 * 1440..(DAYS - 2) * 1440);
             // Off the slots' minutes, so that order at one instant is no question.
             let at = self.world.start + SignedDuration::from_mins(minutes) + SignedDuration::from_secs(17);
             let lasts = SignedDuration::from_mins(self.rng.i64(20..3000));
             let which = self.rng.usize(0..100);
-            let what = match self.rng.u32(0..3) {
+            let what = match self.rng.u32(0..5) {
                 0 => Happening::Acknowledge(which),
                 1 => Happening::Snooze(which, lasts),
+                2 | 3 => Happening::Settle(which, self.rng.bool()),
                 _ => Happening::Silence(which, lasts),
             };
             if self.restless(at, at) {

@@ -27,7 +27,7 @@ pub struct RawKpi {
     /// Which way is good: `higher`, `lower` or `in_band`. Default: `higher`.
     pub better: Option<Direction>,
     /// How values combine: `flow` adds up (revenue), `level` is a state (stock), `ratio` keeps numerator and
-    /// denominator. Default: `flow`. Example: `{level: {over_time: mean}}`.
+    /// denominator, `window` only the source can compute for the span it is asked for (a percentile, unique users). Default: `flow`. Example: `{level: {over_time: mean}}`.
     pub kind: Option<RawKind>,
     /// Width of one value: `day`, `week`, `month`, `hour` or a duration that divides a day. Default: `day`.
     pub grain: Option<Written<Grain>>,
@@ -61,7 +61,8 @@ pub struct RawKpi {
     /// Buckets younger than this are provisional and pulled again; not for figures entered by hand. Default: `0s`.
     /// Example: `2d`.
     pub settle: Option<Written<jiff::SignedDuration>>,
-    /// How far back the first start pulls. Default: `400d`, for grains below a day 400 buckets.
+    /// How far back the first start pulls. Default: `400d`, for grains below a day 400 buckets; for
+    /// windows, of which each bucket is a request of its own, 62 buckets.
     pub history: Option<Written<jiff::SignedDuration>>,
     /// How often the past is pulled once more, and how far back, for sources that restate it: what changed becomes a
     /// revision. Default: never. Example: `monthly 400d`.
@@ -89,6 +90,8 @@ pub enum RawKind {
     Level(RawLevel),
     /// Numerator over denominator, both kept.
     Ratio,
+    /// What only the source can compute, for exactly the span asked for.
+    Window,
 }
 
 /// The name of a kind.
@@ -98,6 +101,7 @@ pub enum RawKindName {
     Flow,
     Level,
     Ratio,
+    Window,
 }
 
 /// A kind with settings.
@@ -176,7 +180,7 @@ impl<'de> Deserialize<'de> for RawKind {
             type Value = RawKind;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`flow`, `level`, `ratio`, or `{level: {over_time: mean}}`")
+                f.write_str("`flow`, `level`, `ratio`, `window`, or `{level: {over_time: mean}}`")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<RawKind, E> {
@@ -184,6 +188,7 @@ impl<'de> Deserialize<'de> for RawKind {
                     RawKindName::Flow => RawKind::Flow,
                     RawKindName::Level => RawKind::Level(RawLevel::default()),
                     RawKindName::Ratio => RawKind::Ratio,
+                    RawKindName::Window => RawKind::Window,
                 })
             }
 

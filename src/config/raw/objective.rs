@@ -30,8 +30,9 @@ pub struct RawObjective {
     pub at_most: Option<Written<Amount>>,
     /// Stay within these two, both included, in the KPI's unit. Example: `[18, 22]`.
     pub between: Option<Vec<Written<Amount>>>,
-    /// How the period's buckets make one figure: `sum` (flows), `pooled` (ratios), `each`, `mean`, `at_end`.
-    /// Default: `sum` for flows, `pooled` for ratios; for levels `each` when something is to be kept
+    /// How the period's buckets make one figure: `sum` (flows), `pooled` (ratios), `each`, `mean`, `at_end`, or `to_date`
+    /// (windows: the source is asked for the period so far, which is a KPI of its own, such as `users@month`).
+    /// Default: `sum` for flows, `pooled` for ratios, `to_date` for windows; for levels `each` when something is to be kept
     /// (`at_least`, `at_most`, `between`), else `at_end`.
     pub measure: Option<RawMeasure>,
     /// `month`, `quarter`, `year`, one of them by name (`2026-11`, `2026-Q4`, `2026`), or two days, both included:
@@ -63,6 +64,7 @@ pub enum RawMeasure {
     Each,
     Mean,
     AtEnd,
+    ToDate,
 }
 
 /// Something undertaken for an objective.

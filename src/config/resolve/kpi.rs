@@ -20,6 +20,7 @@ use crate::model::unit::{Direction, Kind, LevelOverTime, Unit};
 
 const HISTORY_DAYS: i64 = 400;
 const HISTORY_BUCKETS: i32 = 400;
+const HISTORY_WINDOWS: i32 = 62;
 const COMPLETE: f64 = 0.8;
 
 /// The KPI with its defaults; none when something that all else hangs on is wrong. Those that a formula reads are
@@ -64,7 +65,7 @@ pub(super) fn resolve(
         }
     };
     let schedule = schedule(context, id, raw.schedule.as_deref(), grain);
-    let history = history(context, id, raw, grain);
+    let history = history(context, id, raw, (grain, kind));
     let quality = quality(context, id, raw, &unit);
     let empty = raw.empty.map_or(Empty::Missing, |empty| match empty {
         RawEmpty::Zero => Empty::Zero,
@@ -91,6 +92,7 @@ pub(super) fn resolve(
         calendar: calendar.unwrap_or_else(|| context.calendars.default.clone()),
         source: if formula.is_some() { SourceId::from(formula::SOURCE) } else { SourceId::from(raw.source.as_str()) },
         query: query?,
+        since: None,
         dimensions: raw.dimensions.clone(),
         schedule: schedule?,
         expected: raw.expected.as_ref().map_or(Lateness::Elapsed(grain.nominal()), |expected| expected.0),
@@ -116,6 +118,7 @@ pub(super) fn kind_of(raw: Option<RawKind>) -> Kind {
     match raw {
         None | Some(RawKind::Flow) => Kind::Flow,
         Some(RawKind::Ratio) => Kind::Ratio,
+        Some(RawKind::Window) => Kind::Window,
         Some(RawKind::Level(level)) => Kind::Level {
             over_time: match level.over_time {
                 None | Some(RawOverTime::Last) => LevelOverTime::Last,
@@ -180,11 +183,13 @@ pub(super) fn default_schedule(grain: Grain) -> String {
     }
 }
 
-fn history(context: &mut Context<'_>, id: &str, raw: &RawKpi, grain: Grain) -> SignedDuration {
-    let default = match grain {
+fn history(context: &mut Context<'_>, id: &str, raw: &RawKpi, (grain, kind): (Grain, Kind)) -> SignedDuration {
+    let longest = match grain {
         Grain::Day | Grain::Week | Grain::Month => SignedDuration::from_hours(24 * HISTORY_DAYS),
         Grain::Seconds(_) => grain.nominal() * HISTORY_BUCKETS,
     };
+    // Each bucket of a window is a request of its own.
+    let default = if kind == Kind::Window { longest.min(grain.nominal() * HISTORY_WINDOWS) } else { longest };
     let history = raw.history.as_ref().map_or(default, |history| history.0);
     let buckets = history.as_secs() / grain.nominal().as_secs().max(1);
     if buckets > BUCKETS_MAX as i64 {

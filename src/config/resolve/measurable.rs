@@ -68,7 +68,7 @@ fn of_objective(report: &mut Report<'_>, kpi: &Kpi, objective: &Objective) {
 }
 
 fn does_not_add_up(kpi: &Kpi) -> bool {
-    matches!(kpi.kind, Kind::Level { additive: false, .. }) && !kpi.dimensions.is_empty()
+    matches!(kpi.kind, Kind::Level { additive: false, .. } | Kind::Window) && !kpi.dimensions.is_empty()
 }
 
 fn names_of(labels: &Labels) -> Vec<&str> {

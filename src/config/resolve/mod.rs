@@ -14,6 +14,7 @@ mod reconcile;
 mod route;
 mod rule;
 mod service;
+mod to_date;
 mod whole;
 
 pub(super) use whole::resolve;

@@ -157,14 +157,16 @@ fn measure(
         Kind::Ratio => Measure::Pooled,
         Kind::Level { .. } if keep => Measure::Each,
         Kind::Level { .. } => Measure::AtEnd,
+        Kind::Window => Measure::ToDate,
     };
     let Some(raw) = raw else { return Some(default) };
     let (measure, fits) = match raw {
         RawMeasure::Sum => (Measure::Sum, matches!(kind, Kind::Flow)),
         RawMeasure::Pooled => (Measure::Pooled, matches!(kind, Kind::Ratio)),
-        RawMeasure::Mean => (Measure::Mean, !matches!(kind, Kind::Ratio)),
+        RawMeasure::Mean => (Measure::Mean, !matches!(kind, Kind::Ratio | Kind::Window)),
         RawMeasure::Each => (Measure::Each, true),
-        RawMeasure::AtEnd => (Measure::AtEnd, !matches!(kind, Kind::Flow)),
+        RawMeasure::AtEnd => (Measure::AtEnd, !matches!(kind, Kind::Flow | Kind::Window)),
+        RawMeasure::ToDate => (Measure::ToDate, matches!(kind, Kind::Window)),
     };
     if fits {
         return Some(measure);
@@ -173,6 +175,7 @@ fn measure(
         Kind::Flow => ("flow", "a flow's measure is `sum`, `mean` or `each`"),
         Kind::Ratio => ("ratio", "a ratio's measure is `pooled`, `each` or `at_end`"),
         Kind::Level { .. } => ("level", "a level's measure is `at_end`, `mean` or `each`"),
+        Kind::Window => ("window", "a window's measure is `to_date` or `each`"),
     };
     context.report.error(&["objectives", id, "measure"], format!("this measure makes no sense for a {kind}"), help);
     None

@@ -34,6 +34,18 @@ pub(super) fn query(
         (None, None) => return None,
         (Some(asked), _) => asked,
     };
+    let is_table = |form| match form {
+        QueryForm::Table => !matches!(asked, RawQuery::Text(_)),
+        QueryForm::Ledger | QueryForm::Nothing => true,
+        QueryForm::Text | QueryForm::Request => false,
+    };
+    if kind == Kind::Window && form.is_some_and(is_table) {
+        let message =
+            format!("the source `{}` computes nothing itself, and a window is what a source computes", raw.source);
+        let help = "ask it in SQL, name a source of SQL, Prometheus or an HTTP API, or choose another kind";
+        context.report.error(&["kpis", id, "kind"], message, help);
+        return None;
+    }
     match (asked, form) {
         (RawQuery::Text(_), Some(QueryForm::Request)) => {
             let message = format!("the source `{}` is an HTTP API, and the query is a text", raw.source);
@@ -169,7 +181,7 @@ fn ledger(context: &mut Context<'_>, id: &str, raw: &RawKpi, map: &RawQueryMap, 
     let by_kind = match kind {
         Kind::Flow => Reads::Movement,
         Kind::Level { .. } => Reads::Balance,
-        Kind::Ratio => {
+        Kind::Ratio | Kind::Window => {
             let help = "make a `flow` or a `level` of each half; a rule can compare the two";
             context.report.error(&path, "an accounting export gives amounts, no ratios", help);
             return None;
@@ -264,14 +276,16 @@ fn value_fits(context: &mut Context<'_>, id: &str, map: &RawQueryMap, kind: Kind
         Kind::Ratio if !parts => {
             Some(("a ratio needs its parts".to_owned(), format!("name each {place}: `numerator` and `denominator`")))
         }
-        Kind::Flow | Kind::Level { .. } if map.value.is_none() => {
+        Kind::Flow | Kind::Level { .. } | Kind::Window if map.value.is_none() => {
             Some((format!("the query names no {place} of the value"), format!("add `value: {place}`")))
         }
-        Kind::Flow | Kind::Level { .. } if map.numerator.is_some() || map.denominator.is_some() => Some((
-            "only ratios have a numerator and a denominator".to_owned(),
-            "write `kind: ratio`, or remove them".to_owned(),
-        )),
-        Kind::Flow | Kind::Level { .. } | Kind::Ratio => None,
+        Kind::Flow | Kind::Level { .. } | Kind::Window if map.numerator.is_some() || map.denominator.is_some() => {
+            Some((
+                "only ratios have a numerator and a denominator".to_owned(),
+                "write `kind: ratio`, or remove them".to_owned(),
+            ))
+        }
+        Kind::Flow | Kind::Level { .. } | Kind::Ratio | Kind::Window => None,
     };
     if let Some((message, help)) = &wrong {
         context.report.error(&["kpis", id, "query"], message.as_str(), help);

@@ -90,6 +90,7 @@ fn matches(kpi: &RawKpi, selection: &RawSelection) -> bool {
         Kind::Flow => RawKindName::Flow,
         Kind::Level { .. } => RawKindName::Level,
         Kind::Ratio => RawKindName::Ratio,
+        Kind::Window => RawKindName::Window,
     };
     selection.category.as_ref().is_none_or(|wanted| wanted.0.contains(&kpi.category))
         && selection.kind.as_ref().is_none_or(|wanted| wanted.0.contains(&kind))

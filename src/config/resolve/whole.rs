@@ -8,16 +8,18 @@ use jiff::tz::TimeZone;
 
 use super::context::{Context, Report};
 use super::gather::{Gathered, gather};
-use super::{calendar, event, kpi, measurable, objective, receiver, reconcile, route, rule, service};
+use super::{calendar, event, kpi, measurable, objective, receiver, reconcile, route, rule, service, to_date};
 use crate::config::load::{Documents, LoadOptions, problem};
 use crate::config::problem::Problem;
 use crate::config::secrets::{Environment, Secrets};
 use crate::config::settings::Config;
 use crate::config::yaml::{Kind, Node};
 use crate::model::catalog::Catalog;
-use crate::model::ids::{KpiId, PersonId, ReceiverId, SourceId};
+use crate::model::ids::{KpiId, ObjectiveId, PersonId, ReceiverId, RuleId, SourceId};
 use crate::model::kpi::Kpi;
 use crate::model::notification::{Person, Receiver};
+use crate::model::objective::Objective;
+use crate::model::rule::RuleDef;
 use crate::model::unit::Language;
 use crate::secret::SecretRef;
 
@@ -41,9 +43,9 @@ pub(in crate::config) fn resolve(
         .filter_map(|(id, item)| Some((id, item.value.as_ref()?)))
         .map(|(id, raw)| (PersonId::from(id.as_str()), Arc::new(receiver::person(&mut context, id, raw))))
         .collect();
-    let kpis = kpis(&mut context);
+    let mut kpis = kpis(&mut context);
     reconcile::check(&mut context, &kpis);
-    let objectives = all
+    let mut objectives: IndexMap<ObjectiveId, Arc<Objective>> = all
         .objectives
         .iter()
         .filter_map(|(id, item)| Some((id, item.value.as_ref()?)))
@@ -53,12 +55,13 @@ pub(in crate::config) fn resolve(
         })
         .map(|objective| (objective.id.clone(), Arc::new(objective)))
         .collect();
-    let rules = all
+    let mut rules: IndexMap<RuleId, Arc<RuleDef>> = all
         .rules
         .iter()
         .filter_map(|(id, item)| rule::resolve(&mut context, id, item.value.as_ref()?))
         .map(|rule| (rule.id.clone(), Arc::new(rule)))
         .collect();
+    to_date::derive(&mut kpis, &mut objectives, &mut rules);
     let events = all
         .events
         .iter()

@@ -158,10 +158,12 @@ impl FecSource {
                 "the balances of KPI `{}` add up over its dimensions; write kind: {{level: {{additive: true}}}}",
                 kpi.id
             )),
-            (Reads::Movement | Reads::Balance, Kind::Flow | Kind::Level { .. } | Kind::Ratio) => Err(format!(
-                "KPI `{}`: movements are for kind: flow, balances for kind: level; an export gives no ratios",
-                kpi.id
-            )),
+            (Reads::Movement | Reads::Balance, Kind::Flow | Kind::Level { .. } | Kind::Ratio | Kind::Window) => {
+                Err(format!(
+                    "KPI `{}`: movements are for kind: flow, balances for kind: level; an export gives no ratios",
+                    kpi.id
+                ))
+            }
         }
     }
 

@@ -176,7 +176,7 @@ impl Work<'_> {
             Kind::Level { over_time: LevelOverTime::Mean, .. } => {
                 self.kpi.grain.date_of(bucket).series(1.day()).take_while(|day| *day <= last).collect()
             }
-            Kind::Level { over_time: LevelOverTime::Last, .. } | Kind::Flow | Kind::Ratio => vec![last],
+            Kind::Level { over_time: LevelOverTime::Last, .. } | Kind::Flow | Kind::Ratio | Kind::Window => vec![last],
         }
     }
 

@@ -119,6 +119,12 @@ impl Plan {
         {
             return Err(format!("`{name}` stands in params and in paging; remove it from params"));
         }
+        if kpi.kind == Kind::Window && (self.fields.time.is_some() || !self.asks_for_span()) {
+            return Err(
+                "a window is one value for all of the span: ask for it with `{from}` and `{to}`, and name no time"
+                    .to_owned(),
+            );
+        }
         let aggregates = self.fields.aggregate.is_some();
         match (kpi.kind, &query.value, &query.numerator, &query.denominator) {
             (Kind::Ratio, None, Some(_), Some(_)) if aggregates => {

@@ -200,6 +200,9 @@ impl HttpJsonSource {
 fn spans(plan: &Plan, request: &PullRequest) -> (Vec<(Span, Timestamp)>, usize) {
     let (grain, zone) = (request.kpi.grain, &request.kpi.zone);
     let span = |from, to| Span { from, to, zone: zone.clone() };
+    if let Some(bucket) = request.window {
+        return (vec![(span(request.from, request.to), grain.start_of(bucket, zone))], 0);
+    }
     if plan.fields.time.is_some() || !plan.asks_for_span() {
         let newest_ended = grain.start_of(grain.last_ended(request.now, zone), zone);
         return (vec![(span(request.from, request.to), newest_ended)], 0);

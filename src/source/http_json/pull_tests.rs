@@ -10,6 +10,7 @@ use crate::model::grain::Grain;
 use crate::model::http_query::{Aggregate, HttpBody, HttpMethod, HttpQuery, Numbers};
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Parts, ReadingValue};
+use crate::model::unit::Kind;
 use crate::net::ErrorClass;
 use crate::source::http_json::fixture::{build, items, json, kpi, orders, pull, pull_from, refused, source};
 
@@ -262,4 +263,31 @@ fn settings_are_judged_when_built() {
     let allowed = build(r#""url":"http://169.254.1.1/x","allow_link_local":true"#).unwrap();
     assert_eq!(allowed.object(), "http_json http://169.254.1.1");
     assert!(!format!("{:?}", build(r#""url":"https://h/hunter2""#).unwrap()).contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_window_is_asked_for_at_once() {
+    let server = MockServer::start().await;
+    Mock::given(query_param("from", "2026-05-01"))
+        .and(query_param("to", "2026-06-01"))
+        .respond_with(json(&json!({"unique": 41})))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let params = vec![("from".to_owned(), "{from_date}".to_owned()), ("to".to_owned(), "{to_date}".to_owned())];
+    let query = HttpQuery { params, rows: "$".into(), value: Some("$.unique".into()), ..HttpQuery::default() };
+    let window = Kpi { kind: Kind::Window, ..kpi(query.clone()) };
+    let bucket = window.grain.index_of_date(jiff::civil::date(2026, 5, 31));
+    let request = crate::source::PullRequest {
+        window: Some(bucket),
+        ..crate::source::fixture::request(window, "2026-05-01", "2026-05-31")
+    };
+    let found = source(&server, "").pull(&request).await.unwrap();
+    assert_eq!(values(&found), [ReadingValue::Number(41.0)]);
+    assert_eq!(found.readings[0].time.bucket(Grain::Day, &request.kpi.zone), bucket);
+    for wrong in [HttpQuery { time: Some("$.day".into()), ..query.clone() }, HttpQuery { params: Vec::new(), ..query }]
+    {
+        let error = source(&server, "").check_query(&Kpi { kind: Kind::Window, ..kpi(wrong) }).unwrap_err();
+        assert!(error.contains("a window is one value for all of the span"), "{error}");
+    }
 }

@@ -22,10 +22,10 @@ pub fn read_value(kpi: &Kpi, text: &str) -> Result<ReadingValue, String> {
             "`{text}` lacks its other half: KPI '{}' is a ratio, so write both, such as 45/60; shares alone can't be put together over time",
             kpi.id
         )),
-        (Kind::Flow | Kind::Level { .. }, Some(_)) => {
+        (Kind::Flow | Kind::Level { .. } | Kind::Window, Some(_)) => {
             Err(format!("`{text}` is a fraction, and KPI '{}' is no ratio: write one figure such as 1234,5", kpi.id))
         }
-        (Kind::Flow | Kind::Level { .. }, None) => number(kpi, text).map(ReadingValue::Number),
+        (Kind::Flow | Kind::Level { .. } | Kind::Window, None) => number(kpi, text).map(ReadingValue::Number),
     }
 }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::kpi::{Kpi, Query};
+use crate::model::unit::Kind;
 use crate::net::{AuthConfig, HttpClient, HttpSettings, LimitsConfig, TlsConfig, Url};
 use crate::secret::Text;
 use crate::source::request::{BuildContext, Capabilities, QueryForm};
@@ -113,6 +114,9 @@ impl PrometheusSource {
 }
 
 /// The KPI's query as PromQL; only what is certainly wrong is refused without asking the server.
+/// What stands for the length of the window in a query.
+pub(super) const WINDOW: &str = "$window";
+
 pub(super) fn promql(kpi: &Kpi) -> Result<&str, String> {
     let text = match &kpi.query {
         Query::Text(text) => text.trim(),
@@ -125,6 +129,12 @@ pub(super) fn promql(kpi: &Kpi) -> Result<&str, String> {
     };
     if text.is_empty() {
         return Err(format!("query of KPI `{}` is empty; write PromQL", kpi.id));
+    }
+    if kpi.kind == Kind::Window && !text.contains(WINDOW) {
+        return Err(format!(
+            "query of KPI `{}`: a window is asked for by its length; write {WINDOW} for it: quantile_over_time(0.9, latency[{WINDOW}])",
+            kpi.id
+        ));
     }
     if let Some(mark) = unbalanced(text) {
         return Err(format!("query of KPI `{}`: `{mark}` has no counterpart; close or remove it", kpi.id));

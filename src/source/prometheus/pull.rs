@@ -1,11 +1,12 @@
 //! One pull: requests in order, each tried again by itself; labels become dimensions.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use super::answer::{self, Answer, Series};
-use super::config::{PrometheusSource, promql};
+use super::config::{PrometheusSource, WINDOW, promql};
 use super::plan::{self, REQUESTS_MAX};
 use crate::clock;
 use crate::model::ids::Labels;
@@ -24,7 +25,7 @@ const PROBE_DEADLINE: Duration = Duration::from_secs(10);
 impl PrometheusSource {
     pub(in crate::source) async fn pull(&self, request: &PullRequest) -> Result<Pull, SourceError> {
         let started = clock::monotonic();
-        let query = promql(&request.kpi).map_err(SourceError::config)?;
+        let query = windowed(promql(&request.kpi).map_err(SourceError::config)?, request);
         let mut pull = Pull { complete: true, ..Pull::default() };
         let mut planned = plan::requests(request.ended_buckets(), request.kpi.grain, &request.kpi.zone);
         if planned.len() > REQUESTS_MAX {
@@ -37,7 +38,7 @@ impl PrometheusSource {
             ));
         }
         for part in &planned {
-            let answer = self.ask(query, part, request, started).await?;
+            let answer = self.ask(&query, part, request, started).await?;
             self.take(answer, part, request, &mut pull)?;
         }
         Ok(pull)
@@ -150,6 +151,15 @@ impl PrometheusSource {
         let version = version.map(|info| format!(" {}", info.data.version)).unwrap_or_default();
         Ok(format!("prometheus{version} at {}", info.origin))
     }
+}
+
+/// The query with the length of the window that it is asked for, in place of its placeholder.
+fn windowed<'a>(query: &'a str, request: &PullRequest) -> Cow<'a, str> {
+    if request.window.is_none() {
+        return Cow::Borrowed(query);
+    }
+    let length = request.to.as_millisecond() - request.from.as_millisecond();
+    Cow::Owned(query.replace(WINDOW, &format!("{length}ms")))
 }
 
 /// The dimensions of a series; a label that is none is told with its remedy.

@@ -9,6 +9,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use crate::model::grain::Grain;
 use crate::model::kpi::{Kpi, Query};
 use crate::model::observation::{Pull, ReadingTime, ReadingValue};
+use crate::model::unit::Kind;
 use crate::net::ErrorClass;
 use crate::source::error::SourceError;
 use crate::source::fixture::{self, instant};
@@ -279,4 +280,30 @@ async fn equal_questions_are_asked_once() {
     assert_eq!(source.pull(&first).await.unwrap().readings, source.pull(&twin).await.unwrap().readings);
     source.pull(&later).await.unwrap();
     server.verify().await;
+}
+
+#[tokio::test]
+async fn a_window_is_asked_for_by_its_length() {
+    let server = MockServer::start().await;
+    // 31 days of May in Paris.
+    let answer = format!(r#"{{"metric":{{}},"value":[{},"0.25"]}}"#, 1_780_264_800);
+    Mock::given(method("POST"))
+        .and(path("/prefix/api/v1/query"))
+        .and(body_string_contains("latency%5B2678400000ms%5D"))
+        .and(body_string_contains("time=1780264800.000"))
+        .respond_with(json(&format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{answer}]}}}}"#)))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let query = Query::Text("quantile_over_time(0.9, latency[$window])".into());
+    let kpi = Kpi { kind: Kind::Window, ..fixture::kpi(query) };
+    let bucket = kpi.grain.index_of_date(jiff::civil::date(2026, 5, 31));
+    let request = PullRequest { window: Some(bucket), ..fixture::request(kpi, "2026-05-01", "2026-05-31") };
+    let found = source(&server, "").pull(&request).await.unwrap();
+    assert_eq!(found.readings.len(), 1);
+    assert_eq!(found.readings[0].value, ReadingValue::Number(0.25));
+    assert_eq!(found.readings[0].time, ReadingTime::Instant(instant("2026-05-30T22:00:00Z")));
+    let without = Kpi { kind: Kind::Window, ..fixture::kpi(Query::Text("up".into())) };
+    let error = source(&server, "").check_query(&without).unwrap_err();
+    assert!(error.contains("latency[$window]"), "{error}");
 }

@@ -239,7 +239,7 @@ impl SqlSource {
     fn statement(&self, kpi: &Kpi) -> Result<Statement, String> {
         let named = |cause: String| format!("query of KPI `{}`: {cause}", kpi.id);
         match &kpi.query {
-            Query::Text(text) => Statement::parse(text, self.backend.dialect()).map_err(named),
+            Query::Text(text) => Statement::parse(text, self.backend.dialect()).and_then(|statement| statement.suits(kpi)).map_err(named),
             Query::Table(_) | Query::Http(_) | Query::Formula(_) | Query::Ledger(_) | Query::Entered => Err(named(
                 "a database is asked in SQL, not by columns; write query: SELECT day AS bucket, sum(total) AS value ..."
                     .to_owned(),

@@ -37,7 +37,7 @@ pub(in crate::source) struct Relation {
 pub(in crate::source) fn statement_of(kpi: &Kpi) -> Result<Option<Statement>, String> {
     let Query::Text(text) = &kpi.query else { return Ok(None) };
     let named = |cause: String| format!("query of KPI `{}`: {cause}", kpi.id);
-    Statement::parse(text, Dialect::Sqlite).map(Some).map_err(named)
+    Statement::parse(text, Dialect::Sqlite).and_then(|statement| statement.suits(kpi)).map(Some).map_err(named)
 }
 
 impl Relation {

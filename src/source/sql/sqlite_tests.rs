@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, sqlite::SqliteCo
 use crate::model::grain::Grain;
 use crate::model::kpi::{Kpi, Query, TableQuery};
 use crate::model::observation::{Parts, Pull, ReadingTime, ReadingValue};
+use crate::model::unit::Kind;
 use crate::net::ErrorClass;
 use crate::source::error::SourceError;
 use crate::source::fixture::{self, instant};
@@ -173,4 +174,27 @@ fn addresses() {
     assert!(error("sqlite://").contains("must name a file"));
     assert!(error("sqlite::memory:").contains("must name a file"));
     assert_eq!(build("sqlite:///srv/a.db", Path::new("/conf"), "").unwrap().object(), "database /srv/a.db");
+}
+
+#[tokio::test]
+async fn a_window_is_asked_for_at_once() {
+    let folder = shop().await;
+    let source = build("sqlite://shop.db", folder.path(), "").unwrap();
+    let asked = |sql: &str| {
+        let kpi = Kpi { kind: Kind::Window, ..kpi(sql, &[]) };
+        let bucket = kpi.grain.index_of_date(date(2026, 5, 31));
+        crate::source::PullRequest { window: Some(bucket), ..fixture::request(kpi, "2026-05-01", "2026-05-31") }
+    };
+    let found =
+        source.pull(&asked("SELECT count(*) AS value FROM orders WHERE at >= :from AND at < :to")).await.unwrap();
+    let [reading] = found.readings.as_slice() else { panic!("{found:?}") };
+    assert_eq!(reading.value, ReadingValue::Number(5.0));
+    assert_eq!(
+        reading.time.bucket(Grain::Day, &fixture::kpi(Query::Text(String::new())).zone),
+        Grain::Day.index_of_date(date(2026, 5, 31))
+    );
+    let by_day = "SELECT date(at) AS bucket, count(*) AS value FROM orders WHERE at >= :from AND at < :to GROUP BY 1";
+    refused(source.pull(&asked(by_day)).await, ErrorClass::Config, &["column `bucket`", "remove it from SELECT"]);
+    let open = asked("SELECT count(*) AS value FROM orders WHERE at >= :from");
+    assert!(source.check_query(&open.kpi).unwrap_err().contains("asked for by its ends"));
 }

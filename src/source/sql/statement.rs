@@ -6,6 +6,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::model::kpi::Kpi;
+use crate::model::unit::Kind;
 use crate::source::suggest::{did_you_mean, listed};
 
 /// How a driver writes parameters, and what else differs between databases.
@@ -122,6 +124,18 @@ pub(in crate::source) struct Statement {
 }
 
 impl Statement {
+    /// A window is asked for by both of its ends.
+    pub(in crate::source) fn suits(self, kpi: &Kpi) -> Result<Statement, String> {
+        let is_bound = |end: i64| {
+            let (from, to) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1));
+            self.parameters.iter().any(|parameter| parameter.instant(from, to).as_second() == end)
+        };
+        if kpi.kind == Kind::Window && !(is_bound(0) && is_bound(1)) {
+            return Err("a window is asked for by its ends; add WHERE at >= :from AND at < :to".to_owned());
+        }
+        Ok(self)
+    }
+
     pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Statement, String> {
         let mut statement = Statement { sql: String::with_capacity(text.len()), ..Statement::default() };
         let mut after_as = false;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Pull, ReadingTime, ReadingValue};
+use crate::model::unit::Kind;
 use crate::source::cell::number::{Cell, Mark, read};
 use crate::source::cell::time;
 use crate::source::error::SourceError;
@@ -112,6 +113,12 @@ impl Columns {
                 near => format!("unknown column `{name}`{near}; rename it with AS"),
             });
         }
+        if let Some(time) = columns.time.filter(|_| kpi.kind == Kind::Window) {
+            return Err(format!(
+                "the answer has a column `{}`, but a window is one value for all of :from to :to; remove it from SELECT and GROUP BY",
+                names[time]
+            ));
+        }
         match (columns.value, columns.numerator, columns.denominator) {
             (Some(_), None, None) | (None, Some(_), Some(_)) => Ok(columns),
             _ => {
@@ -127,7 +134,7 @@ impl Columns {
 impl Columns {
     /// What `:from` and `:to` stand for: without a time column just the bucket that the value holds for.
     pub(super) fn span(&self, request: &PullRequest) -> (Timestamp, Timestamp) {
-        if self.time.is_some() {
+        if self.time.is_some() || request.window.is_some() {
             return (request.from, request.to);
         }
         let (grain, zone) = (request.kpi.grain, &request.kpi.zone);
@@ -149,7 +156,8 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     pub(super) fn new(request: &'a PullRequest, columns: Columns) -> Self {
         let (grain, zone) = (request.kpi.grain, &request.kpi.zone);
-        let newest_ended = grain.start_of(grain.last_ended(request.now, zone), zone);
+        let held = request.window.unwrap_or_else(|| grain.last_ended(request.now, zone));
+        let newest_ended = grain.start_of(held, zone);
         Self { kpi: &request.kpi, columns, rows: Rows::new(request), count: 0, newest_ended }
     }
 

@@ -1,0 +1,685 @@
+"""Figures that turn out to be others: a month that is restated, an invoice that is hard to believe, figures by hand.
+
+    trust.py --vigie BIN --dir DIR
+
+A company's invoices stand in PostgreSQL; the real daemon, its wall clock moved by libfaketime, pulls them each morning
+and writes in French through a real mail server. An accountant restates a month that was told: one correction follows in
+the same thread, with both figures, also when the daemon is killed before it is decided or while it is sent; the monthly
+look at the past finds the next one. An invoice of fifty times the usual is asked for again, told to its owner, frozen,
+accepted by the command that the mail prints, and judged; another one is corrected, until the source says otherwise.
+Costs are entered by hand, and the margin is computed from both. Every figure is compared with what this script sums from
+its own list of invoices; at the end every mail is accounted for.
+"""
+
+import argparse
+import contextlib
+import datetime
+import decimal
+import json
+import os
+import pathlib
+import pwd
+import random
+import re
+import shlex
+import signal
+import sqlite3
+import subprocess
+import time
+
+from mail_tls import PASSWORD as MAIL_PASSWORD
+from mail_tls import USER, MailSink
+from read_mail import facts
+from season import EPOCH, PARIS, MovedClock, read_state
+from servers import Postgres, make_certificates
+from support import Daemon, expect, main, new_mails, read_mail, wait_for
+
+# Fourteen months up to the first start, and those that follow. The certificates hold for ten years from today.
+FIRST_DAY, LAST_DAY = datetime.date(2028, 11, 1), datetime.date(2030, 5, 31)
+START = "2030-01-15 12:00:00"
+LOW_MONTHS = ["2030-01", "2030-03"]
+MONTH_LIMIT, SLOW_LIMIT, BIG_LIMIT = 90_000, 1_700, 30_000
+CLAIRE, OMAR = "claire@example.test", "omar@example.test"
+KEYS = ["version", "value", "known_at", "provisional"]
+# Who enters and decides.
+ME = pwd.getpwuid(os.geteuid()).pw_name
+
+
+def config(smtp_port, ca):
+    by_column = "SELECT {} AS bucket, sum(amount) AS value FROM invoices WHERE issued >= :from_date AND issued < :to_date GROUP BY 1"
+    return f"""timezone: Europe/Paris
+language: fr
+state: sqlite:state.db
+control: control.sock
+mail:
+  from: Vigie <vigie@example.test>
+  smtp: {{host: localhost, port: {smtp_port}, tls: starttls, ca: {ca}, user: {USER}, password: {{env: MAIL_PASSWORD}}}}
+
+people:
+  claire: {{name: Claire Martin, mail: {CLAIRE}}}
+  omar: {{name: Omar Benali, mail: {OMAR}}}
+
+sources:
+  compta: {{sql: {{url: {{env: COMPTA_URL}}, tls: {{ca: {ca}}}}}}}
+  saisie: {{manual: {{}}}}
+
+kpis:
+  invoiced:
+    title: Facturation
+    category: financial
+    unit: EUR
+    kind: flow
+    grain: month
+    source: compta
+    query: {by_column.format("date_trunc('month', issued)::date")}
+    schedule: daily 06:15
+    settle: 5d
+    recheck: monthly 400d
+    owner: claire
+  takings:
+    title: Facturation du jour
+    category: financial
+    unit: EUR
+    source: compta
+    query: {by_column.format("issued")}
+    schedule: daily 06:15
+    recheck: monthly 400d
+    quality: {{max_jump: 300 %}}
+    owner: omar
+  costs: {{title: Charges, category: financial, unit: EUR, better: lower, grain: month, source: saisie, owner: claire}}
+  margin: {{title: Marge, category: financial, unit: ratio, grain: month, formula: (invoiced - costs) / invoiced}}
+
+rules:
+  low-month: {{script: signal/threshold, on: [invoiced], with: {{below: {MONTH_LIMIT}}}}}
+  slow-day: {{script: signal/threshold, on: [takings], with: {{below: {SLOW_LIMIT}}}}}
+  big-day: {{script: signal/threshold, on: [takings], with: {{above: {BIG_LIMIT}}}}}
+
+receivers:
+  direction: {{email: {{to: [claire]}}}}
+  exploitation: {{email: {{to: [omar]}}}}
+
+route:
+  to: exploitation
+  group: {{wait: 30s, interval: 5m}}
+  routes: [{{match: {{about: objective}}, to: direction}}]
+"""
+
+
+def at(text):
+    return datetime.datetime.fromisoformat(text).replace(tzinfo=PARIS)
+
+
+def milliseconds(text):
+    return int(at(text).timestamp() * 1000)
+
+
+def euros(amount):
+    """An amount as a French reader writes it; only such with two places that say something are compared."""
+    text = f"{amount:,.2f}"
+    expect(not text.endswith("0"), f"{text} could be written otherwise; choose other invoices")
+    return text.replace(",", " ").replace(".", ",") + " €"
+
+
+def plain(text):
+    """Without the no-break blanks of French typography."""
+    return text.replace("\u202f", " ").replace("\u00a0", " ")
+
+
+class Ledger:
+    """The invoices: this script's own list, and the same rows in the database."""
+
+    def __init__(self, base):
+        self.base, self.rows = base, []
+        base.sql("CREATE TABLE invoices (id int PRIMARY KEY, issued date NOT NULL, amount numeric(12,2) NOT NULL)")
+        base.sql("GRANT SELECT ON invoices TO vigie")
+        chance, day, rows = random.Random(2030), FIRST_DAY, []
+        while day <= LAST_DAY:
+            for _ in range(3 if f"{day:%Y-%m}" in LOW_MONTHS else 5):
+                rows.append((day, decimal.Decimal(chance.randrange(60_000, 90_000)) / 100))
+            day += datetime.timedelta(days=1)
+        self.add(rows)
+
+    def add(self, rows):
+        """Invoices of (day, amount); gives the number of the last."""
+        numbered = [[len(self.rows) + number, *row] for number, row in enumerate(rows)]
+        self.rows += numbered
+        values = ",".join(f"({number}, '{day}', {amount})" for number, day, amount in numbered)
+        self.base.sql(f"INSERT INTO invoices VALUES {values}")
+        return numbered[-1][0]
+
+    def change(self, number, amount):
+        self.rows[number][2] = decimal.Decimal(amount)
+        self.base.sql(f"UPDATE invoices SET amount = {amount} WHERE id = {number}")
+
+    def of(self, period):
+        """The sum of a day or a month as its ISO date begins."""
+        return sum(amount for _, day, amount in self.rows if str(day).startswith(period))
+
+    def numbers(self, period):
+        return [number for number, day, _ in self.rows if str(day).startswith(period)]
+
+
+class Company:
+    """The daemon on its configuration, moved through time, and who was told what."""
+
+    def __init__(self, vigie, folder, base, sink, ca):
+        self.vigie, self.folder, self.sink = vigie, folder, sink
+        self.ledger = Ledger(base)
+        self.config = folder / "vigie.yaml"
+        self.config.write_text(config(sink.ports["starttls"], ca))
+        self.clock = MovedClock(folder)
+        self.env = {**os.environ, **self.clock.env, "COMPTA_URL": base.url(), "MAIL_PASSWORD": MAIL_PASSWORD,
+                    "VIGIE_CONFIG": str(self.config)}
+        self.read = []
+        self.commands = 0
+
+    # The program.
+
+    def start(self):
+        self.daemon = Daemon(self.vigie, self.config, self.folder / "run.log", env=self.env)
+
+    def ask(self, *words):
+        """What a command of Vigie prints; it must end well."""
+        self.commands += 1
+        done = subprocess.run([self.vigie, *words], capture_output=True, text=True, timeout=60, check=False, env=self.env)
+        expect(done.returncode == 0, f"`vigie {shlex.join(words)}` ended with {done.returncode}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def objects(self, *words):
+        return [json.loads(line) for line in self.ask(*words, "--format", "json").splitlines()]
+
+    def wait(self, what, is_done):
+        def poked():
+            # Any request wakes the daemon, which then looks at its clock.
+            subprocess.run([self.vigie, "ack", "a0000000000"], capture_output=True, check=False, env=self.env)
+            return is_done()
+
+        try:
+            return wait_for(what, 30, poked, self.daemon.ended)
+        except Exception:
+            print(self.daemon.tail(), [mail["Subject"] for mail in map(read_mail, new_mails(self.sink.mails))])
+            raise
+
+    # Time.
+
+    def morning(self, day, clock="06:15"):
+        """Goes to the daily slot of that day, and waits until both KPIs have stepped it and the newest pull has come."""
+        self.go(f"{day} {clock}:05")
+        slot, since = milliseconds(f"{day} 06:15:00"), milliseconds(f"{day} {clock}:00")
+
+        def is_done():
+            rows = read_state(self.folder, "SELECT last_slot, last_pull_at, last_error FROM kpi_clock WHERE kpi IN ('invoiced', 'takings')")
+            newest = max((pulled for _, pulled, _ in rows if pulled), default=0)
+            return len(rows) == 2 and newest >= since and all(last == slot and not error for last, _, error in rows)
+
+        self.wait(f"the slot of {day} {clock}", is_done)
+
+    def go(self, text):
+        self.clock.set(at(text))
+
+    # What is stored.
+
+    def versions(self, kpi, period):
+        """All that was ever known of a bucket once it was final, oldest first."""
+        day = datetime.date.fromisoformat(period + "-01" if len(period) == 7 else period)
+        bucket = (day - EPOCH).days if len(period) == 10 else (day.year - 1970) * 12 + day.month - 1
+        columns = ", ".join(KEYS)
+        sql = f"""SELECT {columns} FROM (SELECT series, bucket, {columns} FROM observation
+                  UNION ALL SELECT series, bucket, {columns} FROM observation_version)
+                  JOIN series ON series.id = series WHERE kpi = ? AND labels = '{{}}' AND bucket = ? AND NOT provisional ORDER BY version"""
+        return [dict(zip(KEYS, row)) for row in read_state(self.folder, sql, kpi, bucket)]
+
+    def holds(self, kpi, period, *values):
+        """The versions of a bucket are those values, each known later than the one before; gives them."""
+        found = self.versions(kpi, period)
+        stored = [version["value"] for version in found]
+        alike = len(stored) == len(values) and all(abs(one - float(other)) < 1e-6 for one, other in zip(stored, values))
+        expect(alike, f"{kpi} of {period}: stored are {stored}, not {[float(value) for value in values]}")
+        known = [version["known_at"] for version in found]
+        expect(known == sorted(set(known)), f"{kpi} of {period}: its versions were known at {known}")
+        return found
+
+    def changes(self, identity):
+        """The changes of an alert by name, oldest first."""
+        rows = read_state(self.folder, "SELECT change FROM transition WHERE alert = ? ORDER BY seq", identity)
+        names = [json.loads(row[0]) if row[0].startswith(("{", '"')) else row[0] for row in rows]
+        return [name if isinstance(name, str) else next(iter(name)) for name in names]
+
+    def alert(self, identity):
+        """The live alert as `vigie alerts` shows it, or none."""
+        return next((each for each in self.objects("alerts") if each["identity"] == identity), None)
+
+    def kpi(self, name):
+        return next(each for each in self.objects("status") if each.get("kpi") == name)
+
+    def shows(self, name, value):
+        """`vigie status` shows that value, as soon as the daemon has computed it."""
+        def is_shown():
+            found = self.kpi(name)["value"]
+            return found is not None and abs(found - float(value)) < 1e-9
+
+        self.wait(f"{name} = {value} in `vigie status`", is_shown)
+
+    def deliveries(self, which="1"):
+        return read_state(self.folder, f"SELECT count(*) FROM delivery WHERE {which}")[0][0]
+
+    # Mail.
+
+    def came(self):
+        """How many mails are whole; the server writes the receipt after the mail."""
+        return len(self.sink.receipts())
+
+    def next_mail(self, what):
+        """Waits for the next mail, and until the daemon has noted it as sent; gives it and its text."""
+        number = len(self.read)
+        self.wait(f"mail {number + 1}, {what}", lambda: self.came() > number and self.deliveries("state = 'sent'") > number)
+        mail = read_mail(self.sink.mails / "new" / f"{number + 1:04}")
+        self.read.append(mail)
+        said, page = (plain(mail.get_body(preferencelist=(kind,)).get_content()) for kind in ["plain", "html"])
+        for part in re.findall(r"\d[\d ]*,\d\d €", said):
+            expect(part in page, f"mail {number + 1}, {what}: the HTML part does not show {part}")
+        return mail, said
+
+    def mail(self, to, reason, subject, text=()):
+        """Waits for the next mail, which must be this one; gives it and its text."""
+        mail, said = self.next_mail(f"to {to}: {reason}")
+        what = f"the mail of {mail['Date']} to {mail['To']}, {mail['X-Vigie-Reason']}, {mail['Subject']!r}"
+        expect(to in mail["To"] and mail["X-Vigie-Reason"] == reason, f"{what} is not to {to} for {reason}:\n{said}")
+        expect(mail["Subject"] == subject, f"{what} has not the subject {subject!r}")
+        for part in text:
+            expect(part in said, f"{what} does not say {part!r}:\n{said}")
+        return mail, said
+
+    def nothing_new(self, when):
+        """Nobody is told anything, nor is it decided; asked twice, so that what was begun is ended."""
+        count = len(self.read)
+        for _ in range(2):
+            self.wait(when, lambda: True)
+        decided = self.deliveries()
+        expect(decided == count == self.came(), f"{when}: {decided} mails were decided, {self.came()} came, not {count}")
+
+    def follows(self, mail, first):
+        """The mail is in the thread of that first one."""
+        root = first["Message-ID"]
+        expect(mail["In-Reply-To"] == root and mail["References"] == root,
+               f"{mail['Subject']!r} refers to {mail['In-Reply-To']}, {mail['References']}, not to {root}")
+        expect(mail["Message-ID"] != root, "a follow-up with the Message-ID of the first")
+        expect(mail["Subject"] == f"Re: {first['Subject']}", f"{mail['Subject']!r} follows {first['Subject']!r}")
+
+
+LOW_MONTH = "rule:low-month/invoiced#breach"
+SLOW_DAY, BIG_DAY = "rule:slow-day/takings#breach", "rule:big-day/takings#breach"
+
+
+def margin_of(invoiced, costs):
+    return (float(invoiced) - float(costs)) / float(invoiced)
+
+
+def says_correction(said, new, old):
+    """Both figures, once, and no word of a limit that the new one does not cross."""
+    line = f"Valeur corrigée : {euros(new)} au lieu de {euros(old)}."
+    expect(said.count(line) == 1, f"the mail does not say {line!r} once:\n{said}")
+    expect(facts(said)["Valeur"] == euros(new), f"the mail's figure is {facts(said)['Valeur']}, not {euros(new)}")
+    expect(f"{euros(new)}, sous le seuil" not in said, f"the mail says that {euros(new)} is below {MONTH_LIMIT}:\n{said}")
+
+
+def entered_by_hand(company):
+    """Costs of January, entered twice; the margin is that of both KPIs. Gives the costs, and the margins so far."""
+    costs = [decimal.Decimal("41234.57"), decimal.Decimal("43011.29")]
+    margins = [margin_of(company.ledger.of("2030-01"), each) for each in costs]
+    company.ask("record", "costs", "2030-01", "41 234,57", "--note", "balance provisoire")
+    company.shows("margin", margins[0])
+    said = company.ask("record", "costs", "2030-01", "43011,29", "--note", "balance définitive")
+    expect("€43,011.29" in said and "€41,234.57" in said, f"the second entry is answered by {said!r}")
+    company.shows("margin", margins[1])
+    company.holds("costs", "2030-01", *costs)
+    company.holds("margin", "2030-01", *margins)
+    listed = [(each["value"], each["by"], each["note"]) for each in company.objects("record", "--list", "costs")]
+    wanted = [(float(costs[1]), ME, "balance définitive"), (float(costs[0]), ME, "balance provisoire")]
+    expect(listed == wanted, f"`vigie record --list costs` shows {listed}, not {wanted}")
+    print(f"by hand: costs of {euros(costs[0])}, then {euros(costs[1])}; the margin is that of both KPIs, "
+          f"{margins[0]:.2%}, then {margins[1]:.2%}")
+    return costs[1], margins
+
+
+def low_month(company, day, month):
+    """The morning on which a low month is final: it is told, with its figure. Gives the mail."""
+    company.morning(day)
+    company.go(f"{day} 06:16:00")
+    low = company.ledger.of(month)
+    expect(low < MONTH_LIMIT, f"{month} is not low: {low}")
+    mail, said = company.mail(CLAIRE, "first", "[Vigie] Facturation", [f"Facturation : {euros(low)}, sous le seuil de"])
+    expect(facts(said)["Valeur"] == euros(low), f"the figure of {month} is {facts(said)['Valeur']}, not {euros(low)}")
+    expect(mail["In-Reply-To"] is None, "the first mail of an alert refers to another")
+    return mail
+
+
+def complete(ledger, month, parts):
+    """An accountant adds what was missing of a month, on each of its days."""
+    days = sorted({day for _, day, _ in ledger.rows if str(day).startswith(month)})
+    ledger.add([(day, decimal.Decimal(parts + number) / 100) for number, day in enumerate(days)])
+
+
+def pull(company, kpi, first, last, stored):
+    answer = company.objects("pull", kpi, "--from", first, "--to", last)
+    expect([each["stored"] for each in answer] == [stored], f"the pull of {kpi} from {first} answers {answer}, not {stored} stored")
+
+
+def restated_by_hand(company, first, costs, margins):
+    """January is restated in February, and pulled when the accountant says so; the daemon is killed twice on the way."""
+    ledger, january = company.ledger, ("2030-01-01", "2030-01-31")
+    was = ledger.of("2030-01")
+    complete(ledger, "2030-01", 88_123)
+    is_ = ledger.of("2030-01")
+    expect(was < MONTH_LIMIT < is_, f"January was {was}, is {is_}")
+    company.go("2030-02-12 10:00:00")
+    # The mail server hangs: the attempt is under way when the daemon is killed.
+    company.sink.process.send_signal(signal.SIGSTOP)
+    try:
+        pull(company, "invoiced", *january, 1)
+        begun = "SELECT count(*) FROM attempt WHERE outcome IS NULL"
+        company.wait("an attempt to send the correction", lambda: read_state(company.folder, begun)[0][0] == 1)
+        company.daemon.kill()
+    finally:
+        company.sink.process.send_signal(signal.SIGCONT)
+    expect(company.came() == len(company.read), "a mail came from a server that was stopped")
+    company.go("2030-02-12 10:02:00")
+    company.start()
+    mail, said = company.mail(CLAIRE, "correction", "Re: [Vigie] Facturation")
+    says_correction(said, is_, was)
+    company.follows(mail, first)
+    held = company.holds("invoiced", "2030-01", was, is_)
+    expect(held[0]["known_at"] < milliseconds("2030-02-12 10:00:00") <= held[1]["known_at"] < milliseconds("2030-02-12 10:02:00"),
+           f"the versions of January were known at {[each['known_at'] for each in held]}")
+    company.shows("margin", margin_of(is_, costs))
+    # Once more before the group may be told again; the daemon is killed before that is decided.
+    number = ledger.numbers("2030-01")[-1]
+    ledger.change(number, ledger.rows[number][2] - decimal.Decimal("312.54"))
+    again, decided = ledger.of("2030-01"), company.deliveries()
+    company.go("2030-02-12 10:03:00")
+    pull(company, "invoiced", *january, 1)
+    company.daemon.kill()
+    expect(company.deliveries() == decided, "the second correction was decided within the interval")
+    expect(company.changes(LOW_MONTH) == ["fired", "corrected", "corrected"], f"{LOW_MONTH}: {company.changes(LOW_MONTH)}")
+    company.start()
+    company.nothing_new("within the interval, after a restart")
+    company.go("2030-02-12 10:06:00")
+    mail, said = company.mail(CLAIRE, "correction", "Re: [Vigie] Facturation")
+    says_correction(said, again, is_)
+    company.follows(mail, first)
+    # Asked again, nothing is new.
+    for minute in [10, 20]:
+        company.go(f"2030-02-12 10:{minute}:00")
+        pull(company, "invoiced", *january, 0)
+        company.nothing_new("after another pull of January")
+    company.holds("invoiced", "2030-01", was, is_, again)
+    company.shows("margin", margin_of(again, costs))
+    company.holds("margin", "2030-01", *margins, *(margin_of(each, costs) for each in [is_, again]))
+    expect(company.alert(LOW_MONTH)["state"] == "firing", "what was told is retracted before a new month has come")
+    print(f"restated by hand: {euros(was)}, then {euros(is_)} (killed while it was sent), then {euros(again)} (killed before "
+          "it was decided): one correction each, in the thread; two more pulls stored and told nothing")
+
+
+def restated_and_found(company):
+    """What was restated unasked is found by the look at the past on the first of a month."""
+    ledger = company.ledger
+    # Of a month that nobody was told of, nobody hears.
+    november = ledger.of("2029-11")
+    number = ledger.numbers("2029-11")[7]
+    day = str(ledger.rows[number][1])
+    takings = ledger.of(day)
+    company.morning("2030-02-28")
+    ledger.change(number, ledger.rows[number][2] + decimal.Decimal("433.33"))
+    company.morning("2030-03-01")
+    for kpi, period, before in [("invoiced", "2029-11", november), ("takings", day, takings)]:
+        known = company.holds(kpi, period, before, ledger.of(period))[1]["known_at"]
+        expect(milliseconds("2030-03-01 06:15:00") <= known < milliseconds("2030-03-01 06:20:00"), f"{kpi} of {period}: known at {known}")
+    company.nothing_new("after November was restated")
+    # February ends the alert of January.
+    company.morning("2030-03-06")
+    mail, said = company.mail(CLAIRE, "resolved", "Re: [Vigie] Facturation")
+    expect(facts(said)["Valeur"] == euros(ledger.of("2030-02")), f"the end tells {facts(said)['Valeur']}")
+    company.follows(mail, company.read[0])
+    expect(company.changes(LOW_MONTH)[-1] == "resolved" and company.alert(LOW_MONTH) is None, "the alert did not end")
+    # March is low, told, and restated unasked.
+    first = low_month(company, "2030-04-06", "2030-03")
+    company.morning("2030-04-30")
+    was = ledger.of("2030-03")
+    complete(ledger, "2030-03", 91_457)
+    is_ = ledger.of("2030-03")
+    company.nothing_new("before anybody has looked")
+    company.holds("invoiced", "2030-03", was)
+    company.morning("2030-05-01")
+    mail, said = company.mail(CLAIRE, "correction", "Re: [Vigie] Facturation")
+    says_correction(said, is_, was)
+    company.follows(mail, first)
+    known = company.holds("invoiced", "2030-03", was, is_)[1]["known_at"]
+    expect(milliseconds("2030-05-01 06:15:00") <= known < milliseconds("2030-05-01 06:20:00"), f"March was known again at {known}")
+    company.go("2030-05-01 06:30:00")
+    pull(company, "invoiced", "2029-03-01", "2030-03-31", 0)
+    company.nothing_new("after a pull of the year")
+    company.morning("2030-05-06")
+    mail, said = company.mail(CLAIRE, "resolved", "Re: [Vigie] Facturation")
+    company.follows(mail, first)
+    expect(facts(said)["Valeur"] == euros(ledger.of("2030-04")), f"the end tells {facts(said)['Valeur']}")
+    print(f"restated unasked: {euros(was)} became {euros(is_)} on the first of the month, one correction in the thread; "
+          "November, of which nobody was told, is held in both versions and told to nobody")
+
+
+def range_before(ledger, day):
+    """The least and the greatest of the 28 days before."""
+    day = datetime.date.fromisoformat(day)
+    found = [ledger.of(str(day - datetime.timedelta(days=ago))) for ago in range(1, 29)]
+    return min(found), max(found)
+
+
+def suspects(company, *more):
+    return [(each["bucket"], each["value"], each["state"]) for each in company.objects("suspect", "list", *more)]
+
+
+def taken_back(company):
+    """What the source takes back within ten minutes is told to nobody."""
+    ledger = company.ledger
+    number = ledger.add([(datetime.date(2030, 5, 9), decimal.Decimal("87654.32"))])
+    wrong = ledger.of("2030-05-09")
+    company.morning("2030-05-10")
+    expect(suspects(company) == [("2030-05-09", float(wrong), "seen")], f"suspect are {suspects(company)}")
+    ledger.change(number, "876.51")
+    company.morning("2030-05-10", "06:25")
+    company.go("2030-05-10 06:40:00")
+    company.nothing_new("after the source took a value back")
+    company.holds("takings", "2030-05-09", wrong, ledger.of("2030-05-09"))
+    found = suspects(company, "--all")
+    expect(found == [("2030-05-09", float(wrong), "withdrawn")], f"suspect were {found}")
+
+
+def stays(company, day, wrong):
+    """The morning after that day: its value is suspect, nobody hears of it, ten minutes later its owner does. Gives what
+    the mail says."""
+    ledger, morning = company.ledger, str(datetime.date.fromisoformat(day) + datetime.timedelta(days=1))
+    low, high = range_before(ledger, day)
+    expect(wrong > 4 * high, f"{wrong} is not beyond 300 % of {high}")
+    company.morning(morning)
+    # A daemon that is killed knows afterwards what it is still to ask.
+    company.daemon.kill()
+    company.go(f"{morning} 06:24:00")
+    company.start()
+    company.nothing_new(f"after the first pull of {day}")
+    expect(suspects(company) == [(day, float(wrong), "seen")], f"suspect are {suspects(company)}")
+    company.morning(morning, "06:25")
+    expect(suspects(company) == [(day, float(wrong), "asked")], f"suspect are {suspects(company)}")
+    company.go(f"{morning} 06:26:00")
+    words = f"{day[8:].lstrip('0')} mai 2030 : {euros(wrong)}, alors que les valeurs précédentes vont de {euros(low)} à {euros(high)}."
+    _, said = company.mail(OMAR, "first", "[Vigie] Facturation du jour", ["Valeur suspecte", words])
+    expect(said.count("vigie suspect ") == 1, f"the mail prints not one command:\n{said}")
+    company.go(f"{morning} 08:00:00")
+    company.nothing_new("while a value is suspect")
+    return said
+
+
+def settle(company, words, day, state, note):
+    """Runs the command; the decision is recorded with its author and note, and its alert's end is told."""
+    company.ask(*words, "--note", note)
+    kept = next(each for each in company.objects("suspect", "list", "--all") if each["bucket"] == day)
+    expect((kept["state"], kept["by"], kept["note"]) == (state, ME, note), f"of {day} is recorded {kept}")
+    shown = company.ask("suspect", "list", "--all")
+    expect(f"by {ME}" in shown and note in shown, f"the list shows no author or note:\n{shown}")
+    return kept
+
+
+def real_invoice(company):
+    """An invoice of fifty times the usual that is real, after a slow day that was told."""
+    ledger = company.ledger
+    for number in ledger.numbers("2030-05-11")[1:]:
+        ledger.change(number, "212.34")
+    slow = ledger.of("2030-05-11")
+    expect(slow < SLOW_LIMIT, f"11 May is not slow: {slow}")
+    company.morning("2030-05-12")
+    company.go("2030-05-12 06:16:00")
+    told, _ = company.mail(CLAIRE, "first", "[Vigie] Facturation du jour", [f"{euros(slow)}, sous le seuil de"])
+    usual = sorted(amount for _, _, amount in ledger.rows)[len(ledger.rows) // 2]
+    ledger.add([(datetime.date(2030, 5, 12), 50 * usual + decimal.Decimal("0.04"))])
+    big = ledger.of("2030-05-12")
+    expect(big > BIG_LIMIT, f"12 May is not big: {big}")
+    said = stays(company, "2030-05-12", big)
+    asked = company.read[-1]
+    # The figure is shown as not judged; the alert that was firing fires on, frozen, and the other has not begun.
+    expect(company.kpi("takings")["suspect"] == ["2030-05-12"], f"`vigie status`: {company.kpi('takings')}")
+    expect("not judged: 1 suspect value" in company.ask("status"), "`vigie status` does not say that the value is not judged")
+    alert = company.alert(SLOW_DAY)
+    frozen = {"no_data": {"missing": {"suspect": {"day": "2030-05-12", "value": float(big)}}}}
+    expect((alert["state"], alert["severity"], alert["frozen"]) == ("firing", "warning", frozen), f"`vigie alerts`: {alert}")
+    expect("evaluation frozen" in company.ask("alerts"), "`vigie alerts` does not say that it is frozen")
+    expect(company.changes(SLOW_DAY) == ["fired", "frozen"] and company.changes(BIG_DAY) == [],
+           f"while frozen: {company.changes(SLOW_DAY)}, {company.changes(BIG_DAY)}")
+    suspect = "data:takings@2030-05-12#suspect"
+    expect(company.alert(suspect)["value"] == float(big) and company.alert(suspect)["about"] == "data", "no alert about the value")
+    # Word for word what the mail prints.
+    command = re.search(r"vigie suspect accept \S+ \S+", said).group()
+    company.go("2030-05-13 08:30:00")
+    settle(company, shlex.split(command)[1:], "2030-05-12", "accepted", "commande Acme, vue avec le client")
+    expect(suspects(company) == [], f"suspect are {suspects(company)}")
+    company.go("2030-05-13 08:31:00")
+    mails = sorted([company.next_mail(who) for who in ["of both", "of both"]], key=lambda each: each[0]["To"])
+    (to_claire, said_to_claire), (to_omar, said_to_omar) = mails
+    expect(CLAIRE in to_claire["To"] and OMAR in to_omar["To"], "not each of both was told")
+    company.follows(to_claire, told)
+    big_part, end_part = said_to_claire.split("Rétabli", 1)
+    expect(f"{euros(big)}, au-dessus du seuil de" in big_part, f"the manager's mail lacks the figure:\n{said_to_claire}")
+    expect("slow-day" in end_part and "big-day" in big_part, f"the manager's mail lacks a rule:\n{said_to_claire}")
+    company.follows(to_omar, asked)
+    for part in [f"Valeur acceptée ({ME}). commande Acme, vue avec le client", euros(big)]:
+        expect(part in said_to_omar, f"the end lacks {part!r}:\n{said_to_omar}")
+    expect(to_omar["X-Vigie-State"] == "resolved", "the end of the suspicion is none")
+    expect(company.changes(SLOW_DAY)[-1] == "resolved" and company.changes(BIG_DAY) == ["fired"],
+           f"after it was accepted: {company.changes(SLOW_DAY)}, {company.changes(BIG_DAY)}")
+    company.holds("takings", "2030-05-12", big)
+    company.morning("2030-05-14")
+    _, said = company.mail(CLAIRE, "resolved", "Re: [Vigie] Facturation du jour")
+    expect(facts(said)["Valeur"] == euros(ledger.of("2030-05-13")), f"the end tells {facts(said)['Valeur']}")
+    print(f"a real invoice: {euros(big)} was asked for again, frozen, told to its owner, accepted by the mail's own command "
+          "and judged")
+
+
+def wrong_invoice(company):
+    """Cents for euros: corrected by hand, which stands until the source says something else."""
+    ledger, day, span = company.ledger, "2030-05-20", ("2030-05-14", "2030-05-20")
+    number = ledger.numbers(day)[2]
+    meant, others = ledger.rows[number][2], ledger.of(day) - ledger.rows[number][2]
+    ledger.change(number, 400 * meant)
+    wrong, true = ledger.of(day), others + meant
+    said = stays(company, day, wrong)
+    asked = company.read[-1]
+    company.go("2030-05-21 08:30:00")
+    command = re.search(r"vigie suspect accept \S+ \S+", said).group().replace("accept", "correct").split()[1:]
+    kept = settle(company, [*command, str(true)], day, "corrected", "facture saisie en centimes")
+    expect(kept["corrected_to"] == float(true), f"in its place stands {kept['corrected_to']}, not {true}")
+    company.go("2030-05-21 08:31:00")
+    mail, said = company.mail(OMAR, "resolved", "Re: [Vigie] Facturation du jour", [euros(true), "facture saisie en centimes"])
+    company.follows(mail, asked)
+    company.shows("takings", true)
+    # The source goes on with its own figure.
+    for morning in ["2030-05-22", "2030-05-23", "2030-05-24"]:
+        pull(company, "takings", *span, 0)
+        company.morning(morning)
+    company.holds("takings", day, wrong, true)
+    company.nothing_new("while the source goes on with its wrong figure")
+    # It is mended, to neither of both.
+    ledger.change(number, meant + decimal.Decimal("55.55"))
+    pull(company, "takings", *span, 1)
+    company.holds("takings", day, wrong, true, ledger.of(day))
+    expect(suspects(company) == [], f"suspect are {suspects(company)}")
+    kept = next(each for each in company.objects("suspect", "list", "--all") if each["bucket"] == day)
+    expect(kept["state"] == "corrected" and kept["superseded_at"] and kept["note"] == "facture saisie en centimes",
+           f"of the decision is kept {kept}")
+    company.go("2030-05-24 07:00:00")
+    company.nothing_new("after the source was mended")
+    expect(company.changes(BIG_DAY) == ["fired", "resolved"], f"a wrong figure was judged: {company.changes(BIG_DAY)}")
+    print(f"a wrong invoice: {euros(wrong)} was corrected to {euros(true)}, which stood over three pulls, until the source "
+          f"said {euros(ledger.of(day))}; the decision is kept")
+
+
+def all_is_as_summed(company):
+    """Every bucket that is stored of both KPIs."""
+    sql = "SELECT bucket, value FROM observation JOIN series ON series.id = series WHERE kpi = ?"
+    days = read_state(company.folder, sql, "takings")
+    for bucket, value in days:
+        day = str(EPOCH + datetime.timedelta(days=bucket))
+        expect(abs(value - float(company.ledger.of(day))) < 1e-6, f"takings of {day}: {value}, not {company.ledger.of(day)}")
+    months = read_state(company.folder, sql, "invoiced")
+    for bucket, value in months:
+        month = f"{1970 + bucket // 12}-{bucket % 12 + 1:02}"
+        if month < "2030-05":
+            expect(abs(value - float(company.ledger.of(month))) < 1e-6, f"invoiced of {month}: {value}, not {company.ledger.of(month)}")
+    expect(len(days) > 470 and len(months) > 15, f"only {len(days)} days and {len(months)} months are stored")
+    return len(days) + len(months)
+
+
+def play(company):
+    company.wait("the first pulls", lambda: {"invoiced", "takings"} <= first_pulls(company))
+    company.nothing_new("after the first pull, of good months")
+    first = low_month(company, "2030-02-06", "2030-01")
+    restated_by_hand(company, first, *entered_by_hand(company))
+    restated_and_found(company)
+    taken_back(company)
+    real_invoice(company)
+    wrong_invoice(company)
+
+
+def first_pulls(company):
+    if not (company.folder / "state.db").exists():
+        return set()
+    with contextlib.suppress(sqlite3.OperationalError):
+        return {row[0] for row in read_state(company.folder, "SELECT kpi FROM kpi_clock WHERE last_pull_at IS NOT NULL")}
+    return set()
+
+
+def run():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--vigie", required=True, type=lambda path: str(pathlib.Path(path).resolve()))
+    parser.add_argument("--dir", required=True, type=pathlib.Path)
+    options = parser.parse_args()
+    folder = options.dir.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    certificates = make_certificates(folder / "certificates")
+    began = time.monotonic()
+    with Postgres(folder / "postgres", certificates) as base, MailSink(folder / "smtp", certificates) as sink:
+        company = Company(options.vigie, folder, base, sink, certificates / "ca.pem")
+        company.go(START)
+        company.start()
+        try:
+            play(company)
+            code = company.daemon.stop()
+            expect(code == 0, f"the daemon ended with {code}:\n{company.daemon.tail()}")
+        finally:
+            company.daemon.__exit__()
+        checked = all_is_as_summed(company)
+        ways = {(each["listener"], each["user"], bool(each["tls"])) for each in sink.receipts()}
+        expect(ways == {("starttls", USER, True)}, f"mail came as {ways}")
+        expect(len(sink.receipts()) == len(company.read), f"{len(sink.receipts())} mails came, {len(company.read)} were awaited")
+    print(f"trust: {len(company.read)} mails, each awaited; {checked} buckets equal; {company.commands} commands; "
+          f"{time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main(run)
