@@ -170,6 +170,9 @@ impl Walk {
         alert.value = self.value.or(alert.value);
         alert.counters.calm = 0;
         alert.counters.calm_since = None;
+        if new && alert.stated.is_some() {
+            self.restate(&mut alert);
+        }
         if alert.phase == Phase::Pending {
             alert.counters.breach += u32::from(new);
             alert.severity = severity;
@@ -243,6 +246,7 @@ impl Walk {
             slot: self.moment.slot,
             revision: ended.as_ref().map_or(0, |alert| alert.revision),
             correction: None,
+            stated: None,
             value: None,
             facts: ended.and_then(|alert| alert.facts),
         }
@@ -298,6 +302,16 @@ impl Walk {
         alert.severity = level;
         alert.slot = self.moment.slot;
         self.changes.push((Phase::Firing, Phase::Firing, change));
+    }
+
+    /// A correction had said less of it, and a new bucket breaches: that is news.
+    fn restate(&mut self, alert: &mut Alert) {
+        let Some(stated) = alert.stated.take() else { return };
+        if stated.level < Some(alert.severity) {
+            let from = stated.level.unwrap_or(Severity::Info);
+            alert.slot = self.moment.slot;
+            self.changes.push((Phase::Firing, Phase::Firing, Change::Escalated { from }));
+        }
     }
 
     fn resolve(&mut self, mut alert: Alert, reason: EndReason) -> Alert {

@@ -47,7 +47,7 @@ impl Assessment {
             if met {
                 return Status::Reached;
             }
-            if is_final(standing.whole, &self.data, &self.kpi) {
+            if is_final((standing.whole, objective.measure), &self.data, &self.kpi) {
                 return Status::Missed;
             }
         }
@@ -91,7 +91,7 @@ impl Assessment {
         let over = self.now >= end_of(period, &self.kpi).max(self.bucket(whole.to).end);
         // A total that rests on a value nobody believes yet is no outcome.
         let is_doubtful = self.data.held.is_some_and(|held| held <= whole.to);
-        if is_doubtful || whole.due() == 0 || !over || !is_final(whole, &self.data, &self.kpi) {
+        if is_doubtful || whole.due() == 0 || !over || !is_final((whole, objective.measure), &self.data, &self.kpi) {
             return PeriodOutcome::ToBeConfirmed;
         }
         match aggregate_of(objective.measure).over(whole, &self.data, &self.kpi) {
@@ -116,7 +116,11 @@ fn is_too_early(standing: &Standing, objective: &Objective) -> bool {
 
 /// True when no bucket of a finished span will change any more: the last one is final (or a hole
 /// that later buckets have passed), and enough of them are there.
-fn is_final(whole: Span, data: &SeriesData, kpi: &Kpi) -> bool {
+fn is_final((whole, measure): (Span, Measure), data: &SeriesData, kpi: &Kpi) -> bool {
+    // The last figure to date holds all that went before, and without it there is none of the period.
+    if measure == Measure::ToDate {
+        return data.get(whole.to).is_some_and(|point| !point.provisional);
+    }
     let last_is_settled = match data.get(whole.to) {
         Some(point) => !point.provisional,
         None => kpi.empty == Empty::Missing && data.range(whole.to + 1, BucketIndex::MAX).next().is_some(),

@@ -184,12 +184,11 @@ impl Assessment {
         }
         let aggregate = Aggregate::of_kind(self.kpi.kind);
         let value = aggregate.over(span, &self.data, &self.kpi)?;
-        let before_data = self.data.span().is_none_or(|(first, _)| reference.from < first);
-        let reference = aggregate.over(reference, &self.data, &self.kpi).map_err(|missing| match missing {
-            Unmeasurable::NoData | Unmeasurable::Incomplete { .. } if before_data => Unmeasurable::NoHistory,
-            other => other,
-        })?;
-        Ok((value, reference))
+        // A sum that begins before the history lacks what was then, however little that is.
+        if self.data.span().is_none_or(|(first, _)| reference.from < first) {
+            return Err(Unmeasurable::NoHistory);
+        }
+        Ok((value, aggregate.over(reference, &self.data, &self.kpi)?))
     }
 }
 

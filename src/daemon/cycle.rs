@@ -67,8 +67,8 @@ impl Cycle {
         for kpi in built.setup.catalog.kpis.values() {
             let Some(clock) = state.clocks.get(&kpi.id) else { continue };
             let missed = clock.last_slot.is_some_and(|last| !missed_slots(kpi, last, now).is_empty());
-            let mut rules = built.setup.catalog.rules_on(&kpi.id);
-            if missed || built.setup.asks_anew(kpi, clock) || rules.any(|rule| !clock.rules.contains(&rule.id)) {
+            let mut rules = built.setup.rules_on(&kpi.id);
+            if missed || built.setup.asks_anew(kpi, clock) || rules.any(|rule| !clock.rules.contains(&rule.def.id)) {
                 state.catching_up.insert(kpi.id.clone());
             }
         }
@@ -348,7 +348,7 @@ impl Cycle {
         let missing: Vec<KpiId> = self
             .engine
             .with(move |state, setup| {
-                let beside = setup.catalog.rules_on(&id).filter_map(|rule| setup.rules.get(&rule.id));
+                let beside = setup.rules_on(&id);
                 let inputs =
                     setup.catalog.kpi(&id).and_then(|kpi| formula_of(kpi)).map(|formula| formula.inputs().to_vec());
                 let compared = setup.catalog.kpi(&id).and_then(|kpi| Some(kpi.reconcile.as_ref()?.with.clone()));

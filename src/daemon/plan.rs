@@ -97,7 +97,7 @@ pub(super) fn plan(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, now: Timest
         };
         return Plan::Now { span, kind, known: known(), computed: None };
     }
-    let rules: Vec<RuleId> = setup.catalog.rules_on(&kpi.id).map(|rule| rule.id.clone()).collect();
+    let rules: Vec<RuleId> = setup.rules_on(&kpi.id).map(|rule| rule.def.id.clone()).collect();
     let new: Vec<RuleId> = rules.into_iter().filter(|rule| !clock.rules.contains(rule)).collect();
     if !new.is_empty() {
         let slots = first_slots(&setup.catalog, kpi, now).into_iter().filter(|slot| *slot <= last).collect();

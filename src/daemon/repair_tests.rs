@@ -166,5 +166,8 @@ async fn a_restated_past_is_corrected_in_its_thread() {
     let thread = header(&mails[0], "Message-ID:");
     let told: Vec<&String> = mails[1..].iter().collect();
     assert!(told.iter().all(|mail| mail.contains(&thread)), "{mails:?}");
-    assert!(told.iter().any(|mail| mail.contains("Valeur corrig=C3=A9e : 90 au lieu de 200")), "{mails:#?}");
+    assert!(
+        told.iter().any(|mail| mail.contains("Valeur corrig=C3=A9e (3 septembre 2026) : 90 au lieu de 200")),
+        "{mails:#?}"
+    );
 }

@@ -60,7 +60,14 @@ pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
             }
             completing_last(events)
         }
-        JobKind::First { slots } | JobKind::CatchUp { slots, .. } => replay(&event, &job.kpi, slots, report, at),
+        JobKind::First { mut slots } => {
+            // Nothing was missing before the first value that there is.
+            let first = report.observations.iter().map(|seen| seen.known_at).min();
+            let last = slots.last().copied();
+            slots.retain(|slot| first.is_none_or(|first| *slot >= first) || Some(*slot) == last);
+            replay(&event, &job.kpi, slots, report, at)
+        }
+        JobKind::CatchUp { slots, .. } => replay(&event, &job.kpi, slots, report, at),
         JobKind::Anew { slots, .. } => completing_last(replay(&event, &job.kpi, slots, report, at)),
     }
 }

@@ -10,7 +10,7 @@ use super::facts;
 use super::moves::write;
 use super::setup::{Binding, Setup};
 use super::state::State;
-use crate::model::alert::{AlertKey, Aspect, Change, Correction, Phase};
+use crate::model::alert::{AlertKey, Aspect, Change, Correction, Phase, Stated};
 use crate::model::commit::EvaluateCommit;
 use crate::model::grain::BucketIndex;
 use crate::model::ids::Labels;
@@ -63,7 +63,8 @@ impl Round<'_> {
         let run = self.setup.rules.run(&binding.rule, &assessment, self.others(state, &binding.rule, &assessment));
         let Verdict::Judged(finding) = run.verdict else { return };
         let floor = (!finding.recovered).then_some(finding.floor).flatten();
-        if finding.level.or(floor) == Some(alert.severity) {
+        let level = finding.level.or(floor);
+        if level == alert.stated_level() {
             return;
         }
         let (old, new) = (alert.value, finding.value);
@@ -73,7 +74,8 @@ impl Round<'_> {
         }
         let details = binding.rule.details(&run);
         alert.facts = Some(Arc::new(facts::of_finding(&assessment, finding, details)));
-        alert.correction = Some(Correction { old, new });
+        alert.correction = Some(Correction { old, new, bucket: assessment.current().ok().map(|point| point.index) });
+        alert.stated = (level != Some(alert.severity)).then_some(Stated { level });
         alert.value = new;
         alert.revision += 1;
         alert.slot = self.slot;

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::{Bench, catalog, changes, kpi, labelled, observed, rule, slot};
-use crate::engine::{Event, PullReport, PullTrouble, SlotEvent};
+use crate::engine::{Effects, Event, PullReport, PullTrouble, SlotEvent};
 use crate::model::action::{Action, ActionKind};
 use crate::model::alert::{Alert, Aspect, Phase};
 use crate::model::ids::{KpiId, Labels, SilenceId};
@@ -125,7 +125,7 @@ fn a_rule_without_conditions_is_corrected_too() {
     bench.feed("9");
     assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::First)]);
     let (revised, newer) = (observed(bench.day, 1.0, false), observed(bench.day + 1, 8.0, false));
-    assert_eq!(changes(2, &bench.slot(vec![revised, newer], None)), ["2 breach corrected"]);
+    assert_eq!(changes(2, &bench.slot(vec![revised, newer], None)), ["2 breach corrected", "2 breach escalated"]);
     assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::Correction)]);
 }
 
@@ -157,4 +157,93 @@ fn a_source_is_out_only_after_two_pulls_that_asked() {
     bench.step(Event::Slot(SlotEvent { pull: Some(nothing), slot: slot(bench.day), ..idle("k".into()) }));
     bench.slot(Vec::new(), trouble());
     assert!(bench.alert(Aspect::Outage).is_some_and(|alert| alert.phase == Phase::Firing));
+}
+
+/// The watched figures that correction messages name: old and new.
+fn corrected(effects: &Effects) -> Vec<String> {
+    let sections = effects.notify.deliveries.iter().flat_map(|delivery| &delivery.message.sections);
+    let sentences = sections.flat_map(|section| &section.sentences);
+    sentences.filter(|sentence| sentence.starts_with("Corrected")).cloned().collect()
+}
+
+/// Takes in what a bucket is now, as a pull that is made again.
+fn revise(bench: &mut Bench, day: i64, value: f64) -> Effects {
+    let at = slot(bench.day);
+    let pull = PullReport { observations: vec![observed(day, value, false)], at: Some(at), ..PullReport::default() };
+    bench.step(Event::Slot(SlotEvent {
+        kpi: "k".into(),
+        slot: at,
+        pull: Some(pull),
+        only: None,
+        retry_at: None,
+        completes: true,
+    }))
+}
+
+#[test]
+fn a_correction_that_is_taken_back_is_told_too() {
+    let mut bench = Bench::simple(ABOVE_FIVE);
+    bench.feed("9");
+    bench.told();
+    for (value, told) in [
+        (2.0, "Corrected value (1 November 2026): 2 instead of 9."),
+        (8.0, "Corrected value (1 November 2026): 8 instead of 2."),
+        (3.0, "Corrected value (1 November 2026): 3 instead of 8."),
+    ] {
+        revise(&mut bench, 2, value);
+        let effects = bench.step(Event::Wake);
+        assert_eq!(corrected(&effects), [told]);
+        let calm =
+            effects.notify.deliveries.iter().any(|delivery| delivery.message.headline.contains("No breach any more"));
+        assert_eq!(calm, value < 5.0, "{value}");
+    }
+    // What changes nothing in the verdict stays unsaid.
+    revise(&mut bench, 2, 3.5);
+    assert_eq!(bench.told(), []);
+}
+
+#[test]
+fn a_correction_names_what_was_told_not_what_came_between() {
+    let mut bench = Bench::simple(ABOVE_FIVE);
+    bench.feed("9");
+    bench.told();
+    revise(&mut bench, 2, 2.0);
+    revise(&mut bench, 2, 60.0);
+    let effects = bench.step(Event::Wake);
+    assert_eq!(corrected(&effects), ["Corrected value (1 November 2026): 60 instead of 9."]);
+}
+
+#[test]
+fn a_bucket_that_breaches_after_a_correction_to_calm_is_news() {
+    let mut bench = Bench::simple(ABOVE_FIVE);
+    bench.feed("9");
+    bench.told();
+    revise(&mut bench, 2, 2.0);
+    assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::Correction)]);
+    bench.restart();
+    assert_eq!(changes(0, &bench.feed("8")), ["0 breach escalated"]);
+    assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::Escalated)]);
+    assert_eq!(changes(0, &bench.feed("7")), Vec::<String>::new());
+    assert_eq!(bench.told(), []);
+    assert_eq!(changes(0, &bench.feed("1")), ["0 breach recovered"]);
+    assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::Resolved)]);
+}
+
+#[test]
+fn a_revision_that_comes_with_the_next_bucket_is_said_with_its_end() {
+    let mut bench = Bench::simple(ABOVE_FIVE);
+    bench.feed("9");
+    bench.told();
+    bench.slot(vec![observed(2, 2.0, false), observed(3, 1.0, false)], None);
+    let effects = bench.step(Event::Wake);
+    assert_eq!(corrected(&effects), ["Corrected value (1 November 2026): 2 instead of 9."]);
+    assert!(effects.notify.deliveries[0].message.resolved);
+    // And with the next breach.
+    let mut bench = Bench::simple(ABOVE_FIVE);
+    bench.feed("9");
+    bench.told();
+    bench.slot(vec![observed(2, 2.0, false), observed(3, 8.0, false)], None);
+    let effects = bench.step(Event::Wake);
+    assert_eq!(corrected(&effects), ["Corrected value (1 November 2026): 2 instead of 9."]);
+    assert!(!effects.notify.deliveries[0].message.headline.contains("No breach any more"));
 }

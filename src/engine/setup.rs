@@ -91,6 +91,11 @@ impl Setup {
         clock.definition != definition_of(kpi) || !self.roll_ups(&kpi.id).is_covered_by(&clock.roll_ups)
     }
 
+    /// The rules that run on a KPI; on a period to date only those that read its objective.
+    pub fn rules_on(&self, kpi: &KpiId) -> impl Iterator<Item = &Arc<CompiledRule>> {
+        self.bindings(kpi).iter().map(|binding| &binding.rule)
+    }
+
     /// KPIs that are computed from this one.
     pub fn computed_from(&self, input: &KpiId) -> &[KpiId] {
         self.computed.get(input).map_or(&[], Vec::as_slice)

@@ -104,7 +104,11 @@ fn take_in(
         if is_revised {
             revised.entry(labels.clone()).or_default().push(observation.bucket);
             // Whatever is assumed of when a value was known, the one that it replaces was known before.
-            observation.known_at = observation.known_at.max(now);
+            if observation.known_at < now {
+                // Of slots that are made up for it was received later.
+                observation.assumed &= pull.at.is_some_and(|at| at > now);
+                observation.known_at = now;
+            }
         }
         if is_watched {
             news.take(pulled_to, &observation, (before, is_revised));

@@ -427,7 +427,7 @@ fn a_revision_is_corrected_once_and_does_not_count() {
     let revised = observed(bench.day, 1.0, false);
     let newer = observed(bench.day + 1, 8.0, false);
     let effects = bench.slot(vec![revised.clone(), newer], None);
-    assert_eq!(changes(2, &effects), ["2 breach corrected"]);
+    assert_eq!(changes(2, &effects), ["2 breach corrected", "2 breach escalated"]);
     assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::Correction)]);
     let effects = bench.slot(vec![revised, observed(bench.day + 1, 8.0, false)], None);
     assert_eq!(changes(3, &effects), Vec::<String>::new(), "said once");

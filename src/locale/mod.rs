@@ -12,6 +12,8 @@ mod words;
 pub use dates::{date, datetime, duration, month, period, short_date};
 pub use numbers::{Decimals, Sign, currency_symbol, days, days_late, number, percent, quantity, signed, working_days};
 pub use render::{figure, render, said};
-pub use sentences::{comparison, during, end_reason, freeze, suspicion, target, unmeasurable, vanished};
+pub use sentences::{
+    bucket_words, comparison, corrected_value, during, end_reason, freeze, suspicion, target, unmeasurable, vanished,
+};
 pub use texts::{Text, text};
 pub use words::{about, aspect, category, outcome, phase, reason, settled, severity, status};

@@ -48,7 +48,7 @@ pub fn signed(lang: Language, value: f64, decimals: Decimals) -> String {
     with_plus(value, number(lang, value, decimals))
 }
 
-/// A value in its KPI's unit: `1 234,5 €`, `12,5 %`, `42 points`.
+/// A value in its KPI's unit: `1 234,50 €`, `12,5 %`, `42 points`.
 pub fn quantity(lang: Language, value: f64, unit: &Unit) -> String {
     if !value.is_finite() {
         return text(lang, Text::Unavailable).to_owned();
@@ -129,7 +129,7 @@ pub fn currency_symbol(code: &str) -> &str {
 
 fn money(lang: Language, value: f64, code: &str) -> String {
     let symbol = currency_symbol(code);
-    let amount = number(lang, value, Decimals::Auto);
+    let amount = number(lang, value, cents(value));
     match lang {
         Language::Fr => format!("{amount}{NARROW}{symbol}"),
         Language::En if symbol == code => format!("{code} {amount}"),
@@ -138,6 +138,12 @@ fn money(lang: Language, value: f64, code: &str) -> String {
             None => format!("{symbol}{amount}"),
         },
     }
+}
+
+/// Amounts that are not whole are written to the cent, smaller ones as they are.
+fn cents(value: f64) -> Decimals {
+    let is_whole = (value * 100.0).round() % 100.0 == 0.0;
+    if is_whole || value.abs() < 0.01 { Decimals::Auto } else { Decimals::Fixed(2) }
 }
 
 fn per_cent(lang: Language, digits: &str) -> String {
@@ -254,10 +260,10 @@ mod tests {
     #[test]
     fn quantities_carry_their_unit() {
         let currency = |code: &str| Unit::Currency(code.to_owned());
-        check_quantity(1234.5, &currency("EUR"), "1_234,5_€", "€1,234.5");
-        check_quantity(-1234.5, &currency("EUR"), "-1_234,5_€", "-€1,234.5");
+        check_quantity(1234.5, &currency("EUR"), "1_234,50_€", "€1,234.50");
+        check_quantity(-1234.5, &currency("EUR"), "-1_234,50_€", "-€1,234.50");
         check_quantity(400_000.0, &currency("USD"), "400_000_$", "$400,000");
-        check_quantity(99.9, &currency("GBP"), "99,9_£", "£99.9");
+        check_quantity(99.9, &currency("GBP"), "99,90_£", "£99.90");
         check_quantity(99.9, &currency("CHF"), "99,9_CHF", "CHF 99.9");
         check_quantity(0.125, &Unit::Ratio, "12,5_%", "12.5%");
         check_quantity(0.1234, &Unit::Ratio, "12,34_%", "12.34%");

@@ -98,7 +98,7 @@ mod tests {
         check("{kpi.title} : ok", "Chiffre d'affaires : ok", "Chiffre d'affaires : ok");
         check("{objective.drift_ratio|percent}", "-12,5 %", "-12.5%");
         check("{objective.drift_ratio}", "-12,5 %", "-12.5%");
-        check("{objective.projected|unit}", "351 234,5 €", "€351,234.5");
+        check("{objective.projected|unit}", "351 234,50 €", "€351,234.50");
         check("{objective.drift|signed}", "+1 200 €", "+€1,200");
         check("{objective.drift_days|days}", "-2,5", "-2.5");
         check("{n|signed} {n|percent}", "+3 +300 %", "+3 +300%");

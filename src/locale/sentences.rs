@@ -1,5 +1,6 @@
 //! Sentences made of values: why something can't be measured, how two figures compare, why an alert ended.
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::model::alert::{EndReason, Freeze, SuspectFacts, VanishedFacts};
@@ -13,6 +14,7 @@ use crate::model::unit::{Language, Unit};
 use super::dates::{brief_span, date, datetime, period};
 use super::numbers::{Decimals, Sign, number, percent, quantity};
 use super::render::said;
+use super::texts::{Text, text};
 use super::words::{outcome, settled};
 
 /// Why a value can't be had; `zone` is the KPI's.
@@ -178,11 +180,25 @@ pub fn vanished(lang: Language, vanished: &VanishedFacts) -> String {
     }
 }
 
-/// A bucket as commands name it, in words where it is a day.
-fn bucket_words(lang: Language, bucket: &str) -> String {
+/// A bucket as commands name it, in words where it is a day or a month.
+pub fn bucket_words(lang: Language, bucket: &str) -> String {
     // A moment reads as a day too, and would lose its time.
     let day = bucket.parse().ok().filter(|_| bucket.len() == "2026-11-24".len());
-    day.map_or_else(|| bucket.to_owned(), |day| date(lang, day))
+    let month = || {
+        let first: Date = format!("{bucket}-01").parse().ok().filter(|_| bucket.len() == "2026-11".len())?;
+        Some(period(lang, first, first.last_of_month()))
+    };
+    day.map(|day| date(lang, day)).or_else(month).unwrap_or_else(|| bucket.to_owned())
+}
+
+/// A figure that was told and is another one now, of a bucket if that is known: `Valeur corrigée (janvier 2026) : ...`.
+pub fn corrected_value(lang: Language, bucket: Option<&str>, (new, old): (&str, &str)) -> String {
+    let of = bucket.map(|bucket| format!(" ({bucket})")).unwrap_or_default();
+    let (corrected, from) = (text(lang, Text::Corrected), text(lang, Text::CorrectedFrom));
+    match lang {
+        Language::Fr => format!("{corrected}{of} : {new} {from} {old}."),
+        Language::En => format!("{corrected}{of}: {new} {from} {old}."),
+    }
 }
 
 /// What a suspect value was compared with, and what is to be done, or was.
@@ -347,7 +363,7 @@ mod tests {
         assert_eq!(
             plain(&vanished(Fr, &found)),
             "Ne donne plus de valeurs, alors que le reste arrive : boutique « Lyon » (dernière valeur : 20 novembre 2026), \
-             boutique « Nice » (dernière valeur : 2026-10) et 2 autres."
+             boutique « Nice » (dernière valeur : octobre 2026) et 2 autres."
         );
         assert!(vanished(En, &VanishedFacts { count: 3, ..found }).ends_with(" and 1 more."));
     }
@@ -370,7 +386,7 @@ mod tests {
         assert!(lines[2].contains("vigie suspect accept sales 2026-11-24 (else"), "{lines:?}");
         let beside = SuspectFacts { beside: Some(("Comptabilité".to_owned(), 50.0)), ..suspect("2026-10") };
         let lines = suspicion(Fr, &beside, &Unit::None);
-        let expected = "2026-10 : 5 000, alors que « Comptabilité » dit 50 (toléré : de 40 à 60).";
+        let expected = "octobre 2026 : 5 000, alors que « Comptabilité » dit 50 (toléré : de 40 à 60).";
         assert_eq!(plain(&lines[0]), expected);
         let lines = suspicion(Fr, &suspect("2026-11-24T18:46"), &Unit::None);
         assert!(lines[0].starts_with("2026-11-24T18:46 : "), "{lines:?}");

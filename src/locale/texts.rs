@@ -60,6 +60,7 @@ texts! {
     NewValue: "Nouvelle valeur", "New value";
     FiredAt: "Déclenchée le", "Fired at";
     ResolvedAt: "Rétablie le", "Resolved at";
+    SettledAt: "Tranchée le", "Settled at";
     Duration: "Durée", "Duration";
     // Headings and footings of a message.
     Comparisons: "Comparaisons", "Comparisons";
@@ -83,6 +84,10 @@ texts! {
     Recovered: "Rétabli", "Recovered";
     Corrected: "Valeur corrigée", "Corrected value";
     CorrectedFrom: "au lieu de", "instead of";
+    NoBreach: "Plus de dépassement", "No breach any more";
+    NoBreachAnyMore:
+        "Ce n'est plus un dépassement ; l'alerte se termine avec la prochaine valeur qui le confirme.",
+        "It is no breach any more; the alert ends with the next value that bears it out.";
     Reminder: "Rappel", "Reminder";
     Drill: "Ceci est un essai, aucune action n'est attendue", "This is a drill, nothing needs to be done";
     PeriodEnded: "Période terminée", "Period ended";

@@ -224,6 +224,9 @@ pub struct Alert {
     /// What the newest correction said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correction: Option<Correction>,
+    /// The level that a correction left, until a new bucket breaches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stated: Option<Stated>,
     /// The figure that the rule watched, at its newest verdict. The figures of `facts` may be older.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
@@ -237,6 +240,23 @@ pub struct Alert {
 pub struct Correction {
     pub old: Option<f64>,
     pub new: Option<f64>,
+    /// The bucket that was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<BucketIndex>,
+}
+
+/// What the newest verdict says where a correction changed it: an alert ends and sinks with new buckets only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stated {
+    /// None: it is no breach.
+    pub level: Option<Severity>,
+}
+
+impl Alert {
+    /// The level that its newest verdict has; none where a correction says that it is no breach.
+    pub fn stated_level(&self) -> Option<Severity> {
+        self.stated.map_or(Some(self.severity), |stated| stated.level)
+    }
 }
 
 /// Counted in new final buckets; the same bucket counts once.

@@ -45,11 +45,6 @@ impl Catalog {
         self.objectives.get(id)
     }
 
-    /// The rules that run on a KPI, in the order of the files.
-    pub fn rules_on<'a>(&'a self, kpi: &'a KpiId) -> impl Iterator<Item = &'a Arc<RuleDef>> {
-        self.rules.values().filter(move |rule| rule.on.contains(kpi))
-    }
-
     /// The objectives on a KPI.
     pub fn objectives_on<'a>(&'a self, kpi: &'a KpiId) -> impl Iterator<Item = &'a Arc<Objective>> {
         self.objectives.values().filter(move |objective| objective.kpi == *kpi)

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::{About, AlertKey, Phase};
 use super::calendar::Calendar;
+use super::grain::BucketIndex;
 use super::ids::{AlertId, KpiId, Labels, PersonId, ReceiverId, RuleId, SilenceId};
 use super::unit::{Category, Language};
 use super::verdict::Severity;
@@ -128,10 +129,18 @@ pub struct Group {
 }
 
 /// What a receiver last heard of an alert.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     pub phase: Phase,
     pub severity: Severity,
+    /// A correction said that it is no breach after all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_calm: bool,
+    /// The figure that the rule watched, and the bucket that it was of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<BucketIndex>,
     pub episode: u32,
     pub revision: u32,
     pub at: Timestamp,

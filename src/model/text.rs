@@ -159,6 +159,12 @@ impl Localized {
         Self { fr: Some(template.clone()), en: Some(template) }
     }
 
+    /// Whether a placeholder is to be written with the unit.
+    pub fn asks_unit(&self, wanted: &str) -> bool {
+        let mut parts = [&self.fr, &self.en].into_iter().flatten().flat_map(|template| &template.parts);
+        parts.any(|part| matches!(part, Part::Field { path, format: Format::Unit } if path == wanted))
+    }
+
     /// Every placeholder of every language.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         [&self.fr, &self.en].into_iter().flatten().flat_map(|template| &template.parts).filter_map(|part| match part {

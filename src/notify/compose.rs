@@ -10,26 +10,29 @@ use crate::locale::{Text, datetime, reason as reason_words, text};
 use crate::model::alert::{About, Alert};
 use crate::model::catalog::Catalog;
 use crate::model::ids::ReceiverId;
-use crate::model::notification::{GroupBy, GroupKey, Message, NotifyReason, Section};
+use crate::model::notification::{GroupBy, GroupKey, Message, NotifyReason, Section, Told};
 use crate::model::unit::Language;
 use crate::model::verdict::Severity;
 
 /// Most alerts told one by one in a message; the rest is counted.
 const SECTIONS_MAX: usize = 20;
 
+/// One alert of a message.
+#[derive(Clone, Debug)]
+pub struct Item<'a> {
+    pub alert: &'a Alert,
+    pub reason: NotifyReason,
+    /// What its receiver heard of it before.
+    pub heard: Option<Told>,
+}
+
 /// Writes what one recipient of a group reads about these alerts.
-pub fn compose(
-    catalog: &Catalog,
-    group: &GroupKey,
-    told: &[(&Alert, NotifyReason)],
-    language: Language,
-    now: Timestamp,
-) -> Message {
-    let mut sections: Vec<Section> =
-        told.iter().map(|(alert, reason)| section(catalog, group, alert, *reason, language)).collect();
+pub fn compose(catalog: &Catalog, group: &GroupKey, told: &[Item<'_>], language: Language, now: Timestamp) -> Message {
+    let mut sections: Vec<Section> = told.iter().map(|item| section(catalog, group, item, language)).collect();
     sections.sort_by_key(|section| (section.resolved, std::cmp::Reverse(section.severity)));
-    let reason = told.iter().map(|(_, reason)| *reason).min().unwrap_or(NotifyReason::Updated);
-    let severity = told.iter().map(|(alert, _)| alert.severity).max().unwrap_or(Severity::Info);
+    let reason = told.iter().map(|item| item.reason).min().unwrap_or(NotifyReason::Updated);
+    let severity =
+        told.iter().map(|item| item.alert.stated_level().unwrap_or(Severity::Info)).max().unwrap_or(Severity::Info);
     let resolved = sections.iter().all(|section| section.resolved);
     let headline = headline(&sections, reason, language);
     let more = sections.len().saturating_sub(SECTIONS_MAX);
@@ -41,7 +44,7 @@ pub fn compose(
     Message {
         language,
         reason,
-        about: told.first().map_or(About::System, |(alert, _)| alert.about),
+        about: told.first().map_or(About::System, |item| item.alert.about),
         severity,
         resolved,
         subject: subject(catalog, group, language),
@@ -61,7 +64,8 @@ pub fn drill(
     now: Timestamp,
 ) -> Message {
     let group = GroupKey { route: "-".to_owned(), receiver: receiver.clone(), by: std::collections::BTreeMap::new() };
-    let told: Vec<(&Alert, NotifyReason)> = alert.into_iter().map(|alert| (alert, NotifyReason::Test)).collect();
+    let item = |alert| Item { alert, reason: NotifyReason::Test, heard: None };
+    let told: Vec<Item<'_>> = alert.into_iter().map(item).collect();
     let mark = text(language, Text::Drill);
     let message = compose(catalog, &group, &told, language, now);
     let gist = message.sections.first().map(|section| format!(" · {}", section.headline)).unwrap_or_default();

@@ -4,16 +4,16 @@ use std::fmt::Write as _;
 
 use jiff::civil::date;
 
-use super::super::compose;
+use super::super::{Item, compose};
 use super::{alert, at, catalog, route};
-use crate::model::alert::{Alert, AlertFacts, Aspect, Correction, EndReason, Freeze, Phase, Subject};
+use crate::model::alert::{Alert, AlertFacts, Aspect, Correction, EndReason, Freeze, Phase, Stated, Subject};
 use crate::model::assessment::{ComparisonBasis, ComparisonFact, DataFacts, ObjectiveFacts, Status, Unmeasurable};
 use crate::model::catalog::Catalog;
 use crate::model::event::EventFact;
 use crate::model::grain::Grain;
 use crate::model::ids::SeriesKey;
 use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query};
-use crate::model::notification::{GroupBy, GroupKey, Matcher, NotifyReason};
+use crate::model::notification::{GroupBy, GroupKey, Matcher, NotifyReason, Told};
 use crate::model::objective::{Measure, Target};
 use crate::model::schedule::Schedule;
 use crate::model::text::{Figure, Localized, Said, Template};
@@ -132,13 +132,28 @@ fn events_stand_in_one_line() {
     }
 }
 
+/// A first mail, of the thirteenth time the value was told.
+fn heard() -> Told {
+    Told {
+        phase: Phase::Firing,
+        severity: Severity::Critical,
+        is_calm: false,
+        value: Some(13.0),
+        bucket: Some(Grain::Day.index_of_date(jiff::civil::date(2026, 11, 23))),
+        episode: 1,
+        revision: 0,
+        at: at(0),
+    }
+}
+
 /// The message as plain lines.
 fn read(alert: &Alert, reason: NotifyReason, language: Language) -> String {
     read_with(&catalog(), alert, reason, language)
 }
 
 fn read_with(catalog: &Catalog, alert: &Alert, reason: NotifyReason, language: Language) -> String {
-    let message = compose(catalog, &group(alert), &[(alert, reason)], language, at(30));
+    let item = Item { alert, reason, heard: (alert.revision > 0).then(heard) };
+    let message = compose(catalog, &group(alert), &[item], language, at(30));
     let mut out = format!("{}\n{}\n{}\n", message.subject, message.headline, message.sent_line);
     for section in &message.sections {
         let facts = section.facts.iter().map(|fact| format!("{} = {}", fact.label, fact.value));
@@ -180,7 +195,9 @@ fn a_correction_says_the_old_value() {
     let mut alert = firing();
     let before = alert.facts.as_deref().cloned().expect("facts");
     let unit = Unit::None;
-    alert.correction = Some(Correction { old: Some(12.0), new: Some(3.0) });
+    let bucket = Some(Grain::Day.index_of_date(jiff::civil::date(2026, 11, 23)));
+    alert.correction = Some(Correction { old: Some(12.0), new: Some(3.0), bucket });
+    (alert.revision, alert.stated) = (1, Some(Stated { level: None }));
     alert.facts = Some(AlertFacts { unit, objective: None, value: Some(8.0), ..before }.into());
     snapshot("correction", &alert, NotifyReason::Correction);
 }
@@ -273,7 +290,8 @@ fn the_subject_is_the_same_over_the_thread_and_has_no_figures() {
     ];
     for language in [Language::Fr, Language::En] {
         let subject = |(alert, reason): &(Alert, NotifyReason)| {
-            compose(&catalog(), &group(alert), &[(alert, *reason)], language, at(30)).subject
+            let item = Item { alert, reason: *reason, heard: None };
+            compose(&catalog(), &group(alert), &[item], language, at(30)).subject
         };
         let subjects: std::collections::BTreeSet<String> = told.iter().map(subject).collect();
         assert_eq!(subjects.len(), 1, "{subjects:?}");
@@ -284,7 +302,7 @@ fn the_subject_is_the_same_over_the_thread_and_has_no_figures() {
 #[test]
 fn many_alerts_in_one_message_are_counted() {
     let alerts: Vec<Alert> = (0..25).map(|n| alert(&format!("n{n}"), at(0))).collect();
-    let told: Vec<_> = alerts.iter().map(|alert| (alert, NotifyReason::First)).collect();
+    let told: Vec<_> = alerts.iter().map(|alert| Item { alert, reason: NotifyReason::First, heard: None }).collect();
     let message = compose(&catalog(), &group(&alerts[0]), &told, Language::En, at(0));
     assert_eq!(message.sections.len(), 20);
     assert!(message.headline.starts_with("25 alerts · "), "{}", message.headline);

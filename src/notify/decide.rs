@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::compose::compose;
+use super::compose::{Item, compose};
 use super::group::Groups;
 use super::mute::silence_end;
 use super::route::destination;
@@ -20,6 +20,7 @@ use crate::model::digest::Digest;
 use crate::model::notification::{
     Group, GroupKey, NewDelivery, Notification, NotificationItem, NotifyReason, Route, Silence, ThreadRef, Told,
 };
+use crate::model::verdict::Severity;
 
 /// What decisions read.
 pub struct Desk<'a> {
@@ -154,16 +155,26 @@ fn schedule(group: &mut Group, desk: &Desk<'_>, alert: &Alert) -> bool {
 /// What a receiver has not heard yet of an alert.
 fn news(told: Option<&Told>, alert: &Alert) -> Option<NotifyReason> {
     let heard = told.filter(|told| told.phase == Phase::Firing);
+    let stated = alert.stated_level();
     match (alert.phase, heard) {
         (Phase::Firing, None) => Some(NotifyReason::First),
-        (Phase::Firing, Some(told)) if alert.severity > told.severity => Some(NotifyReason::Escalated),
-        (Phase::Firing, Some(told)) if alert.severity < told.severity => Some(NotifyReason::Deescalated),
+        // What a correction left, until a new bucket says more.
+        (Phase::Firing, Some(told)) if alert.stated.is_some() && alert.revision > told.revision => {
+            Some(NotifyReason::Correction)
+        }
+        (Phase::Firing, Some(told)) if stated > heard_level(told) => Some(NotifyReason::Escalated),
+        (Phase::Firing, Some(told)) if stated < heard_level(told) => Some(NotifyReason::Deescalated),
         (Phase::Firing, Some(told)) if alert.revision > told.revision => Some(NotifyReason::Correction),
         (Phase::Resolved, Some(_)) => Some(NotifyReason::Resolved),
         // It waits to fire again; that it ended before is news all the same.
         (Phase::Pending, Some(_)) if alert.resolved_at.is_some() => Some(NotifyReason::Resolved),
         (Phase::Inactive | Phase::Pending | Phase::Firing | Phase::Resolved, _) => None,
     }
+}
+
+/// The level that a receiver heard last; none where it was no breach after all.
+fn heard_level(told: &Told) -> Option<Severity> {
+    (!told.is_calm).then_some(told.severity)
 }
 
 /// The alert as its end is told.
@@ -248,8 +259,11 @@ fn tell(
         .iter()
         .filter_map(|(key, reason)| (desk.alert)(key).map(|alert| (as_told(alert, *reason), *reason)))
         .collect();
-    let told: Vec<(&Alert, NotifyReason)> = shown.iter().map(|(alert, reason)| (&**alert, *reason)).collect();
-    let Some(reason) = told.iter().map(|(_, reason)| *reason).min() else { return };
+    let told: Vec<Item<'_>> = shown
+        .iter()
+        .map(|(alert, reason)| Item { alert, reason: *reason, heard: group.told.get(&alert.key).cloned() })
+        .collect();
+    let Some(reason) = told.iter().map(|item| item.reason).min() else { return };
     *numbered += 1;
     let id = format!("n{numbered}");
     let receiver = desk.catalog.receivers.get(&group.key.receiver);
@@ -265,10 +279,14 @@ fn tell(
         });
     }
     group.messages += 1;
-    for (alert, _) in &told {
+    for Item { alert, .. } in &told {
+        let stated = alert.stated_level();
         let heard = Told {
             phase: alert.phase,
-            severity: alert.severity,
+            severity: stated.unwrap_or(alert.severity),
+            is_calm: stated.is_none(),
+            value: alert.value,
+            bucket: alert.counters.last_bucket,
             episode: alert.episode,
             revision: alert.revision,
             at: desk.now,
@@ -277,7 +295,7 @@ fn tell(
     }
     let items = told
         .iter()
-        .map(|(alert, reason)| NotificationItem {
+        .map(|Item { alert, reason, .. }| NotificationItem {
             key: alert.key.clone(),
             episode: alert.episode,
             reason: *reason,

@@ -12,7 +12,7 @@ mod section;
 #[cfg(test)]
 mod tests;
 
-pub use compose::{compose, drill};
+pub use compose::{Item, compose, drill};
 pub use decide::{Desk, consider, flush, reminded, uncover};
 pub use group::Groups;
 pub use mute::silence_end;

@@ -1,17 +1,19 @@
 //! One alert in a message: state, verdict, figures, comparison, suggestion, data, why.
 
+use super::compose::Item;
 use super::route::owner;
 use crate::locale::{
-    Sign, Text, aspect as aspect_words, comparison, date, datetime, days_late, during, end_reason, freeze, percent,
-    period, quantity, said, severity as severity_words, status as status_words, suspicion, target as target_words,
-    text, vanished,
+    Sign, Text, aspect as aspect_words, bucket_words, comparison, corrected_value, date, datetime, days_late, during,
+    end_reason, freeze, percent, period, quantity, said, severity as severity_words, status as status_words, suspicion,
+    target as target_words, text, vanished,
 };
 use crate::model::alert::{About, Alert, AlertFacts, Aspect, Correction, Phase, Subject};
 use crate::model::assessment::{ObjectiveFacts, Status};
 use crate::model::catalog::Catalog;
 use crate::model::ids::PersonId;
 use crate::model::kpi::Query;
-use crate::model::notification::{Fact, GroupKey, NotifyReason, Payload, Section};
+use crate::model::notification::{Fact, GroupKey, Payload, Section, Told};
+use crate::model::suspect::Settled;
 use crate::model::unit::{Language, Unit};
 use crate::model::verdict::Severity;
 use jiff::civil::Date;
@@ -20,8 +22,7 @@ use jiff::civil::Date;
 pub(super) fn section(
     catalog: &Catalog,
     group: &GroupKey,
-    alert: &Alert,
-    reason: NotifyReason,
+    Item { alert, reason, heard }: &Item<'_>,
     language: Language,
 ) -> Section {
     let writer = Writer { catalog, alert, language, facts: alert.facts.as_deref() };
@@ -30,10 +31,10 @@ pub(super) fn section(
         title: writer.title(),
         state: writer.state(),
         headline: writer.headline(),
-        severity: alert.severity,
+        severity: alert.stated_level().unwrap_or(Severity::Info),
         resolved: alert.phase == Phase::Resolved,
-        reason,
-        sentences: writer.sentences(reason),
+        reason: *reason,
+        sentences: writer.sentences(heard.as_ref()),
         facts: writer.facts(),
         comparisons: writer.comparisons(),
         suggestions: writer.suggestions(),
@@ -108,7 +109,8 @@ impl Writer<'_> {
                 .as_ref()
                 .map_or_else(|| self.word(Text::Recovered).to_owned(), |end| end_reason(self.language, end));
         }
-        let severity = severity_words(self.language, self.alert.severity);
+        let Some(level) = self.alert.stated_level() else { return self.word(Text::NoBreach).to_owned() };
+        let severity = severity_words(self.language, level);
         let what = match self.alert.key.aspect {
             Aspect::Breach => self.objective().map(|objective| status_words(self.language, self.status(objective))),
             Aspect::NoData => Some(self.word(Text::NoData)),
@@ -124,7 +126,7 @@ impl Writer<'_> {
 
     /// The status, never rosier than the alert: a rule's own limits may be tighter than the usual ones.
     fn status(&self, objective: &ObjectiveFacts) -> Status {
-        match (self.alert.severity, objective.status) {
+        match (self.alert.stated_level().unwrap_or(Severity::Info), objective.status) {
             (Severity::Critical, Status::Ahead | Status::OnTrack | Status::Watch) => Status::OffTrajectory,
             (Severity::Warning, Status::Ahead | Status::OnTrack) => Status::Watch,
             (_, status) => status,
@@ -154,7 +156,13 @@ impl Writer<'_> {
         let Some(facts) = self.facts else { return String::new() };
         match self.alert.key.aspect {
             Aspect::Breach => {}
-            Aspect::Suspect => return facts.value.map(|value| self.amount(value)).unwrap_or_default(),
+            Aspect::Suspect => {
+                let corrected = facts.suspect.as_ref().and_then(|suspect| match suspect.settlement.as_ref()?.how {
+                    Settled::Corrected { value } => Some(value),
+                    _ => None,
+                });
+                return corrected.or(facts.value).map(|value| self.amount(value)).unwrap_or_default();
+            }
             Aspect::NoData | Aspect::Failed | Aspect::Outage | Aspect::System => return String::new(),
         }
         let Some(objective) = &facts.objective else {
@@ -194,20 +202,29 @@ impl Writer<'_> {
         }
     }
 
-    fn sentences(&self, reason: NotifyReason) -> Vec<String> {
+    /// What was corrected since a receiver heard of it, whatever else there is to say.
+    fn corrected(&self, facts: &AlertFacts, heard: Option<&Told>) -> Option<String> {
+        let heard = heard.filter(|heard| heard.revision < self.alert.revision)?;
+        let Correction { old, new, bucket } = self.alert.correction?;
+        // Of the same bucket the receiver may have heard another figure than the one before the last.
+        let told = heard.value.filter(|_| bucket.is_some() && heard.bucket == bucket);
+        let (old, new) = (told.or(old)?, new?);
+        let kpi = self.alert.key.kpi().and_then(|id| self.catalog.kpi(id));
+        let named = bucket.zip(kpi).map(|(bucket, kpi)| bucket_words(self.language, &kpi.bucket_name(bucket)));
+        let corrected = corrected_value(
+            self.language,
+            named.as_deref(),
+            (&self.shown_value(facts, new), &self.shown_value(facts, old)),
+        );
+        (old.to_bits() != new.to_bits()).then_some(corrected)
+    }
+
+    fn sentences(&self, heard: Option<&Told>) -> Vec<String> {
         let mut sentences = Vec::new();
         let Some(facts) = self.facts else { return sentences };
-        if reason == NotifyReason::Correction
-            && let Some(Correction { old: Some(old), new: Some(new) }) = self.alert.correction
-        {
-            sentences.push(format!(
-                "{}{}{} {} {}.",
-                self.word(Text::Corrected),
-                self.colon(),
-                self.shown_value(facts, new),
-                self.word(Text::CorrectedFrom),
-                self.shown_value(facts, old)
-            ));
+        sentences.extend(self.corrected(facts, heard));
+        if self.alert.phase == Phase::Firing && self.alert.stated_level().is_none() {
+            sentences.push(self.word(Text::NoBreachAnyMore).to_owned());
         }
         if self.alert.phase == Phase::Firing {
             sentences.extend(facts.said.as_ref().and_then(|words| said(words, self.language)));
@@ -247,7 +264,9 @@ impl Writer<'_> {
         let zone = &self.catalog.zone;
         add(Text::Since, datetime(self.language, self.alert.since, zone));
         if let Some(resolved) = self.alert.resolved_at {
-            add(Text::ResolvedAt, datetime(self.language, resolved, zone));
+            let is_decision = self.alert.key.aspect == Aspect::Suspect;
+            let label = if is_decision { Text::SettledAt } else { Text::ResolvedAt };
+            add(label, datetime(self.language, resolved, zone));
         }
         if let Some(ack) = &self.alert.acknowledged {
             add(Text::AcknowledgedBy, format!("{}, {}", ack.by, datetime(self.language, ack.at, zone)));

@@ -88,6 +88,7 @@ fn alert(name: &str, now: Timestamp) -> Alert {
         slot: now,
         revision: 0,
         correction: None,
+        stated: None,
         value: None,
         facts: None,
     }

@@ -229,7 +229,12 @@ fn deepest_position(error: &EvalAltResult) -> Position {
 
 /// The text with every figure it names in any language.
 fn said(run: &Shared, text: &Localized, condition: Option<&ConditionRecord>) -> Said {
-    let figures = text.paths().map(|path| (path.to_owned(), figure(run, path, condition))).collect();
+    // A parameter is a bare number, and may be one in the KPI's unit: the text says.
+    let in_unit = |path: &str| match figure(run, path, condition) {
+        Figure::Number(value) if text.asks_unit(path) => Figure::Quantity(value, run.assessment.kpi.unit.clone()),
+        figure => figure,
+    };
+    let figures = text.paths().map(|path| (path.to_owned(), in_unit(path))).collect();
     Said { text: text.clone(), figures }
 }
 

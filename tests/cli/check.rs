@@ -108,7 +108,7 @@ fn a_query_shows_rows_and_what_was_refused() {
     let words = ["query", "revenue", "--from", "2026-01-15", "--to", "2026-01-25", "--config", "vigie.yaml"];
     let ran = vigie(dir.path(), &words);
     assert_eq!(ran.code, 0, "{ran:?}");
-    for part in ["2026-01-20  total", "€1,200.5", "refused: shop.csv:3: `abc`", "nothing was stored"] {
+    for part in ["2026-01-20  total", "€1,200.50", "refused: shop.csv:3: `abc`", "nothing was stored"] {
         assert!(ran.out.contains(part), "{part:?} is not in {ran:?}");
     }
     assert!(!dir.path().join("vigie.db").exists());

@@ -51,7 +51,10 @@ pub(super) enum Happening {
 
 impl Happening {
     pub(super) fn is_action(&self) -> bool {
-        matches!(self, Happening::Acknowledge(_) | Happening::Snooze(..) | Happening::Silence(..) | Happening::Settle(..))
+        matches!(
+            self,
+            Happening::Acknowledge(_) | Happening::Snooze(..) | Happening::Silence(..) | Happening::Settle(..)
+        )
     }
 }
 

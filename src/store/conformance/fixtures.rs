@@ -97,6 +97,7 @@ pub(super) fn alert(rule: &str, phase: Phase) -> Alert {
         slot: at(200),
         revision: 0,
         correction: None,
+        stated: None,
         value: None,
         facts: None,
     }
@@ -135,7 +136,16 @@ pub(super) fn clock(last_slot: i64) -> KpiClock {
 }
 
 pub(super) fn group(receiver: &str) -> Group {
-    let told = Told { phase: Phase::Firing, severity: Severity::Critical, episode: 1, revision: 0, at: at(300) };
+    let told = Told {
+        phase: Phase::Firing,
+        severity: Severity::Critical,
+        is_calm: true,
+        value: Some(1.5),
+        bucket: Some(7),
+        episode: 1,
+        revision: 0,
+        at: at(300),
+    };
     Group {
         key: GroupKey {
             route: "0.1".into(),
