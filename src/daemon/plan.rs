@@ -5,7 +5,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::jobs::{self, JobKind};
-use crate::engine::{History, Setup, State, awaited, computed, first_slots, formula_of, missed, oldest_change};
+use crate::engine::{
+    History, Setup, State, awaited, computed, first_slots, formula_of, is_awaited, missed, oldest_change,
+};
 use crate::model::ids::{KpiId, Labels, RuleId};
 use crate::model::kpi::Kpi;
 use crate::model::observation::Pull;
@@ -35,6 +37,14 @@ pub(super) enum Plan {
 /// are revised.
 pub(super) fn plan_any(state: &mut State, setup: &Setup, (kpi, is_stale): (&Arc<Kpi>, bool), now: Timestamp) -> Plan {
     let planned = plan(state, setup, kpi, now);
+    if let (Plan::Now { kind, .. }, Some(with)) = (&planned, &kpi.reconcile)
+        && catches_up(kind)
+        && is_awaited(state, setup, &with.with, jobs::newest_slot(kind, now))
+        && !is_failing(state, &with.with)
+    {
+        // Slots that were missed are judged as they would have been, beside what the other one said.
+        return Plan::Awaits(now.checked_add(AWAITED_RECHECK).ok());
+    }
     let Some(formula) = formula_of(kpi) else { return planned };
     let clock = state.clocks.get(&kpi.id);
     let pulled_to = clock.and_then(|clock| clock.pulled_to);
@@ -54,14 +64,25 @@ pub(super) fn plan_any(state: &mut State, setup: &Setup, (kpi, is_stale): (&Arc<
             if let Some(input) = awaited(state, setup, formula, jobs::newest_slot(&kind, now)) {
                 // It is looked at again when one of them has been pulled.
                 let again = now.checked_add(AWAITED_RECHECK).ok();
-                let fails = state.clocks.get(input).is_some_and(|clock| clock.open.is_some());
                 // Nothing is held for the sake of a source that does not answer.
-                return if fails { Plan::Later(again) } else { Plan::Awaits(again) };
+                return if is_failing(state, input) { Plan::Later(again) } else { Plan::Awaits(again) };
             }
             let span = span.map(|(from, to)| (changed.map_or(from, |(oldest, _)| oldest.min(from)), to));
             let computed = span.map(|span| computed(state, kpi, formula, span));
             Plan::Now { kind, span, known, computed }
         }
+    }
+}
+
+fn is_failing(state: &State, kpi: &KpiId) -> bool {
+    state.clocks.get(kpi).is_some_and(|clock| clock.open.is_some())
+}
+
+/// Whether slots of the past are stepped.
+fn catches_up(kind: &JobKind) -> bool {
+    match kind {
+        JobKind::First { .. } | JobKind::Anew { .. } | JobKind::CatchUp { .. } => true,
+        JobKind::Slot { .. } | JobKind::Retry { .. } | JobKind::Asked { .. } | JobKind::NewRules { .. } => false,
     }
 }
 

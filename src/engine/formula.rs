@@ -24,13 +24,16 @@ pub fn formula_of(kpi: &Kpi) -> Option<&Formula> {
 /// The first input that has not stepped the slot which brings its newest bucket of that time, if there is one. An
 /// input whose own slot comes later is not waited for.
 pub fn awaited<'a>(state: &State, setup: &Setup, formula: &'a Formula, slot: Timestamp) -> Option<&'a KpiId> {
-    formula.inputs().iter().find(|id| {
-        let Some(input) = setup.catalog.kpi(id) else { return false };
-        let Some(clock) = state.clocks.get(*id).filter(|clock| clock.pulled_to.is_some()) else { return true };
-        let newest = input.grain.bucket(input.grain.last_ended(slot, &input.zone), &input.zone);
-        let needed = input.schedule.next_at_or_after(newest.end, &input.zone, &input.calendar);
-        needed.is_some_and(|needed| needed <= slot && clock.last_slot < Some(needed))
-    })
+    formula.inputs().iter().find(|id| is_awaited(state, setup, id, slot))
+}
+
+/// Whether a KPI has not stepped the slot which brings its newest bucket of that time.
+pub fn is_awaited(state: &State, setup: &Setup, id: &KpiId, slot: Timestamp) -> bool {
+    let Some(input) = setup.catalog.kpi(id) else { return false };
+    let Some(clock) = state.clocks.get(id).filter(|clock| clock.pulled_to.is_some()) else { return true };
+    let newest = input.grain.bucket(input.grain.last_ended(slot, &input.zone), &input.zone);
+    let needed = input.schedule.next_at_or_after(newest.end, &input.zone, &input.calendar);
+    needed.is_some_and(|needed| needed <= slot && clock.last_slot < Some(needed))
 }
 
 /// What the formula says of the buckets asked for. Those that an input lacks, or of which one is suspect, are left out;

@@ -85,6 +85,13 @@ pub(super) fn look_beside(
         let Some(kpi) = setup.catalog.kpi(id) else { continue };
         let Some(with) = &kpi.reconcile else { continue };
         let Some(last_slot) = state.clocks.get(id).and_then(|clock| clock.last_slot) else { continue };
+        // The later of both finds it, in whichever order they come: when slots are made up for, that is chance.
+        let own_slot = news.newest(&Labels::total()).and_then(|bucket| {
+            let end = kpi.grain.bucket(bucket, &kpi.zone).end;
+            kpi.schedule.next_at_or_after(end, &kpi.zone, &kpi.calendar)
+        });
+        let at_slot = own_slot.filter(|slot| *slot <= last_slot).map_or(at_slot, |slot| slot.max(at_slot));
+        let now = now.max(at_slot);
         let mut round = Round::new(setup, kpi, (now, at_slot));
         round.compare(state, (with, pulled_at), news, |_| false);
         round.release(state);

@@ -125,6 +125,11 @@ impl News {
         self.said.get(labels)?.get(&bucket).copied()
     }
 
+    /// The newest bucket of which something is new.
+    pub(super) fn newest(&self, labels: &Labels) -> Option<BucketIndex> {
+        self.fresh.get(labels)?.last_key_value().map(|(bucket, _)| *bucket)
+    }
+
     /// One version that was taken in. Looked at is what was revised, what is final at last, and what is of the newest;
     /// of a KPI without pulled history (none) nothing is.
     pub(super) fn take(
@@ -447,9 +452,11 @@ fn tell(
     match &suspect.state {
         SuspectState::Seen { .. } => {}
         SuspectState::Asked => {
-            // As of the slot that saw it, so that a stop in between changes nothing in the alert's history.
+            // As of the slot that saw it, and of when the source is asked again: a stop in between changes nothing in the
+            // alert's history.
             let signal = (Signal::Breach(Severity::Warning), Some(suspect.value));
-            move_alert(state, &key, signal, figures, (Policy::AT_ONCE, moment(suspect.slot)), commit);
+            let moment = Moment { now: told_at(suspect, now), ..moment(suspect.slot) };
+            move_alert(state, &key, signal, figures, (Policy::AT_ONCE, moment), commit);
         }
         SuspectState::Settled(settlement) => {
             let same_day = |known: &Suspect| {
@@ -498,8 +505,14 @@ fn tell_contradiction(
         Some(facts)
     };
     let figures = Some(Figures { make: &make, renewals: &Cell::new(1) });
+    let now = if shown.state == SuspectState::Asked { told_at(&shown, now) } else { now };
     let moment = Moment { now, slot, bucket: Some(shown.bucket), counts: true, about: About::Data };
     move_alert(state, &key, signal, figures, (Policy::AT_ONCE, moment), commit);
+}
+
+/// When a value is told at the earliest: once its source was asked again, or would have been.
+fn told_at(suspect: &Suspect, now: Timestamp) -> Timestamp {
+    suspect.slot.checked_add(AGAIN_AFTER).map_or(now, |again| again.max(now))
 }
 
 fn facts(kpi: &Kpi, suspect: &Suspect, now: Timestamp) -> AlertFacts {

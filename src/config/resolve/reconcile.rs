@@ -23,12 +23,31 @@ pub(super) fn check(context: &mut Context<'_>, kpis: &IndexMap<KpiId, Arc<Kpi>>)
             context.report.error(&path, format!("`{}` is compared with itself", kpi.id), help);
             continue;
         }
+        if leads_back(kpis, kpi) {
+            let help = "take `reconcile` out of one of them: it compares both";
+            context.report.error(&path, format!("`{}` is compared with this KPI in turn", reconcile.with), help);
+            continue;
+        }
         // What is wrong with the other one is told where it stands.
         let Some(other) = kpis.get(reconcile.with.as_str()) else { continue };
         if let Some((what, help)) = obstacle(kpi, other) {
             context.report.error(&path, format!("`{}` {what}", other.id), help);
         }
     }
+}
+
+/// Whether the KPI is found again when one goes from each to the one that it is compared with.
+fn leads_back(kpis: &IndexMap<KpiId, Arc<Kpi>>, kpi: &Kpi) -> bool {
+    let next = |kpi: &Kpi| kpis.get(&kpi.reconcile.as_ref()?.with);
+    let mut at = next(kpi);
+    for _ in 0..kpis.len() {
+        match at {
+            Some(found) if found.id == kpi.id => return true,
+            Some(found) => at = next(found),
+            None => return false,
+        }
+    }
+    false
 }
 
 /// Why the totals of two KPIs can't be compared bucket by bucket, and what to do.
