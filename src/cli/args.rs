@@ -76,6 +76,8 @@ pub enum Command {
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Pull one KPI now and show what would be stored; nothing is
+    ///
+    /// Of one that is computed, what its formula reads is pulled.
     #[command(after_help = "Examples:
   vigie query revenue                              the last 7 buckets
   vigie query revenue --from 2026-11-01 --to 2026-11-15")]
