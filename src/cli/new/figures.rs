@@ -85,15 +85,13 @@ impl<'a> Figures<'a> {
             Movement::TooFew(count) => format!("a guess: {} are too few to tell a state", counted(count, "value")),
             Movement::None => "a guess: the values are all equal, which tells nothing".to_owned(),
             Movement::Jumping(share) => format!(
-                "half of the changes are above {:.0} % of the spread, as of what adds up; a guess, a state is a `level`",
+                "the average change is {:.0} % of the average deviation, as of what adds up; a guess",
                 share * 100.0
             ),
             Movement::Steady(share) => {
-                let moves = format!(
-                    "half of the changes are below {:.0} % of the spread, as of a state",
-                    (share * 100.0).ceil()
-                );
-                let reason = format!("{moves}; a guess, what adds up is a `flow`");
+                let moves =
+                    format!("the average change is {:.0} % of the average deviation, as of a state", share * 100.0);
+                let reason = format!("{moves}; a guess");
                 if self.kpi.dimensions.is_empty() {
                     return Field::new("kind", "level", reason);
                 }
@@ -135,7 +133,11 @@ impl<'a> Figures<'a> {
         let mut judged: Vec<(Band, f64)> = Vec::new();
         for data in self.series.values() {
             let points = data.range(BucketIndex::MIN, BucketIndex::MAX).filter(|point| point.value.is_finite());
-            judged.extend(points.filter_map(|point| Some((Band::before(data, point.index, |_| false)?, point.value))));
+            let points: Vec<_> = points.collect();
+            // A day off that is the first of its kind is no jump: a first history is taken as it is.
+            let whole = points.len() >= Band::REFERENCE_MAX + JUDGED_MIN;
+            let judge = points.iter().skip(if whole { Band::REFERENCE_MAX } else { 0 });
+            judged.extend(judge.filter_map(|point| Some((Band::before(data, point.index, |_| false)?, point.value))));
         }
         if judged.len() < JUDGED_MIN {
             let reason = format!("none, {} with enough before them are too few", counted(judged.len(), "value"));
@@ -146,7 +148,7 @@ impl<'a> Figures<'a> {
             Some(jump) => Field::new(
                 "quality.max_jump",
                 format!("{jump} %"),
-                format!("none of {} values lies beyond half of that from the 28 before it", judged.len()),
+                format!("none of {} values lies beyond half of that from those before it", judged.len()),
             ),
             None => {
                 let most = JUMPS.last().map_or(0, |jump| *jump);

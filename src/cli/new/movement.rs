@@ -6,8 +6,11 @@ use crate::model::grain::BucketIndex;
 pub(super) const VALUES_MIN: usize = 20;
 /// Newest values that are looked at.
 const VALUES_MAX: usize = 400;
-/// Below this share of the spread half of the changes make a state. Independent values have about 0.7.
-const STEADY: f64 = 0.25;
+/// Below this share of the average deviation the average change makes a state. Independent values have about 1.4, equal
+/// working days beside weak weekends 0.8, a stock that is sold and refilled 0.2.
+const STEADY: f64 = 0.4;
+/// Share of the values at either end whose distance doesn't count: a few outliers say nothing of how a figure moves.
+const OUTLIERS: f64 = 0.02;
 
 /// What the movement suggests.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,7 +18,7 @@ pub(super) enum Movement {
     TooFew(usize),
     /// All values are equal.
     None,
-    /// Half of the changes are below that share of the spread, and that is little.
+    /// The average change is that share of the average deviation, and that is little.
     Steady(f64),
     /// The same, and it is much.
     Jumping(f64),
@@ -32,16 +35,23 @@ pub(super) fn movement(values: &[(BucketIndex, f64)]) -> Movement {
     }
     let slope = slope(values);
     let level: Vec<f64> = values.iter().map(|(index, value)| value - slope * (index - values[0].0) as f64).collect();
+    let (low, high) = (quantile(&level, OUTLIERS), quantile(&level, 1.0 - OUTLIERS));
+    let level: Vec<f64> = level.iter().map(|value| value.clamp(low, high)).collect();
     let neighbours = values.windows(2).zip(level.windows(2)).filter(|(pair, _)| pair[1].0 == pair[0].0 + 1);
     let changes: Vec<f64> = neighbours.map(|(_, level)| (level[1] - level[0]).abs()).collect();
     if changes.len() < VALUES_MIN / 2 {
         return Movement::TooFew(changes.len());
     }
-    let (low, high) = (quantile(&level, 0.25), quantile(&level, 0.75));
-    let change = quantile(&changes, 0.5);
+    let middle = quantile(&level, 0.5);
+    let deviations: Vec<f64> = level.iter().map(|value| (value - middle).abs()).collect();
+    let (change, deviation) = (mean(&changes), mean(&deviations));
     // What hardly leaves its trend at all goes on from where it was.
-    let share = if high > low { change / (high - low) } else { 0.0 };
+    let share = if deviation > 0.0 { change / deviation } else { 0.0 };
     if share < STEADY { Movement::Steady(share) } else { Movement::Jumping(share) }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// The median of all slopes between two values: a few outliers don't turn it.
