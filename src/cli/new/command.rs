@@ -155,7 +155,7 @@ fn shape_of(source: Option<&SourceConfig>, look: &Look) -> Shape {
 /// Takes over what the first look told. True when the source must be asked once more for it.
 fn settle(sketch: &mut Sketch, shape: &Shape, look: &Look) -> bool {
     let has_parts = look.pull.readings.iter().any(|reading| matches!(reading.value, ReadingValue::Parts(_)));
-    if has_parts && sketch.given("kind").is_none() && sketch.kind != Value::from("ratio") {
+    if has_parts && sketch.given("kind").is_none() && sketch.kind.as_str() != Some("ratio") {
         sketch.kind = Value::from("ratio");
         sketch.kind_reason = Some("the answer has numerator and denominator".to_owned());
     }

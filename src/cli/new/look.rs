@@ -115,8 +115,15 @@ impl Sketch {
     /// The first of the kinds that the query can be of, unless it was said.
     pub(super) fn find_kind(&mut self, paths: &[PathBuf]) -> anyhow::Result<()> {
         let first = self.resolve(paths);
-        if first.is_ok() || self.given("kind").is_some() {
+        if self.given("kind").is_some() {
             return first.map(drop);
+        }
+        if let Ok((_, kpi)) = &first {
+            // Of accounts the kind says what is asked for, so that values can't tell it.
+            if matches!(kpi.query, Query::Ledger(_)) {
+                self.kind_reason = Some("movements add up; a balance is a `level`".to_owned());
+            }
+            return Ok(());
         }
         for kind in ["level", "ratio"] {
             let other = Sketch { kind: Value::from(kind), ..self.clone() };
@@ -188,12 +195,11 @@ fn parsed(what: &str, text: &str) -> anyhow::Result<Value> {
 
 /// The labels that a query in form of a mapping names.
 fn named_labels(query: &Value) -> Vec<String> {
-    let names = match query.get("labels") {
+    match query.get("labels") {
         Some(Value::Sequence(names)) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         Some(Value::Mapping(paths)) => paths.keys().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => Vec::new(),
-    };
-    names
+    }
 }
 
 /// How far a KPI is looked back.
@@ -235,7 +241,7 @@ impl Looking<'_> {
                 bail!("KPI '{}': {message}", kpi.id);
             }
             let span = self.span(&kpi)?;
-            self.tell(&kpi, span);
+            tell(&kpi, span);
             let error = match query::pull(&kpi, Arc::new(source), span, self.now).await {
                 Ok(pull) => return Ok(Look { kpi, span, pull }),
                 Err(error) => error,
@@ -270,13 +276,13 @@ impl Looking<'_> {
         let from = self.args.from.unwrap_or_else(|| day_of(since, &kpi.zone));
         query::span(kpi, &QueryArgs { kpi: kpi.id.to_string(), from: Some(from), to: None }, self.now)
     }
+}
 
-    /// Who waits at a terminal is told for what.
-    fn tell(&self, kpi: &Kpi, (from, to): (BucketIndex, BucketIndex)) {
-        if std::io::stderr().is_terminal() {
-            let span = format!("{} to {}", kpi.bucket_name(from), kpi.bucket_name(to));
-            // Without a terminal to write to there is nobody to tell.
-            drop(writeln!(std::io::stderr(), "asking {} for {span}", kpi.source));
-        }
+/// Who waits at a terminal is told for what.
+fn tell(kpi: &Kpi, (from, to): (BucketIndex, BucketIndex)) {
+    if std::io::stderr().is_terminal() {
+        let span = format!("{} to {}", kpi.bucket_name(from), kpi.bucket_name(to));
+        // Without a terminal to write to there is nobody to tell.
+        drop(writeln!(std::io::stderr(), "asking {} for {span}", kpi.source));
     }
 }

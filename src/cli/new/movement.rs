@@ -7,8 +7,8 @@ pub(super) const VALUES_MIN: usize = 20;
 /// Newest values that are looked at.
 const VALUES_MAX: usize = 400;
 /// Below this share of the average deviation the average change makes a state. Independent values have about 1.4, equal
-/// working days beside weak weekends 0.8, a stock that is sold and refilled 0.2.
-const STEADY: f64 = 0.4;
+/// working days beside weak weekends 0.8, walks at random 0.3, a stock that is sold and refilled 0.2.
+const STEADY: f64 = 0.5;
 /// Share of the values at either end whose distance doesn't count: a few outliers say nothing of how a figure moves.
 const OUTLIERS: f64 = 0.02;
 

@@ -1,5 +1,7 @@
 //! What is proposed, field by field with its reason: as YAML to be pasted, and as a record.
 
+use std::fmt::Write as _;
+
 use anyhow::Context as _;
 use serde_json::json;
 use serde_yaml::{Mapping, Value};
@@ -100,11 +102,12 @@ impl Entry {
         }
         let mut text = String::new();
         if !self.reason.is_empty() {
-            text += &format!("{indent}# {}\n", self.reason);
+            let _ = writeln!(text, "{indent}# {}", self.reason);
         }
         for line in &self.lines {
             // Blanks on an empty line would become part of a text.
-            text += &if line.is_empty() { "\n".to_owned() } else { format!("{indent}{line}\n") };
+            let indent = if line.is_empty() { "" } else { &indent };
+            let _ = writeln!(text, "{indent}{line}");
         }
         text
     }

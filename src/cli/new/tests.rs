@@ -21,6 +21,7 @@ sources:
   sales: {csv: {path: sales.csv}}
   support: {http_json: {url: \"http://127.0.0.1:1/\"}}
   hand: {manual: {}}
+  books: {fec: {path: \"*FEC*.txt\"}}
 rules:
   unfinished: {script: nowhere}
 ";
@@ -195,19 +196,46 @@ async fn columns_of_a_table_from_a_file() {
 
 #[tokio::test]
 async fn hours_and_single_events() {
-    let hours: String =
-        (0..72).map(|hour| format!("2026-11-{}T{:02}:00:00Z;{}\n", 21 + hour / 24, hour % 24, hour % 7)).collect();
+    let hours: Vec<String> =
+        (0..72).map(|hour| format!("2026-11-{}T{:02}:00:00Z;{}", 21 + hour / 24, hour % 24, hour % 7)).collect();
+    let hours = hours.join("\n");
     let words = ["heat", "--source", "sales", "--query", "{time: at, value: heat}"];
     let (folder, drawn) = drawn(&[("sales.csv", &format!("at;heat\n{hours}"))], &words).await.unwrap();
     let (proposed, kpi) = held(&folder, drawn);
     assert_eq!((kpi.grain, kpi.schedule.as_str()), (Grain::HOUR, "hourly"));
     assert!(reason(&proposed, "grain").contains("one each hour"));
-    let events: String =
-        (0..90).map(|at| format!("2026-11-{:02} {:02}:{:02};5\n", 1 + at / 4, at % 4 * 5, at * at % 60)).collect();
+    let events: Vec<String> =
+        (0..90).map(|at| format!("2026-11-{:02} {:02}:{:02};5", 1 + at / 4, at % 4 * 5, at * at % 60)).collect();
+    let events = events.join("\n");
     let (folder, drawn) = again(&[("sales.csv", &format!("at;heat\n{events}"))], &words).await.unwrap();
     let (proposed, kpi) = held(&folder, drawn);
     assert_eq!((kpi.grain, kpi.kind), (Grain::Day, Kind::Flow));
     assert!(reason(&proposed, "grain").contains("single events") && reason(&proposed, "kind").contains("which add up"));
+}
+
+#[tokio::test]
+async fn of_accounts_the_kind_says_what_is_asked() {
+    let head = "JournalCode\tJournalLib\tEcritureNum\tEcritureDate\tCompteNum\tCompteLib\tCompAuxNum\tCompAuxLib\t\
+                PieceRef\tPieceDate\tEcritureLib\tDebit\tCredit\tEcritureLet\tDateLet\tValidDate\tMontantdevise\tIdevise";
+    let line = |month: i32, (account, debit, credit): (&str, i32, i32)| {
+        let day = format!("2026{month:02}10");
+        format!(
+            "VE\tVentes\t{month}\t{day}\t{account}\tx\t\t\tF{month}\t{day}\tx\t{debit},00\t{credit},00\t\t\t{day}\t\t"
+        )
+    };
+    let lines = (1..=10)
+        .flat_map(|month| [("512000", 900 + month, 0), ("706000", 0, 900 + month)].map(|entry| line(month, entry)));
+    let books = std::iter::once(head.to_owned()).chain(lines).collect::<Vec<_>>().join("\n");
+    let files = [("123456789FEC20261231.txt", books.as_str())];
+    let words = ["sold", "--source", "books", "--query", "{figure: revenue}"];
+    let (folder, drawn) = drawn(&files, &words).await.unwrap();
+    let (proposed, kpi) = held(&folder, drawn);
+    assert_eq!((kpi.kind, kpi.grain, kpi.settle.as_hours()), (Kind::Flow, Grain::Month, 24 * 45));
+    assert!(reason(&proposed, "grain").contains("complete by the month"));
+    let words = ["cash", "--source", "books", "--query", "{figure: cash}"];
+    let (folder, drawn) = again(&files, &words).await.unwrap();
+    let (proposed, kpi) = held(&folder, drawn);
+    assert!(matches!(kpi.kind, Kind::Level { .. }) && reason(&proposed, "kind") == "the query can be nothing else");
 }
 
 #[tokio::test]
