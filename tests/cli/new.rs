@@ -69,7 +69,7 @@ fn what_can_not_be_drafted_is_refused() {
         assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
         assert!(ran.err.contains(part), "{part:?} is not in {ran:?}");
     };
-    check(&["revenue"], "KPI 'revenue' stands in the configuration already, at vigie.yaml:9; choose another id");
+    check(&["revenue"], "KPI 'revenue' stands in the configuration already, at vigie.yaml:10; choose another id");
     let query = ["new", "kpi", "x", "--config", "vigie.yaml", "--source"];
     let ran = vigie(dir.path(), &[&query[..], &["shpo", "--query", "{time: date, value: total}"]].concat());
     assert!(ran.code == 1 && ran.err.contains("did you mean `shop`?"), "{ran:?}");

@@ -25,6 +25,8 @@ const MARGIN: f64 = 0.5;
 const JUDGED_MIN: usize = 20;
 /// Share of absent buckets from which absence looks usual.
 const GAPS_USUAL: f64 = 0.05;
+/// With fewer buckets absence tells nothing.
+const BUCKETS_MIN: usize = 28;
 /// Absent buckets in a row that a long weekend explains.
 const GAP_MAX: usize = 4;
 
@@ -175,17 +177,26 @@ impl<'a> Figures<'a> {
     /// What an absent bucket means.
     pub(super) fn empty(&self, is_flow: bool) -> Field {
         let (gaps, buckets) = self.gaps();
+        let newest = self.main().last().map_or(self.span.1, |(index, _)| *index);
         let longest = longest_run(&gaps);
         let missing = |reason: String| Field::new("empty", "missing", reason);
         if gaps.is_empty() {
             return missing(format!("none of {} is absent: one that is will be told", counted(buckets, "bucket")));
         }
-        let share = format!("{} of {buckets} are absent", counted(gaps.len(), "bucket"));
+        let share = format!("absent are {} of {}", gaps.len(), counted(buckets, "bucket"));
+        let silent = (self.span.1 - newest) as usize;
         if !is_flow {
             return missing(format!("{share}; only what adds up can be zero for that"));
         }
         if !self.is_complete {
             return missing(format!("{share}, but the pull was not complete"));
+        }
+        if buckets < BUCKETS_MIN {
+            return missing(format!("{share}, too few to tell; a guess"));
+        }
+        if silent > longest.max(GAP_MAX) {
+            let newest = self.kpi.bucket_name(newest);
+            return missing(format!("{share}, and all since {newest}, as if data were lost; a guess, or `zero`"));
         }
         if self.all_off(gaps.iter().copied()) {
             return Field::new("empty", "zero", format!("{share}, all of them days off: nothing happened; a guess"));

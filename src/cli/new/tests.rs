@@ -113,7 +113,7 @@ async fn a_flow_with_days_off() {
         ("kind", "what adds up; a guess"),
         ("grain", "dates without a time, one a day"),
         ("timezone", "no zone of their own"),
-        ("empty", "57 buckets of 400 are absent, all of them days off"),
+        ("empty", "absent are 57 of 400 buckets, all of them days off"),
         ("quality.min", "the 400 values lie between €0 and €400"),
         ("expected", "the newest value is of 2026-11-23"),
     ] {
@@ -236,6 +236,25 @@ async fn of_accounts_the_kind_says_what_is_asked() {
     let (folder, drawn) = again(&files, &words).await.unwrap();
     let (proposed, kpi) = held(&folder, drawn);
     assert!(matches!(kpi.kind, Kind::Level { .. }) && reason(&proposed, "kind") == "the query can be nothing else");
+}
+
+#[tokio::test]
+async fn absence_is_told_apart_from_loss() {
+    async fn check(present: fn(i32) -> bool, empty: Empty, why: &str) {
+        let first = jiff::civil::date(2026, 8, 1);
+        let days = (0..115).filter(|day| present(*day));
+        let days = days.map(|day| format!("{};5", first.saturating_add(jiff::Span::new().days(day))));
+        let sales = std::iter::once("date;total".to_owned()).chain(days).collect::<Vec<_>>().join("\n");
+        let words = ["sales", "--source", "sales", "--query", "{time: date, value: total}"];
+        let (folder, drawn) = drawn(&[("sales.csv", &sales)], &words).await.unwrap();
+        let (proposed, kpi) = held(&folder, drawn);
+        assert!(kpi.empty == empty && reason(&proposed, "empty").contains(why), "{}", proposed.text);
+    }
+    check(|_| true, Empty::Missing, "none of 115 buckets is absent").await;
+    check(|day| day % 4 != 0, Empty::Zero, "at most 1 in a row: nothing happened").await;
+    check(|day| day % 40 > 9, Empty::Missing, "up to 10 in a row, as if data were lost").await;
+    check(|day| day % 4 != 0 && day < 100, Empty::Missing, "and all since 2026-11-08, as if data were lost").await;
+    check(|day| day > 100 && day % 4 != 0, Empty::Missing, "too few to tell").await;
 }
 
 #[tokio::test]
