@@ -6,8 +6,6 @@
 use crate::model::grain::BucketIndex;
 use crate::model::series::SeriesData;
 
-/// Values before it that a value is compared with: four weeks of days, more than two years of months.
-const REFERENCE_MAX: usize = 28;
 /// With fewer, nothing is suspect.
 const REFERENCE_MIN: usize = 5;
 
@@ -19,13 +17,16 @@ pub struct Band {
 }
 
 impl Band {
+    /// Values before it that a value is compared with: four weeks of days, more than two years of months.
+    pub const REFERENCE_MAX: usize = 28;
+
     /// Of the final values before a bucket, newest first, without those to be left out; none when there are too few.
     pub fn before(data: &SeriesData, bucket: BucketIndex, is_left_out: impl Fn(BucketIndex) -> bool) -> Option<Band> {
         let counts = data
             .range(BucketIndex::MIN, bucket - 1)
             .rev()
             .filter(|point| !point.provisional && point.value.is_finite() && !is_left_out(point.index));
-        let values: Vec<f64> = counts.take(REFERENCE_MAX).map(|point| point.value).collect();
+        let values: Vec<f64> = counts.take(Band::REFERENCE_MAX).map(|point| point.value).collect();
         (values.len() >= REFERENCE_MIN).then(|| Band::of(&values))
     }
 

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 
+use super::new::NewCommand;
 use crate::model::alert::About;
 use crate::model::notification::DeliveryState;
 use crate::model::rule::Patience;
@@ -76,10 +77,15 @@ pub enum Command {
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Pull one KPI now and show what would be stored; nothing is
+    ///
+    /// Of one that is computed, what its formula reads is pulled.
     #[command(after_help = "Examples:
   vigie query revenue                              the last 7 buckets
   vigie query revenue --from 2026-11-01 --to 2026-11-15")]
     Query(QueryArgs),
+    /// Draft an entry of the configuration from what its source says
+    #[command(subcommand)]
+    New(NewCommand),
     /// Have the running service pull a span of a KPI once more: back-fill or repair
     ///
     /// What is new or differs is stored as a version of its own; asking twice changes nothing.
@@ -433,7 +439,7 @@ pub struct RecordArgs {
 }
 
 /// One of some names, as the model's type writes them.
-fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+pub(super) fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
 where
     T: DeserializeOwned + Clone + Send + Sync + 'static,
 {

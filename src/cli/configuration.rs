@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Config, Environment, LoadOptions, Loaded, Secrets, load, render};
+use crate::config::{Config, Draft, Environment, LoadOptions, Loaded, Problem, Secrets, load, load_kpis, render};
 use crate::daemon::{Built, build};
 
 /// The configuration has errors; the message shows them all.
@@ -30,8 +30,35 @@ pub(super) fn secrets() -> Secrets {
     Secrets { environment: Environment::Process, base_dir: PathBuf::new() }
 }
 
+/// Reads what KPIs hang on, whatever else the configuration holds.
+pub(super) fn read_kpis(paths: &[PathBuf]) -> anyhow::Result<(Config, Loaded)> {
+    whole(load_kpis(&LoadOptions { paths: paths.to_vec(), env: Environment::Unneeded }, None))
+}
+
+/// A draft, read beside the configuration.
+pub(super) enum Drafted {
+    Read(Box<Config>),
+    /// The draft has these errors, and the configuration none.
+    Wrong(Vec<Problem>),
+}
+
+/// Reads a KPI that stands in no file yet, given by the name of the draft and its text.
+pub(super) fn read_draft(paths: &[PathBuf], (name, text): (&str, &str)) -> anyhow::Result<Drafted> {
+    let options = LoadOptions { paths: paths.to_vec(), env: Environment::Unneeded };
+    let loaded = load_kpis(&options, Some(Draft { name, text }));
+    let errors: Vec<Problem> = loaded.problems.iter().filter(|problem| problem.is_error()).cloned().collect();
+    if !errors.is_empty() && errors.iter().all(|problem| problem.file == name) {
+        return Ok(Drafted::Wrong(errors));
+    }
+    whole(loaded).map(|(config, _)| Drafted::Read(Box::new(config)))
+}
+
 fn read_with(paths: &[PathBuf], env: Environment) -> anyhow::Result<(Config, Loaded)> {
-    let mut loaded = load(&LoadOptions { paths: paths.to_vec(), env });
+    whole(load(&LoadOptions { paths: paths.to_vec(), env }))
+}
+
+/// The configuration with all that was read, unless it has errors.
+fn whole(mut loaded: Loaded) -> anyhow::Result<(Config, Loaded)> {
     match loaded.config.take() {
         Some(config) => Ok((config, loaded)),
         None => {

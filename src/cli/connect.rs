@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::output::{Out, Table, counted};
-use super::query::{newest_buckets, pull};
+use super::query::{newest_buckets, pull, validated};
 use crate::clock::monotonic;
 use crate::daemon::Built;
 use crate::locale::quantity;
@@ -21,7 +21,6 @@ use crate::model::kpi::{Kpi, Query};
 use crate::model::roll_ups::RollUps;
 use crate::model::unit::Language;
 use crate::source::Source;
-use crate::validate::{Context, KnownAt, Span, validate};
 
 /// For one system to answer.
 const PROBE_DEADLINE: Duration = Duration::from_secs(15);
@@ -95,10 +94,7 @@ fn source_name(id: &SourceId) -> String {
 async fn try_query(kpi: &Arc<Kpi>, source: Arc<Source>, now: Timestamp) -> anyhow::Result<String> {
     let (from, to) = newest_buckets(kpi, now);
     let pulled = pull(kpi, source, (from, to), now).await?;
-    let roll_ups = RollUps::default();
-    let (span, known_at) = (Span { from, to }, KnownAt::Own(now));
-    let context = Context { kpi, span, known_at, now, roll_ups: &roll_ups, known: &[], zero_from: None };
-    let found = validate(&context, pulled);
+    let found = validated(kpi, pulled, (from, to), &RollUps::default(), now);
     let buckets: BTreeSet<_> = found.observations.iter().map(|seen| seen.bucket).collect();
     let series: BTreeSet<_> = found.observations.iter().map(|seen| &seen.series.labels).collect();
     let mut said = match buckets.last() {

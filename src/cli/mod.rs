@@ -15,6 +15,7 @@ mod deliveries;
 pub mod demo;
 mod event;
 mod execute;
+mod new;
 mod output;
 mod pull;
 mod query;

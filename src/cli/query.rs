@@ -13,12 +13,14 @@ use super::output::{Out, Table, counted};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{Job, JobKind, Visit};
-use crate::engine::formula_of;
+use crate::engine::{State, computed, formula_of};
 use crate::locale::quantity;
+use crate::model::formula::Formula;
 use crate::model::grain::{BucketIndex, start_of_day};
 use crate::model::ids::{KpiId, Labels};
 use crate::model::kpi::{Kpi, Query};
 use crate::model::observation::{Observation, Pull, Rejection};
+use crate::model::roll_ups::RollUps;
 use crate::model::unit::Language;
 use crate::source::{BuildContext, Source};
 use crate::validate::{Context, KnownAt, Span, Validated, validate};
@@ -31,38 +33,83 @@ const BUCKETS_MAX: i64 = 20_000;
 pub(super) async fn query(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now: Timestamp) -> anyhow::Result<u8> {
     let config = configuration::read(paths)?;
     let kpi = kpi_named(&config, &args.kpi)?;
-    if kpi.query == Query::Entered {
-        bail!(
-            "KPI '{0}' is entered by hand, nothing is asked; `vigie record --list {0}` shows what was entered",
-            kpi.id
-        );
-    }
-    if let Some(formula) = formula_of(&kpi) {
-        let inputs: Vec<&str> = formula.inputs().iter().map(KpiId::as_str).collect();
-        bail!(
-            "KPI '{}' is computed, `{}`, and asks nothing itself; query {}",
-            kpi.id,
-            formula.text(),
-            inputs.join(", ")
-        );
-    }
-    let source = source_of(&config, &kpi)?;
-    if let Err(message) = source.check_query(&kpi) {
-        bail!("KPI '{}': {message}", kpi.id);
-    }
-    let (from, to) = span(&kpi, &args, now)?;
-    let pull = pull(&kpi, Arc::new(source), (from, to), now).await?;
+    let span = span(&kpi, &args, now)?;
+    let pull = match formula_of(&kpi) {
+        Some(formula) => computed_pull(&config, (&kpi, formula), span, now).await?,
+        None => pull_of(&config, &kpi, span, now).await?,
+    };
     let complete = pull.complete;
-    let (span, known_at) = (Span { from, to }, KnownAt::Own(now));
     let roll_ups = config.catalog.roll_ups().remove(&kpi.id).unwrap_or_default();
-    let context = Context { kpi: &kpi, span, known_at, now, roll_ups: &roll_ups, known: &[], zero_from: None };
-    let found = validate(&context, pull);
+    let found = validated(&kpi, pull, span, &roll_ups, now);
     if out.is_json() {
         records(out, &kpi, &found, complete)?;
     } else {
         text(out, &kpi, &found, complete)?;
     }
     Ok(0)
+}
+
+/// Asks the KPI's source, and nothing else of the configuration.
+async fn pull_of(
+    config: &Config,
+    kpi: &Arc<Kpi>,
+    span: (BucketIndex, BucketIndex),
+    now: Timestamp,
+) -> anyhow::Result<Pull> {
+    if kpi.query == Query::Entered {
+        bail!(
+            "KPI '{0}' is entered by hand, nothing is asked; `vigie record --list {0}` shows what was entered",
+            kpi.id
+        );
+    }
+    let source = source_of(config, kpi)?;
+    if let Err(message) = source.check_query(kpi) {
+        bail!("KPI '{}': {message}", kpi.id);
+    }
+    pull(kpi, Arc::new(source), span, now).await
+}
+
+/// Asks for what a formula reads, and computes it as the engine would of these figures.
+async fn computed_pull(
+    config: &Config,
+    (kpi, formula): (&Kpi, &Formula),
+    span: (BucketIndex, BucketIndex),
+    now: Timestamp,
+) -> anyhow::Result<Pull> {
+    let mut state = State::default();
+    let (mut complete, mut warnings) = (true, Vec::new());
+    for id in formula.inputs() {
+        let input = config.catalog.kpi(id).context("a formula that was resolved has its KPIs")?;
+        let computed = || format!("KPI '{}' is computed, `{}`", kpi.id, formula.text());
+        let pull = pull_of(config, input, span, now).await.with_context(computed)?;
+        complete &= pull.complete;
+        let found = validated(input, pull, span, &RollUps::default(), now);
+        for observation in &found.observations {
+            state.history.put(observation);
+        }
+        warnings.extend(found.warnings.into_iter().map(|warning| format!("`{id}`: {warning}")));
+        if let Some(first) = found.rejections.first() {
+            let refused = counted(found.rejections.len(), "reading");
+            warnings
+                .push(format!("`{id}`: {refused} refused, such as {} `{}`: {}", first.origin, first.raw, first.cause));
+        }
+    }
+    let mut pull = computed(&state, kpi, formula, span);
+    pull.complete &= complete;
+    pull.warnings.extend(warnings);
+    Ok(pull)
+}
+
+/// What would be stored of a pull.
+pub(super) fn validated(
+    kpi: &Kpi,
+    pull: Pull,
+    (from, to): (BucketIndex, BucketIndex),
+    roll_ups: &RollUps,
+    now: Timestamp,
+) -> Validated {
+    let (span, known_at) = (Span { from, to }, KnownAt::Own(now));
+    validate(&Context { kpi, span, known_at, now, roll_ups, known: &[], zero_from: None }, pull)
 }
 
 pub(super) fn kpi_named(config: &Config, name: &str) -> anyhow::Result<Arc<Kpi>> {
@@ -72,7 +119,7 @@ pub(super) fn kpi_named(config: &Config, name: &str) -> anyhow::Result<Arc<Kpi>>
 }
 
 /// Builds just the KPI's source: trying out a query needs no other secret.
-fn source_of(config: &Config, kpi: &Kpi) -> anyhow::Result<Source> {
+pub(super) fn source_of(config: &Config, kpi: &Kpi) -> anyhow::Result<Source> {
     let (source, base_dir) = config.sources.get(&kpi.source).context("a resolved KPI has its source")?;
     let mut secrets = configuration::secrets();
     secrets.base_dir.clone_from(base_dir);
@@ -130,7 +177,33 @@ pub(super) async fn pull(
 }
 
 fn records(out: &mut Out, kpi: &Kpi, found: &Validated, complete: bool) -> anyhow::Result<()> {
-    for observation in &found.observations {
+    let observations: Vec<&Observation> = found.observations.iter().collect();
+    told(out, kpi, &observations, found)?;
+    let count = found.observations.len();
+    let record = json!({"type": "summary", "kpi": kpi.id, "observations": count, "rejections": found.rejections.len(),
+                        "outside": found.outside, "running": found.running, "complete": complete});
+    Ok(out.record(&record)?)
+}
+
+fn text(out: &mut Out, kpi: &Kpi, found: &Validated, complete: bool) -> anyhow::Result<()> {
+    let rows = in_order(found);
+    shown(out, kpi, &rows, found)?;
+    let notes: Vec<String> =
+        std::iter::once(counted(rows.len(), "observation")).chain(remarks(found, complete)).collect();
+    out.line(&format!("{}; nothing was stored", notes.join(", ")))?;
+    Ok(())
+}
+
+/// By bucket, then by labels.
+pub(super) fn in_order(found: &Validated) -> Vec<&Observation> {
+    let mut rows: Vec<&Observation> = found.observations.iter().collect();
+    rows.sort_by_key(|observation| (observation.bucket, &observation.series.labels));
+    rows
+}
+
+/// Values, and all that was refused and warned of, as records.
+pub(super) fn told(out: &mut Out, kpi: &Kpi, rows: &[&Observation], found: &Validated) -> anyhow::Result<()> {
+    for observation in rows {
         let bucket = kpi.grain.bucket(observation.bucket, &kpi.zone);
         let parts = observation.parts.as_ref();
         out.record(&json!({
@@ -148,17 +221,13 @@ fn records(out: &mut Out, kpi: &Kpi, found: &Validated, complete: bool) -> anyho
     for warning in &found.warnings {
         out.record(&json!({"type": "warning", "kpi": kpi.id, "text": warning}))?;
     }
-    let count = found.observations.len();
-    let record = json!({"type": "summary", "kpi": kpi.id, "observations": count, "rejections": found.rejections.len(),
-                        "outside": found.outside, "running": found.running, "complete": complete});
-    Ok(out.record(&record)?)
+    Ok(())
 }
 
-fn text(out: &mut Out, kpi: &Kpi, found: &Validated, complete: bool) -> anyhow::Result<()> {
-    let mut rows: Vec<&Observation> = found.observations.iter().collect();
-    rows.sort_by_key(|observation| (observation.bucket, &observation.series.labels));
+/// The same as a table with remarks below.
+pub(super) fn shown(out: &mut Out, kpi: &Kpi, rows: &[&Observation], found: &Validated) -> anyhow::Result<()> {
     let mut table = Table::new(&["BUCKET", "LABELS", "VALUE", "STATE"]);
-    for observation in &rows {
+    for observation in rows {
         let labels = match &observation.series.labels {
             total if *total == Labels::total() => "total".to_owned(),
             labels => labels.to_string(),
@@ -177,7 +246,12 @@ fn text(out: &mut Out, kpi: &Kpi, found: &Validated, complete: bool) -> anyhow::
     for warning in &found.warnings {
         out.line(&format!("warning: {warning}"))?;
     }
-    let mut notes = vec![counted(rows.len(), "observation"), counted(found.rejections.len(), "rejection")];
+    Ok(())
+}
+
+/// What became of the readings that are no values.
+pub(super) fn remarks(found: &Validated, complete: bool) -> Vec<String> {
+    let mut notes = vec![counted(found.rejections.len(), "rejection")];
     if found.outside > 0 {
         notes.push(format!("{} outside the span", counted(found.outside, "reading")));
     }
@@ -187,8 +261,7 @@ fn text(out: &mut Out, kpi: &Kpi, found: &Validated, complete: bool) -> anyhow::
     if !complete {
         notes.push("the pull is not complete".to_owned());
     }
-    out.line(&format!("{}; nothing was stored", notes.join(", ")))?;
-    Ok(())
+    notes
 }
 
 fn value(observation: &Observation, kpi: &Kpi) -> String {

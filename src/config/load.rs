@@ -25,6 +25,17 @@ pub struct LoadOptions {
     pub env: Environment,
 }
 
+/// Text of an entry that stands in no file yet, read as if it were a file of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    /// What problems in it name instead of a file.
+    pub name: &'a str,
+    pub text: &'a str,
+}
+
+/// What a KPI can hang on.
+const KPI_SECTIONS: &[&str] = &["timezone", "language", "calendar", "calendars", "people", "sources", "kpis"];
+
 /// What came of it.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -67,6 +78,8 @@ impl Loaded {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Documents {
     pub(super) files: Vec<Document>,
+    /// The sections that are looked at; none: all.
+    sections: Option<&'static [&'static str]>,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +91,11 @@ pub(super) struct Document {
 }
 
 impl Documents {
+    /// True for a section that is not looked at, whatever it holds.
+    pub(super) fn leaves_out(&self, section: &str) -> bool {
+        self.sections.is_some_and(|sections| !sections.contains(&section))
+    }
+
     fn find(&self, path: &[&str]) -> Option<(&Document, Span)> {
         let best = self
             .files
@@ -130,50 +148,76 @@ pub(super) fn problem(file: &str, span: Span, message: String) -> Problem {
 
 /// Reads, checks and resolves the configuration. Never fails: what went wrong stands in `problems`.
 pub fn load(options: &LoadOptions) -> Loaded {
-    let mut problems = Vec::new();
-    let mut sources = Vec::new();
-    let mut documents = Documents::default();
-    let mut empty = 0;
-    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-    let files = find_files(&options.paths, &mut problems);
-    for path in files.iter().take(FILES_MAX) {
-        let name = path.display().to_string();
-        let text = match read(path) {
-            Ok(text) => text,
-            Err(problem) => {
-                problems.push(*problem);
-                continue;
+    Reading::default().all(options, None)
+}
+
+/// The same of the sections that a KPI hangs on, with a draft beside them: rules and receivers may be unfinished while
+/// KPIs are written.
+pub fn load_kpis(options: &LoadOptions, draft: Option<Draft<'_>>) -> Loaded {
+    let documents = Documents { sections: Some(KPI_SECTIONS), ..Documents::default() };
+    Reading { documents, ..Reading::default() }.all(options, draft)
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Reading {
+    problems: Vec<Problem>,
+    sources: Vec<SourceText>,
+    documents: Documents,
+    /// Texts without any entry.
+    empty: usize,
+}
+
+impl Reading {
+    fn all(mut self, options: &LoadOptions, draft: Option<Draft<'_>>) -> Loaded {
+        let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+        let files = find_files(&options.paths, &mut self.problems);
+        for path in files.iter().take(FILES_MAX) {
+            match read(path) {
+                Ok(text) => {
+                    digest.update(&(text.len() as u64).to_le_bytes());
+                    digest.update(text.as_bytes());
+                    let base_dir = path.parent().map(Path::to_owned).unwrap_or_default();
+                    self.take(path.display().to_string(), base_dir, text);
+                }
+                Err(problem) => self.problems.push(*problem),
             }
-        };
-        digest.update(&(text.len() as u64).to_le_bytes());
-        digest.update(text.as_bytes());
+        }
+        let checksum = hexadecimal(&digest.finish().as_ref()[..16]);
+        let texts = files.len() + usize::from(draft.is_some());
+        if let Some(Draft { name, text }) = draft {
+            self.take(name.to_owned(), PathBuf::new(), text.to_owned());
+        }
+        let Reading { mut problems, sources, documents, empty } = self;
+        // What a broken file would have defined is unknown: its absence must not be reported elsewhere.
+        let whole = files.len() <= FILES_MAX && documents.files.len() + empty == texts;
+        let config = resolve::resolve(&documents, options, checksum, whole, &mut problems);
+        finish(&mut problems);
+        let config = (!problems.iter().any(Problem::is_error)).then_some(config);
+        Loaded { config, problems, sources, documents }
+    }
+
+    /// Takes over one text.
+    fn take(&mut self, name: String, base_dir: PathBuf, text: String) {
         let (root, faults) = yaml::parse(&text);
         let faults_none = faults.is_empty();
-        problems.extend(
+        self.problems.extend(
             faults.into_iter().map(|fault| Problem { help: fault.help, ..problem(&name, fault.span, fault.message) }),
         );
         let mut hidden = Vec::new();
-        empty += usize::from(faults_none && root.as_ref().is_none_or(|root| root.is_null()));
+        self.empty += usize::from(faults_none && root.as_ref().is_none_or(|root| root.is_null()));
         if let Some(root) = root.filter(|root| !root.is_null()) {
             hide_secrets(&root, &mut hidden);
             if matches!(root.kind, Kind::Map(_)) {
-                let base_dir = path.parent().map(Path::to_owned).unwrap_or_default();
-                documents.files.push(Document { name: name.clone(), base_dir, root });
+                self.documents.files.push(Document { name: name.clone(), base_dir, root });
             } else {
                 let message = "the file is not a mapping of sections".to_owned();
                 let help = "begin with sections such as `kpis:` and `rules:`";
-                problems.push(problem(&name, root.span, message).help(help));
+                self.problems.push(problem(&name, root.span, message).help(help));
             }
         }
-        sources.push(SourceText { file: name, text, hidden });
+        self.sources.push(SourceText { file: name, text, hidden });
     }
-    let checksum = hexadecimal(&digest.finish().as_ref()[..16]);
-    // What a broken file would have defined is unknown: its absence must not be reported elsewhere.
-    let whole = files.len() <= FILES_MAX && documents.files.len() + empty == files.len();
-    let config = resolve::resolve(&documents, options, checksum, whole, &mut problems);
-    finish(&mut problems);
-    let config = (!problems.iter().any(Problem::is_error)).then_some(config);
-    Loaded { config, problems, sources, documents }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::{Config, Environment, Level, LoadOptions, Loaded, load, render, schema, to_json};
+use super::{Config, Draft, Environment, Level, LoadOptions, Loaded, load, load_kpis, render, schema, to_json};
 use crate::model::http_query::{HttpBody, HttpMethod, Paging};
 use crate::model::ids::{KpiId, ObjectiveId, ReceiverId, RuleId};
 use crate::model::kpi::{Lateness, Query};
@@ -632,6 +632,30 @@ fn missing_files_and_folders_are_named() {
     check(dir.path(), "holds no `*.yaml` file");
     fs::write(dir.path().join("latin.yaml"), b"a: 1\nb: caf\xe9\n").unwrap();
     check(dir.path(), "latin.yaml:2:7: the text is not UTF-8");
+}
+
+#[test]
+fn a_draft_is_read_beside_what_a_kpi_hangs_on() {
+    let unfinished =
+        SMALL.replace("script: objective/off_trajectory", "script: nowhere").replace("to: direction", "to: x");
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("vigie.yaml"), unfinished).unwrap();
+    let options = LoadOptions { paths: vec![dir.path().to_owned()], env: Environment::Unneeded };
+    let check = |text: &str, part: &str| {
+        let loaded = load_kpis(&options, Some(Draft { name: "the draft", text }));
+        let text = render(&loaded.problems, &loaded.sources, false);
+        assert!(text.contains(part) && (part.is_empty() || loaded.config.is_none()), "{text}");
+        loaded.config
+    };
+    assert!(load(&options).config.is_none(), "the file has errors of its own");
+    let draft = "kpis:\n  orders: {title: Orders, category: financial, source: shop, query: {time: d, value: v}}\n";
+    let config = check(draft, "").unwrap();
+    assert_eq!(config.catalog.kpis.len(), 2);
+    assert_eq!(config.catalog.kpi(&"orders".into()).unwrap().zone, config.catalog.zone);
+    check(&draft.replace("source: shop", "source: shpo"), "did you mean `shop`?");
+    check(&draft.replace("orders", "revenue"), "`revenue` is defined twice");
+    check(&draft.replace("title", "titel"), "the draft:2:12: unknown field `titel`");
+    check("[]", "not a mapping of sections");
 }
 
 #[test]

@@ -8,15 +8,21 @@ use crate::net::{ErrorClass, NetError, Retryable};
 pub struct SourceError {
     pub class: ErrorClass,
     pub message: String,
+    /// Names of labels that the answer has and the KPI has not, where it fails for them: who writes a KPI can add them.
+    pub labels: Vec<String>,
 }
 
 impl SourceError {
     pub fn new(class: ErrorClass, message: impl Into<String>) -> SourceError {
-        SourceError { class, message: message.into() }
+        SourceError { class, message: message.into(), labels: Vec::new() }
     }
 
     pub(super) fn config(message: impl Into<String>) -> SourceError {
         SourceError::new(ErrorClass::Config, message)
+    }
+
+    pub(super) fn with_labels(self, labels: Vec<String>) -> SourceError {
+        SourceError { labels, ..self }
     }
 
     /// True when the same pull may succeed later.
@@ -27,7 +33,7 @@ impl SourceError {
 
 impl From<NetError> for SourceError {
     fn from(error: NetError) -> Self {
-        SourceError { class: error.class, message: error.message }
+        SourceError::new(error.class, error.message)
     }
 }
 

@@ -117,6 +117,38 @@ fn a_query_shows_rows_and_what_was_refused() {
 }
 
 #[test]
+fn a_query_of_a_formula_asks_for_what_it_reads() {
+    let kpis = "kpis:
+  orders: {title: Commandes, category: operational, source: shop, query: {time: date, value: commandes}}
+  basket: {title: Panier, category: financial, unit: EUR, formula: revenue / orders}
+";
+    let dir = folder(&SMALL.replace("kpis:\n", kpis));
+    let sales = "date;montant;commandes\n2026-01-20;1200,5;10\n2026-01-21;900;abc\n2026-01-22;700;7\n";
+    std::fs::write(dir.path().join("shop.csv"), sales).unwrap();
+    let words = ["query", "basket", "--from", "2026-01-20", "--to", "2026-01-22", "--config", "vigie.yaml"];
+    let ran = vigie(dir.path(), &words);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for part in [
+        "2026-01-20  total   €120.05 (1200.5 / 10)",
+        "2026-01-22  total   €100 (700 / 7)",
+        "warning: `orders`: 1 reading refused, such as shop.csv:3 `abc`",
+        "2 observations, 0 rejections; nothing was stored",
+    ] {
+        assert!(ran.out.contains(part), "{part:?} is not in {}", ran.out);
+    }
+    assert!(!ran.out.contains("2026-01-21"), "what one of them lacks is left out: {ran:?}");
+    assert!(!dir.path().join("vigie.db").exists());
+    let by_hand = SMALL
+        .replace("kpis:\n", kpis)
+        .replace("sources:\n", "sources:\n  hand: {manual: {}}\n")
+        .replace("source: shop, query: {time: date, value: commandes}", "source: hand");
+    std::fs::write(dir.path().join("vigie.yaml"), by_hand).unwrap();
+    let ran = vigie(dir.path(), &words);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("`revenue / orders`: KPI 'orders' is entered by hand"), "{ran:?}");
+}
+
+#[test]
 fn a_drill_needs_no_daemon() {
     let dir = folder(SMALL);
     let ran = vigie(dir.path(), &["send", "direction", "--config", "vigie.yaml"]);

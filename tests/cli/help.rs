@@ -26,6 +26,8 @@ fn help_of_every_command() {
         &["send"],
         &["completions"],
         &["demo"],
+        &["new"],
+        &["new", "kpi"],
         &["pull"],
         &["suspect"],
         &["suspect", "list"],

@@ -3,5 +3,6 @@
 mod calendar;
 mod check;
 mod help;
+mod new;
 mod state;
 mod support;

@@ -66,7 +66,7 @@ pub(super) fn gather(report: &mut Report<'_>) -> Gathered {
     let mut all = Gathered::default();
     let documents = report.documents;
     for document in &documents.files {
-        for entry in document.root.entries() {
+        for entry in document.root.entries().iter().filter(|entry| !documents.leaves_out(&entry.key)) {
             let mut at = Place { document, report };
             match entry.key.as_str() {
                 "timezone" => at.single(&mut all.timezone, entry),

@@ -1,6 +1,7 @@
 //! One pull: requests in order, each tried again by itself; labels become dimensions.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -104,11 +105,14 @@ impl PrometheusSource {
             return Err(SourceError::new(ErrorClass::TooLarge, message));
         }
         if kpi.dimensions.is_empty() && answer.series.len() > 1 {
-            return Err(SourceError::config(format!(
+            let labels: BTreeSet<String> =
+                answer.series.iter().flat_map(|series| series.labels.keys().cloned()).collect();
+            let error = SourceError::config(format!(
                 "query of KPI `{}`: it gives {} series, but the KPI has no dimensions; wrap it in sum(...), or add dimensions",
                 kpi.id,
                 answer.series.len()
-            )));
+            ));
+            return Err(error.with_labels(labels.into_iter().collect()));
         }
         pull.complete &= answer.warnings.is_empty();
         let room = WARNINGS_MAX.saturating_sub(pull.warnings.len());

@@ -128,7 +128,7 @@ async fn ask(
     let sql = AssertSqlSafe(statement.sql.clone()).into_sql_str();
     let prepared = (&mut *connection).prepare(sql).await.map_err(broke)?;
     let names: Vec<String> = prepared.columns().iter().map(|column| column.name().to_owned()).collect();
-    let columns = Columns::find(&names, &request.kpi).map_err(named)?;
+    let columns = Columns::of(&names, &request.kpi)?;
     let types: Vec<String> = match prepared.parameters() {
         Some(Either::Left(types)) => types.iter().map(|each| each.name().to_owned()).collect(),
         Some(Either::Right(_)) | None => Vec::new(),

@@ -89,11 +89,10 @@ impl Sqlite {
         statement: &Statement,
         request: &PullRequest,
     ) -> Result<Pull, SourceError> {
-        let named = |cause: String| SourceError::config(format!("query of KPI `{}`: {cause}", request.kpi.id));
         let sql = AssertSqlSafe(statement.sql.clone()).into_sql_str();
         let prepared = (&mut *connection).prepare(sql).await.map_err(|error| self.failed(&error))?;
         let names: Vec<String> = prepared.columns().iter().map(|column| column.name().to_owned()).collect();
-        let columns = Columns::find(&names, &request.kpi).map_err(named)?;
+        let columns = Columns::of(&names, &request.kpi)?;
         let mut query = prepared.query();
         let (from, to) = columns.span(request);
         for parameter in &statement.parameters {

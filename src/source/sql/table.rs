@@ -83,8 +83,16 @@ const TIMES: [&str; 3] = ["bucket", "time", "date"];
 const VALUES: [&str; 4] = ["value", "numerator", "denominator", "n"];
 
 impl Columns {
+    /// The columns of an answer; what is wrong with them names the query.
+    pub(super) fn of(names: &[String], kpi: &Kpi) -> Result<Columns, SourceError> {
+        Columns::find(names, kpi).map_err(|cause| {
+            let error = SourceError::config(format!("query of KPI `{}`: {cause}", kpi.id));
+            error.with_labels(further(names, kpi))
+        })
+    }
+
     /// Finds the columns by name, large or small letters alike; dimensions first.
-    pub(super) fn find(names: &[String], kpi: &Kpi) -> Result<Columns, String> {
+    fn find(names: &[String], kpi: &Kpi) -> Result<Columns, String> {
         let place = |wanted: &str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
         let dimension = |name: &str| kpi.dimensions.iter().any(|dimension| dimension.eq_ignore_ascii_case(name));
         let other = |wanted: &str| place(wanted).filter(|_| !dimension(wanted));
@@ -141,6 +149,18 @@ impl Columns {
         let newest = grain.bucket(grain.last_ended(request.now, zone), zone);
         (newest.start, newest.end)
     }
+}
+
+/// Columns that would be dimensions if the KPI had them; none where one of them looks like a slip of the pen.
+fn further(names: &[String], kpi: &Kpi) -> Vec<String> {
+    let has = |wanted: &str| names.iter().any(|name| name.eq_ignore_ascii_case(wanted));
+    let time = TIMES.into_iter().find(|name| has(name));
+    let known = time.into_iter().chain(VALUES).chain(kpi.dimensions.iter().map(String::as_str));
+    let known: Vec<&str> = known.collect();
+    let further = names.iter().filter(|name| !known.iter().any(|known| name.eq_ignore_ascii_case(known)));
+    let further: Vec<String> = further.cloned().collect();
+    let meant = TIMES.iter().chain(&VALUES).copied();
+    if further.iter().any(|name| !did_you_mean(name, meant.clone()).is_empty()) { Vec::new() } else { further }
 }
 
 /// Turns rows into readings as they come.
@@ -202,14 +222,18 @@ impl<'a> Table<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::Columns;
+    use super::{Columns, further};
     use crate::model::kpi::Query;
     use crate::source::fixture;
 
+    fn owned(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
     fn find(names: &[&str], dimensions: &[&str]) -> Result<Columns, String> {
         let mut kpi = fixture::kpi(Query::Text(String::new()));
-        kpi.dimensions = dimensions.iter().map(|name| (*name).to_owned()).collect();
-        Columns::find(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), &kpi)
+        kpi.dimensions = owned(dimensions);
+        Columns::find(&owned(names), &kpi)
     }
 
     #[test]
@@ -221,6 +245,22 @@ mod tests {
         assert_eq!((ratio.time, ratio.numerator, ratio.n), (None, Some(0), Some(2)));
         // A dimension may have a name that would else be a time.
         assert_eq!(find(&["bucket", "date", "value"], &["date"]).unwrap().labels, [1]);
+    }
+
+    #[test]
+    fn columns_that_could_be_dimensions_are_named() {
+        fn check(names: &[&str], dimensions: &[&str], expected: &[&str]) {
+            let mut kpi = fixture::kpi(Query::Text(String::new()));
+            kpi.dimensions = owned(dimensions);
+            assert_eq!(further(&owned(names), &kpi), expected, "{names:?}");
+        }
+        check(&["bucket", "Channel", "shop", "value"], &[], &["Channel", "shop"]);
+        check(&["bucket", "channel", "shop", "VALUE"], &["channel"], &["shop"]);
+        // Names of times and values, and what is near them, are rather mistakes.
+        check(&["bucket", "date", "value"], &[], &[] as &[&str]);
+        check(&["bukcet", "channel", "value"], &[], &[]);
+        let error = Columns::of(&owned(&["bucket", "channel", "value"]), &fixture::kpi(Query::Text(String::new())));
+        assert_eq!(error.unwrap_err().labels, ["channel"]);
     }
 
     #[test]
