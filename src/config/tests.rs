@@ -16,6 +16,9 @@ use crate::model::rule::{Patience, SeriesChoice};
 const EXAMPLE: &str = include_str!("../../contrib/examples/vigie.yaml");
 
 /// The smallest configuration that holds one of each; mistakes are planted into it.
+#[path = "kpi_tests.rs"]
+mod of_kpis;
+
 const SMALL: &str = r"timezone: Europe/Paris
 people:
   claire: {mail: claire@example.test}
@@ -437,93 +440,6 @@ fn roll_ups_are_bounded() {
     assert!(said.contains("13:17: rules and objectives look at the KPI `revenue` by 17 sets of dimensions"), "{said}");
     let fewer = text.replacen("  r11:", "  # r11:", 1);
     assert_eq!(told(&[("vigie.yaml", &fewer)]), "");
-}
-
-#[test]
-fn formulas_read_kpis_that_fit() {
-    let with = |more: &str| SMALL.replace("objectives:", &format!("{more}objectives:"));
-    let config = accepted(&with(
-        "  share: {title: S, category: financial, unit: ratio, formula: revenue / (revenue + 1 * revenue)}\n",
-    ));
-    let share = config.catalog.kpi(&KpiId::from("share")).unwrap();
-    assert_eq!(share.kind, crate::model::unit::Kind::Ratio);
-    let refused = |kpi: &str, part: &str| {
-        let text = told(&[("vigie.yaml", &with(&format!("  x: {{title: X, category: financial, {kpi}}}\n")))]);
-        assert!(text.contains(part), "{kpi}: {part:?} is not in\n{text}");
-    };
-    refused("formula: revenue / revenu", "no KPI is called `revenu`");
-    refused("formula: revenue +", "the formula `revenue +` is wrong at character 10");
-    refused("formula: revenue * revenue", "two KPIs are multiplied");
-    refused("formula: revenue + 1", "a constant is added to a KPI");
-    refused("formula: revenue, grain: month", "`revenue` has another grain");
-    refused("formula: revenue, timezone: Asia/Tokyo", "`revenue` has another time zone");
-    refused("formula: revenue, empty: zero", "what a formula lacks is not zero");
-    refused("formula: x", "`x` is computed itself");
-    refused("formula: revenue, source: shop", "`source` beside a formula");
-    refused("query: SELECT 1", "missing field `source`");
-    refused("source: shop", "missing field `query`");
-}
-
-#[test]
-fn kpis_that_should_say_the_same_fit() {
-    let other = "  books: {title: B, category: financial, unit: EUR, source: shop, query: {time: d, value: v}}\n";
-    let with = |reconcile: &str, other: &str| {
-        let compared = format!("unit: EUR\n    reconcile: {reconcile}");
-        SMALL.replacen("unit: EUR", &compared, 1).replacen("objectives:", &format!("{other}objectives:"), 1)
-    };
-    let config = accepted(&with("{with: books, within: 2 %}", other));
-    let revenue = config.catalog.kpi(&KpiId::from("revenue")).unwrap();
-    let reconcile = revenue.reconcile.clone().unwrap();
-    assert_eq!((reconcile.with.as_str(), reconcile.within), ("books", 0.02));
-    let refused = |reconcile: &str, other: &str, part: &str| {
-        let text = told(&[("vigie.yaml", &with(reconcile, other))]);
-        assert!(text.contains(part), "{reconcile}: {part:?} is not in\n{text}");
-    };
-    refused("{with: book, within: 2 %}", other, "did you mean `books`?");
-    let back = other.replacen("{title", "{reconcile: {with: revenue, within: 1 %}, title", 1);
-    refused("{with: books, within: 2 %}", &back, "`books` is compared with this KPI in turn");
-    refused("{with: books}", other, "missing field `within`");
-    refused("{with: books, within: 200 %}", other, "is not between 0 and 100 %");
-    refused("{with: revenue, within: 2 %}", other, "`revenue` is compared with itself");
-    for (changed, part) in [
-        ("grain: month, ", "`books` has another grain"),
-        ("timezone: Asia/Tokyo, ", "`books` has another time zone"),
-        ("kind: level, ", "`books` has another kind"),
-    ] {
-        refused("{with: books, within: 2 %}", &other.replacen("{title", &format!("{{{changed}title"), 1), part);
-    }
-    refused("{with: books, within: 2 %}", &other.replace("EUR", "USD"), "`books` has another unit");
-}
-
-#[test]
-fn a_window_to_date_is_a_kpi_of_its_own() {
-    let window = SMALL.replacen("unit: EUR", "unit: none\n    kind: window", 1).replacen(
-        "csv: {path: shop.csv}",
-        "sql: {url: \"sqlite://shop.db\"}",
-        1,
-    );
-    let window = window.replacen("    dimensions: [channel]\n", "", 1);
-    let query = &window[window.find("query:").unwrap()..];
-    let query = &query[..query.find('\n').unwrap()];
-    let window = window.replacen(query, "query: SELECT 1 AS value WHERE :from < :to", 1);
-    let config = accepted(&window);
-    let ids: Vec<&str> = config.catalog.kpis.keys().map(KpiId::as_str).collect();
-    assert!(ids.contains(&"revenue") && ids.contains(&"revenue@month"), "{ids:?}");
-    let objective = config.catalog.objectives.values().next().unwrap();
-    assert_eq!((objective.kpi.as_str(), objective.measure), ("revenue@month", Measure::ToDate));
-    let on: Vec<_> = config.catalog.rules.values().flat_map(|rule| rule.on.iter().map(KpiId::as_str)).collect();
-    assert!(on.contains(&"revenue@month"), "{on:?}");
-    // Each bucket by itself needs nothing more.
-    let each = window.replacen("period: month", "period: month\n    measure: each", 1);
-    assert!(accepted(&each).catalog.kpi(&"revenue@month".into()).is_none());
-    let refused = |text: &str, part: &str| {
-        let told = told(&[("vigie.yaml", text)]);
-        assert!(told.contains(part), "{part:?} is not in\n{told}");
-    };
-    refused(&window.replacen("period: month", "period: month\n    measure: mean", 1), "`to_date` or `each`");
-    refused(&SMALL.replacen("unit: EUR", "unit: EUR\n    kind: window", 1), "computes nothing itself");
-    let halved = "  half: {title: H, category: financial, formula: revenue / 2}\nobjectives:";
-    refused(&window.replacen("objectives:", halved, 1), "`revenue` is a window, which only its source can compute");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::model::ids::{KpiId, Labels, RuleId};
 use crate::model::kpi::{Kpi, LATE_BUCKETS};
 use crate::model::observation::Pull;
 use crate::model::roll_ups::RollUps;
-use crate::model::series::SeriesData;
+use crate::model::series::{BUCKETS_MAX, SeriesData};
 use crate::model::unit::Kind;
 use crate::net::ErrorClass;
 use crate::source::{PullRequest, Source, SourceError};
@@ -232,10 +232,12 @@ pub(super) fn span(
     let hole = oldest_hole(kpi, history, pulled_to).unwrap_or(pulled_to + 1);
     // A suspect value is asked for again, until it is old.
     let open = suspects.oldest_open(&kpi.id, pulled_to.saturating_sub(SUSPECT_BUCKETS));
-    let from = (pulled_to + 1).min(settling).min(hole).min(open.unwrap_or(pulled_to + 1)).max(oldest);
+    // However short the history, what came since the last pull and what had not settled then is asked for.
+    let from = (pulled_to + 1).min(settling).min(hole).min(open.unwrap_or(pulled_to + 1));
     let has_failed = clock.is_none_or(|clock| clock.open.is_some());
     let last_pull = if has_failed { kpi.grain.bucket(pulled_to, &kpi.zone).end } else { pulled_at };
-    let from = from.min(rechecked(kpi, last_pull, (slot, now)).unwrap_or(from).max(oldest));
+    let from = from.min(rechecked(kpi, last_pull, (slot, now)).map_or(from, |back| back.max(oldest)));
+    let from = from.max(to.saturating_sub(BUCKETS_MAX as BucketIndex));
     (from <= to).then_some((from, to))
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::jobs::{self, Job, JobKind, PullOutcome};
 use crate::engine::{PullReport, SlotEvent, known_by};
+use crate::model::grain::day_of;
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Observation, Pull, Reading};
 use crate::validate::{Context, KnownAt, Span, validate};
@@ -67,8 +68,25 @@ pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
             slots.retain(|slot| first.is_none_or(|first| *slot >= first) || Some(*slot) == last);
             replay(&event, &job.kpi, slots, report, at)
         }
-        JobKind::CatchUp { slots, .. } => replay(&event, &job.kpi, slots, report, at),
+        JobKind::CatchUp { slots, after } => {
+            let mut report = report;
+            find_at_recheck(&job.kpi, &slots, after, &mut report.observations);
+            replay(&event, &job.kpi, slots, report, at)
+        }
         JobKind::Anew { slots, .. } => completing_last(replay(&event, &job.kpi, slots, report, at)),
+    }
+}
+
+/// What a look at the past would have found is known from the slot of that look on: buckets that were final when the
+/// service stopped are asked for by nothing else.
+fn find_at_recheck(kpi: &Kpi, slots: &[Timestamp], after: Timestamp, observations: &mut [Observation]) {
+    let Some(recheck) = kpi.recheck else { return };
+    let day = |at| day_of(at, &kpi.zone);
+    let Some(look) = slots.iter().find(|slot| recheck.every.parts(day(after), day(**slot))) else { return };
+    let unsettled = after.checked_sub(kpi.settle).unwrap_or(after);
+    let first_open = kpi.grain.last_ended(unsettled, &kpi.zone) + 1;
+    for seen in observations.iter_mut().filter(|seen| seen.bucket < first_open) {
+        seen.known_at = seen.known_at.max(*look);
     }
 }
 

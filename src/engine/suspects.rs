@@ -212,7 +212,11 @@ impl<'a> Round<'a> {
 
     pub(super) fn change(&mut self, state: &mut State, suspect: Suspect) {
         state.suspects.put(suspect.clone());
-        self.changed.retain(|known| known.series != suspect.series || known.bucket != suspect.bucket);
+        // One that takes its place in the same look is another one, and both are written.
+        let is_same = |known: &Suspect| {
+            known.series == suspect.series && known.bucket == suspect.bucket && known.since == suspect.since
+        };
+        self.changed.retain(|known| !is_same(known));
         self.changed.push(suspect);
     }
 
@@ -460,7 +464,7 @@ fn tell(
         }
         SuspectState::Settled(settlement) => {
             let same_day = |known: &Suspect| {
-                known.state == SuspectState::Asked
+                known.is_open()
                     && known.beside.is_none()
                     && day_of(kpi.grain.start_of(known.bucket, &kpi.zone), &kpi.zone) == day
             };

@@ -348,3 +348,18 @@ fn too_many_suspects_are_said() {
     bench.state.suspects = known.collect();
     assert_eq!(value(&mut bench, 1_000.0).tally.unsuspected, 1);
 }
+
+#[test]
+fn a_value_that_takes_the_place_of_another_one_is_settled_for_good() {
+    let mut bench = bench();
+    value(&mut bench, 1_000.0);
+    again(&mut bench, 10, 1_000.0);
+    // The source says another one, which is no better: the alert goes on.
+    let other = again(&mut bench, 20, 900.0);
+    assert_eq!(shown(&other), "");
+    let states: Vec<&str> = other.evaluate.suspects.iter().map(|suspect| suspect.state.as_str()).collect();
+    assert_eq!(states, ["withdrawn", "seen"], "both are written: each has a row of its own");
+    assert_eq!(shown(&again(&mut bench, 30, 900.0)), "");
+    let accepted = decide(&mut bench, 9, Decision::Accept).unwrap();
+    assert_eq!(shown(&accepted), "0 suspect resolved, 0 breach fired");
+}

@@ -264,7 +264,7 @@ mod tests {
         check_quantity(-1234.5, &currency("EUR"), "-1_234,50_€", "-€1,234.50");
         check_quantity(400_000.0, &currency("USD"), "400_000_$", "$400,000");
         check_quantity(99.9, &currency("GBP"), "99,90_£", "£99.90");
-        check_quantity(99.9, &currency("CHF"), "99,9_CHF", "CHF 99.9");
+        check_quantity(99.9, &currency("CHF"), "99,90_CHF", "CHF 99.90");
         check_quantity(0.125, &Unit::Ratio, "12,5_%", "12.5%");
         check_quantity(0.1234, &Unit::Ratio, "12,34_%", "12.34%");
         check_quantity(12.5, &Unit::Percent, "12,5_%", "12.5%");
