@@ -182,8 +182,11 @@ impl Cycle {
         self.due.insert(kpi, None);
     }
 
-    /// Figures of a KPI are other ones: those that are computed from them are looked at.
+    /// Figures of a KPI are other ones: those that are computed from them, or should say the same, are looked at.
     fn has_changed(&mut self, kpi: &KpiId) {
+        for reconciled in self.built.setup.reconciled_with(kpi) {
+            self.due.insert(reconciled.clone(), None);
+        }
         for formula in self.built.setup.computed_from(kpi) {
             self.stale.insert(formula.clone());
             self.due.insert(formula.clone(), None);

@@ -68,11 +68,12 @@ fn compare(seed: u64, what: &str, base: &History, other: &History) {
     }
 }
 
-/// The minutes at which the service pulls, of every day: slots, and the retries after each.
+/// The minutes at which the service pulls, of every day: slots, the retries after each, and what is asked for again.
 fn busy_minutes() -> BTreeSet<i64> {
     let daily = [6 * 60 + 15, 6 * 60 + 30, 7 * 60];
     let hourly = (6..=20).step_by(2).map(|hour| hour * 60 + 5);
-    let retries = [0, 2, 10, 30, 120, 360, 720];
+    // What any of them finds suspect is asked for again ten minutes later.
+    let retries = [0, 2, 10, 12, 20, 30, 40, 120, 130, 360, 370, 720, 730];
     daily.into_iter().chain(hourly).flat_map(|slot| retries.map(|after| (slot + after) % 1440)).collect()
 }
 
