@@ -58,9 +58,8 @@ impl Aggregate {
         match kind {
             Kind::Flow => Aggregate::Sum,
             Kind::Ratio => Aggregate::Pooled,
-            // Of a single bucket.
-            Kind::Window => Aggregate::Last,
-            Kind::Level { over_time: LevelOverTime::Last, .. } => Aggregate::Last,
+            // Of windows it is a single bucket that is asked for.
+            Kind::Level { over_time: LevelOverTime::Last, .. } | Kind::Window => Aggregate::Last,
             Kind::Level { over_time: LevelOverTime::Mean, .. } => Aggregate::Mean,
         }
     }

@@ -1,5 +1,7 @@
 //! Figures that only their source can compute: each bucket, and the period to date, are asked for as what they are.
 
+use std::fmt::Write as _;
+
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
@@ -42,9 +44,8 @@ async fn place() -> Place {
     for (number, day) in jiff::civil::date(2026, 8, 20).series(jiff::ToSpan::days(1)).take(40).enumerate() {
         let new = if day == jiff::civil::date(2026, 9, 5) { 0 } else { 8 };
         for visitor in (0..2).chain((0..new).map(|place| 1_000 + number as i64 * 10 + place)) {
-            sql.push_str(&format!(
-                "INSERT INTO visits VALUES ('{day} 10:00:00', {visitor}), ('{day} 11:00:00', {visitor});"
-            ));
+            let visits = format!("('{day} 10:00:00', {visitor}), ('{day} 11:00:00', {visitor})");
+            write!(sql, "INSERT INTO visits VALUES {visits};").unwrap();
         }
     }
     connection.execute(AssertSqlSafe(sql)).await.unwrap();
