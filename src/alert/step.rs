@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::alert::{About, Alert, AlertKey, Change, Counters, EndReason, Freeze, Phase};
+use crate::model::alert::{About, Alert, AlertKey, Change, Counters, EndReason, Freeze, Phase, Stated};
 use crate::model::grain::BucketIndex;
 use crate::model::rule::Patience;
 use crate::model::verdict::Severity;
@@ -98,12 +98,13 @@ struct Marks {
     since: Timestamp,
     counters: Counters,
     value: Option<f64>,
+    stated: Option<Stated>,
 }
 
 impl Marks {
     fn of(alert: &Alert) -> Marks {
-        let &Alert { phase, severity, since, counters, value, .. } = alert;
-        Marks { phase, severity, since, counters, value }
+        let &Alert { phase, severity, since, counters, value, stated, .. } = alert;
+        Marks { phase, severity, since, counters, value, stated }
     }
 
     /// Without what a pulse writes.
@@ -170,8 +171,8 @@ impl Walk {
         alert.value = self.value.or(alert.value);
         alert.counters.calm = 0;
         alert.counters.calm_since = None;
-        if new && alert.stated.is_some() {
-            self.restate(&mut alert);
+        if new {
+            self.restate(&mut alert, severity);
         }
         if alert.phase == Phase::Pending {
             alert.counters.breach += u32::from(new);
@@ -192,6 +193,10 @@ impl Walk {
                 alert.value = self.value.or(alert.value);
                 alert.counters.calm = 0;
                 alert.counters.calm_since = None;
+                if new {
+                    let level = floor.min(alert.severity);
+                    self.restate(&mut alert, level);
+                }
                 if self.moment.counts {
                     let level = floor.min(alert.severity);
                     self.move_level(&mut alert, level, new);
@@ -304,11 +309,13 @@ impl Walk {
         self.changes.push((Phase::Firing, Phase::Firing, change));
     }
 
-    /// A correction had said less of it, and a new bucket breaches: that is news.
-    fn restate(&mut self, alert: &mut Alert) {
+    /// A correction had said less of it, and a new bucket breaches, or does not bear it out: that is news.
+    fn restate(&mut self, alert: &mut Alert, level: Severity) {
         let Some(stated) = alert.stated.take() else { return };
-        if stated.level < Some(alert.severity) {
+        if stated.level < Some(level) {
             let from = stated.level.unwrap_or(Severity::Info);
+            alert.severity = level;
+            (alert.counters.lower, alert.counters.lower_since) = (0, None);
             alert.slot = self.moment.slot;
             self.changes.push((Phase::Firing, Phase::Firing, Change::Escalated { from }));
         }

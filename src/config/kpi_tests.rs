@@ -44,7 +44,7 @@ fn kpis_that_should_say_the_same_fit() {
     };
     refused("{with: book, within: 2 %}", other, "did you mean `books`?");
     let back = other.replacen("{title", "{reconcile: {with: revenue, within: 1 %}, title", 1);
-    refused("{with: books, within: 2 %}", &back, "`books` is compared with this KPI in turn");
+    refused("{with: books, within: 2 %}", &back, "`books` waits for this KPI in turn");
     refused("{with: books}", other, "missing field `within`");
     refused("{with: books, within: 200 %}", other, "is not between 0 and 100 %");
     refused("{with: revenue, within: 2 %}", other, "`revenue` is compared with itself");

@@ -184,10 +184,12 @@ impl Cycle {
 
     /// Figures of a KPI are other ones: those that are computed from them, or should say the same, are looked at.
     fn has_changed(&mut self, kpi: &KpiId) {
-        for reconciled in self.built.setup.reconciled_with(kpi) {
-            self.due.insert(reconciled.clone(), None);
+        let setup = &self.built.setup;
+        let reconciled = setup.reconciled_with(kpi);
+        for other in reconciled {
+            self.due.insert(other.clone(), None);
         }
-        for formula in self.built.setup.computed_from(kpi) {
+        for formula in reconciled.iter().chain([kpi]).flat_map(|kpi| setup.computed_from(kpi)) {
             self.stale.insert(formula.clone());
             self.due.insert(formula.clone(), None);
         }

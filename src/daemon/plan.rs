@@ -41,6 +41,7 @@ pub(super) fn plan_any(state: &mut State, setup: &Setup, (kpi, is_stale): (&Arc<
         && catches_up(kind)
         && is_awaited(state, setup, &with.with, jobs::newest_slot(kind, now))
         && !is_failing(state, &with.with)
+        && !inputs_of(setup, &with.with).iter().any(|input| is_failing(state, input))
     {
         // Slots that were missed are judged as they would have been, beside what the other one said.
         return Plan::Awaits(now.checked_add(AWAITED_RECHECK).ok());
@@ -72,6 +73,11 @@ pub(super) fn plan_any(state: &mut State, setup: &Setup, (kpi, is_stale): (&Arc<
             Plan::Now { kind, span, known, computed }
         }
     }
+}
+
+/// The KPIs that one is computed from.
+fn inputs_of<'a>(setup: &'a Setup, kpi: &KpiId) -> &'a [KpiId] {
+    setup.catalog.kpi(kpi).and_then(|kpi| formula_of(kpi)).map_or(&[], |formula| formula.inputs())
 }
 
 fn is_failing(state: &State, kpi: &KpiId) -> bool {

@@ -247,3 +247,16 @@ fn a_revision_that_comes_with_the_next_bucket_is_said_with_its_end() {
     assert_eq!(corrected(&effects), ["Corrected value (1 November 2026): 2 instead of 9."]);
     assert!(!effects.notify.deliveries[0].message.headline.contains("No breach any more"));
 }
+
+#[test]
+fn a_correction_that_is_not_borne_out_is_news_within_a_hysteresis_too() {
+    let mut bench = Bench::simple("fn evaluate(kpi, p) { above(kpi.value, 5).recovers_below(2).critical_above(50) }");
+    bench.feed("60");
+    bench.told();
+    revise(&mut bench, 2, 1.0);
+    assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::Correction)]);
+    assert_eq!(changes(0, &bench.feed("3")), ["0 breach escalated"]);
+    assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::Escalated)]);
+    let level = bench.alert(Aspect::Breach).map(|alert| alert.severity);
+    assert_eq!(level, Some(crate::model::verdict::Severity::Warning), "what it is now, not what it was");
+}

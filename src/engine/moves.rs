@@ -138,9 +138,10 @@ pub(super) fn close_removed(state: &mut State, setup: &Setup, now: Timestamp, co
                 || catalog.kpi(&series.kpi).is_none()
                 || objective.as_ref().is_some_and(|id| catalog.objective(id).is_none())
         }
-        // What is computed is pulled from nowhere.
+        // What is computed is pulled from nowhere, and its dimension values are those of what it reads.
         Subject::Data(id) => {
-            catalog.kpi(id).is_none_or(|kpi| key.aspect == Aspect::Outage && formula_of(kpi).is_some())
+            let of_pulls = matches!(key.aspect, Aspect::Outage | Aspect::NoData);
+            catalog.kpi(id).is_none_or(|kpi| of_pulls && formula_of(kpi).is_some())
         }
         Subject::Source(source) => !catalog.kpis.values().any(|kpi| kpi.source == *source),
         Subject::Receiver(receiver) => !catalog.receivers.contains_key(receiver),

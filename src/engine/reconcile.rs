@@ -8,7 +8,7 @@ use super::event::Tally;
 use super::setup::Setup;
 use super::shape::is_outdated;
 use super::state::State;
-use super::suspects::{News, Round};
+use super::suspects::{First, News, Round};
 use crate::assess::Band;
 use crate::model::commit::EvaluateCommit;
 use crate::model::grain::BucketIndex;
@@ -45,6 +45,12 @@ pub(super) fn gap(state: &State, kpi: &Kpi, with: &Reconcile, bucket: BucketInde
     Some(Gap { own, other, allowed: Band { low: other - slack, high: other + slack } })
 }
 
+/// Whether both say the same of a bucket; where one says nothing they don't.
+pub(super) fn is_agreed(state: &State, kpi: &Kpi, with: &Reconcile, bucket: BucketIndex) -> bool {
+    let (own, other) = (final_at(state, &kpi.id, bucket), final_at(state, &with.with, bucket));
+    own.zip(other).is_some_and(|(own, other)| agree(own.value, other.value, with.within))
+}
+
 fn final_at(state: &State, kpi: &KpiId, bucket: BucketIndex) -> Option<Point> {
     let point = state.history.series(kpi, &Labels::total())?.get(bucket)?;
     (!point.provisional && point.value.is_finite()).then_some(point)
@@ -58,7 +64,10 @@ pub(super) fn to_compare(
     with: &Reconcile,
     news: &News,
 ) -> Vec<(BucketIndex, Option<(f64, f64)>)> {
-    if news.is_first {
+    if news.first == First::Replayed {
+        return Vec::new();
+    }
+    if news.first == First::Whole {
         let own = state.history.series(&kpi.id, &Labels::total());
         let mut newest = own.into_iter().flat_map(|data| data.range(BucketIndex::MIN, BucketIndex::MAX).rev());
         let both = |point: &Point| {
@@ -66,9 +75,8 @@ pub(super) fn to_compare(
         };
         return newest.find(both).map(|point| (point.index, None)).into_iter().collect();
     }
-    let fresh = news.fresh.get(&Labels::total()).into_iter().flatten();
     let new_value = |bucket| news.said(&Labels::total(), bucket);
-    fresh.map(|(&bucket, &replaced)| (bucket, replaced.zip(new_value(bucket)))).collect()
+    news.compared.iter().map(|(&bucket, &replaced)| (bucket, replaced.zip(new_value(bucket)))).collect()
 }
 
 /// What came of a KPI may contradict those that should say the same, or bear them out: these are judged at once.
@@ -86,7 +94,7 @@ pub(super) fn look_beside(
         let Some(with) = &kpi.reconcile else { continue };
         let Some(last_slot) = state.clocks.get(id).and_then(|clock| clock.last_slot) else { continue };
         // The later of both finds it, in whichever order they come: when slots are made up for, that is chance.
-        let own_slot = news.newest(&Labels::total()).and_then(|bucket| {
+        let own_slot = news.newest().and_then(|bucket| {
             let end = kpi.grain.bucket(bucket, &kpi.zone).end;
             kpi.schedule.next_at_or_after(end, &kpi.zone, &kpi.calendar)
         });

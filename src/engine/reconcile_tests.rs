@@ -33,7 +33,12 @@ impl Pair {
     }
 
     /// A slot at six and so many minutes with the values of the buckets that end on these days.
-    fn brings(&mut self, id: &str, (day, minutes): (i64, i64), values: &[(i64, f64)]) -> Effects {
+    fn brings(&mut self, id: &str, at: (i64, i64), values: &[(i64, f64)]) -> Effects {
+        self.steps(id, at, values, true)
+    }
+
+    /// The same; a replay says only with its last slot how far the pull went.
+    fn steps(&mut self, id: &str, (day, minutes): (i64, i64), values: &[(i64, f64)], is_last: bool) -> Effects {
         let observations = values.iter().map(|(day, value)| {
             let observation = observed(*day, *value, false);
             Observation { series: SeriesKey { kpi: id.into(), labels: Labels::total() }, ..observation }
@@ -42,7 +47,8 @@ impl Pair {
         let newest = Grain::Day.last_ended(at, &TimeZone::UTC);
         let pull = PullReport {
             observations: observations.collect(),
-            pulled_to: Some(newest),
+            pulled_to: is_last.then_some(newest),
+            nothing_asked: !is_last,
             at: Some(at),
             ..PullReport::default()
         };
@@ -178,4 +184,36 @@ fn taking_the_comparison_out_frees_the_values() {
     let effects = pair.brings("shop", (12, 0), &[(12, 100.0)]);
     assert_eq!(pair.held(), None);
     assert_eq!(effects.evaluate.suspects[0].state.as_str(), "accepted");
+}
+
+#[test]
+fn a_first_history_that_is_stepped_is_compared_once() {
+    let mut pair = Pair::new();
+    for (id, value) in [("shop", 100.0), ("ledger", 90.0)] {
+        for day in 5..=10 {
+            pair.steps(id, (day, 0), &[(day, value)], day == 10);
+        }
+    }
+    let open: Vec<i64> = pair.state.suspects.of(&"shop".into()).iter().map(|suspect| suspect.bucket).collect();
+    assert_eq!(open, [bucket(10)]);
+}
+
+#[test]
+fn where_one_says_nothing_they_do_not_agree() {
+    let (mut pair, _) = Pair::with_history(100.0);
+    pair.brings("shop", (11, 0), &[(11, 200.0)]);
+    pair.brings("ledger", (11, 5), &[(11, 100.0)]);
+    pair.state.history.remove(&SeriesKey::total(&"ledger".into()), bucket(11));
+    pair.brings("shop", (12, 0), &[(12, 100.0)]);
+    assert_eq!(pair.held(), Some(bucket(11)));
+}
+
+#[test]
+fn what_the_other_source_books_late_is_compared_too() {
+    let mut pair = Pair::new();
+    pair.brings("shop", (40, 0), &(1..=40).map(|day| (day, 100.0)).collect::<Vec<_>>());
+    pair.brings("ledger", (40, 5), &[(40, 100.0)]);
+    // A look at the past brings what was never there before, far behind the newest.
+    pair.brings("ledger", (41, 0), &[(3, 50.0), (41, 100.0)]);
+    assert_eq!(pair.held(), Some(bucket(3)));
 }

@@ -14,7 +14,7 @@ use super::reconcile;
 use super::setup::{Setup, definition_of};
 use super::shape;
 use super::state::State;
-use super::suspects::{self, News};
+use super::suspects::{self, First, News};
 use super::vanished;
 use super::waiting::{run_again, run_ready};
 use crate::model::commit::{EvaluateCommit, KpiClock, OpenSlot, WaitingSlot};
@@ -46,12 +46,21 @@ pub(super) fn slot(
         let mut news;
         let is_watched = suspects::is_watched(state, setup, &kpi);
         (revised, news) = take_in(state, &kpi, (pull, is_watched), (now, looked_at), commit);
-        news.is_first = event.only.is_none() && looked_at.is_none();
+        // All slots of a first history but the last have nothing to compare: it is taken as it is.
+        news.first = match (event.only.is_none() && looked_at.is_none(), pull.pulled_to) {
+            (false, _) => First::No,
+            (true, None) => First::Replayed,
+            (true, Some(_)) => First::Whole,
+        };
         tally += suspects::look(state, setup, &kpi, (pull, &news), (now, event.slot), commit);
         tally += reconcile::look_beside(state, setup, &kpi, &news, (now, event.slot, pull.at), commit);
-        if !pull.nothing_asked && formula_of(&kpi).is_none() {
-            outage::pull(state, &kpi, pull, (now, event.slot), commit);
-            if pull.trouble.is_none() && pull.pulled_to.is_some() && event.only.is_none() {
+        if formula_of(&kpi).is_none() {
+            if !pull.nothing_asked {
+                outage::pull(state, &kpi, pull, (now, event.slot), commit);
+            }
+            // Slots that are made up for are looked at with what was known then.
+            let came = pull.pulled_to.is_some() || (pull.nothing_asked && !pull.observations.is_empty());
+            if came && pull.trouble.is_none() && event.only.is_none() {
                 vanished::look(state, &kpi, (now, event.slot), commit);
             }
         }

@@ -108,11 +108,22 @@ impl Suspects {
     }
 }
 
+/// Whether a history is the first, which is taken as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum First {
+    #[default]
+    No,
+    /// It is stepped, and more of it follows.
+    Replayed,
+    Whole,
+}
+
 /// What a pull brought that was not known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct News {
-    /// True of the first history, which is taken as it is.
-    pub is_first: bool,
+    pub first: First,
+    /// Every bucket of the total of which something is new, however old, with the final value that was replaced.
+    pub compared: BTreeMap<BucketIndex, Option<f64>>,
     /// What the source says now, where it is not what it said before.
     said: BTreeMap<Labels, BTreeMap<BucketIndex, f64>>,
     /// Buckets to be looked at, with the final value that the new one replaced.
@@ -125,9 +136,9 @@ impl News {
         self.said.get(labels)?.get(&bucket).copied()
     }
 
-    /// The newest bucket of which something is new.
-    pub(super) fn newest(&self, labels: &Labels) -> Option<BucketIndex> {
-        self.fresh.get(labels)?.last_key_value().map(|(bucket, _)| *bucket)
+    /// The newest bucket of the total of which something is new.
+    pub(super) fn newest(&self) -> Option<BucketIndex> {
+        self.compared.last_key_value().map(|(bucket, _)| *bucket)
     }
 
     /// One version that was taken in. Looked at is what was revised, what is final at last, and what is of the newest;
@@ -143,8 +154,11 @@ impl News {
         let was_provisional = before.is_some_and(|before| before.provisional);
         let is_new =
             |newest: BucketIndex| is_revised || was_provisional || bucket >= newest.saturating_sub(LATE_BUCKETS);
+        let replaced = before.filter(|before| !before.provisional).map(|before| before.value);
+        if pulled_to.is_some() && labels.is_total() {
+            self.compared.insert(bucket, replaced);
+        }
         if pulled_to.is_some_and(is_new) {
-            let replaced = before.filter(|before| !before.provisional).map(|before| before.value);
             self.fresh.entry(labels.clone()).or_default().insert(bucket, replaced);
         }
     }
@@ -183,6 +197,7 @@ pub(super) fn look(
         round.compare(state, (reconcile, pull.at), news, is_open);
     }
     round.release(state);
+    round.compare_confirmed(state, pull.at);
     round.ask(state, pull);
     let tally = Tally { unsuspected: round.unsuspected, ..Tally::default() };
     round.end(state, commit);
@@ -257,9 +272,8 @@ impl<'a> Round<'a> {
         for suspect in open {
             let labels = &suspect.series.labels;
             if suspect.beside.is_some() {
-                let gap =
-                    self.kpi.reconcile.as_ref().and_then(|with| reconcile::gap(state, self.kpi, with, suspect.bucket));
-                if gap.is_none() {
+                let with = self.kpi.reconcile.as_ref();
+                if with.is_some_and(|with| reconcile::is_agreed(state, self.kpi, with, suspect.bucket)) {
                     self.settle(state, suspect, Settled::Agreed, None);
                 }
                 continue;
@@ -301,7 +315,32 @@ impl<'a> Round<'a> {
         news: &News,
         was_open: impl Fn(BucketIndex) -> bool,
     ) {
-        for (bucket, replaced) in reconcile::to_compare(state, self.kpi, with, news) {
+        let buckets = reconcile::to_compare(state, self.kpi, with, news);
+        self.compare_buckets(state, (with, pulled_at), buckets, was_open);
+    }
+
+    /// What jumped and is believed now may still be contradicted.
+    fn compare_confirmed(&mut self, state: &mut State, pulled_at: Option<Timestamp>) {
+        let Some(with) = &self.kpi.reconcile else { return };
+        let is_confirmed = |suspect: &&Suspect| {
+            let how = match &suspect.state {
+                SuspectState::Settled(settlement) => Some(settlement.how),
+                SuspectState::Seen { .. } | SuspectState::Asked => None,
+            };
+            suspect.series.labels.is_total() && how == Some(Settled::Confirmed)
+        };
+        let buckets = self.changed.iter().filter(is_confirmed).map(|suspect| (suspect.bucket, None)).collect();
+        self.compare_buckets(state, (with, pulled_at), buckets, |_| true);
+    }
+
+    fn compare_buckets(
+        &mut self,
+        state: &mut State,
+        (with, pulled_at): (&Reconcile, Option<Timestamp>),
+        buckets: Vec<(BucketIndex, Option<(f64, f64)>)>,
+        was_open: impl Fn(BucketIndex) -> bool,
+    ) {
+        for (bucket, replaced) in buckets {
             let labels = Labels::total();
             let is_settled = state
                 .suspects

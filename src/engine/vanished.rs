@@ -11,7 +11,7 @@ use super::moves::{Figures, move_alert};
 use super::outage::trouble_facts;
 use super::state::State;
 use crate::alert::{Moment, Policy, Signal};
-use crate::model::alert::{About, AlertFacts, AlertKey, Aspect, Subject, VanishedFacts, VanishedValue};
+use crate::model::alert::{About, AlertFacts, AlertKey, Aspect, Phase, Subject, VanishedFacts, VanishedValue};
 use crate::model::commit::EvaluateCommit;
 use crate::model::grain::BucketIndex;
 use crate::model::kpi::{Empty, Kpi};
@@ -19,7 +19,7 @@ use crate::model::series::{Point, SeriesData};
 use crate::model::unit::{Direction, Kind};
 use crate::model::verdict::Severity;
 
-/// Buckets that are looked at for what is usual; a value that has been away for that long is not expected any more.
+/// Buckets that are looked at for what is usual; a value that has been away for that long begins no alert any more.
 const LOOKED_AT: BucketIndex = 60;
 /// Buckets among them in which a value must have come to be one that comes regularly.
 const PRESENT_MIN: usize = 20;
@@ -38,11 +38,12 @@ pub(super) fn look(
     (now, slot): (Timestamp, Timestamp),
     commit: &mut EvaluateCommit,
 ) {
-    if kpi.dimensions.is_empty() || kpi.quality.ignores_vanished || is_wished_away(kpi) {
-        return;
-    }
-    let found = vanished(state, kpi);
     let key = AlertKey { subject: Subject::Data(kpi.id.clone()), period: None, aspect: Aspect::NoData };
+    let firing = state.book.get(&key).filter(|alert| alert.phase == Phase::Firing);
+    let told = firing.and_then(|alert| alert.facts.as_ref()?.vanished.clone());
+    let is_looked_for = !kpi.dimensions.is_empty() && !kpi.quality.ignores_vanished && !is_wished_away(kpi);
+    // What is not looked for any more is no trouble either.
+    let found = if is_looked_for { vanished(state, kpi, told.as_ref()) } else { None };
     let signal = if found.is_some() { Signal::Breach(Severity::Warning) } else { Signal::Calm };
     let make = || {
         Some(AlertFacts {
@@ -62,7 +63,8 @@ fn is_wished_away(kpi: &Kpi) -> bool {
     kpi.better == Direction::Lower && kpi.empty == Empty::Zero
 }
 
-fn vanished(state: &State, kpi: &Kpi) -> Option<VanishedFacts> {
+/// What comes no more; of what was told so, for as long as it does not come again.
+fn vanished(state: &State, kpi: &Kpi, told: Option<&VanishedFacts>) -> Option<VanishedFacts> {
     let finest = || state.history.of(&kpi.id).filter(|(labels, _)| labels.count() == kpi.dimensions.len());
     let last_of =
         |data: &Arc<SeriesData>| data.range(BucketIndex::MIN, BucketIndex::MAX).rfind(|point| comes(kpi, point));
@@ -80,13 +82,13 @@ fn vanished(state: &State, kpi: &Kpi) -> Option<VanishedFacts> {
     away.retain(|_, series| !series.iter().any(|data| comes_in(kpi, data, newest)));
     let mut facts = VanishedFacts { values: Vec::new(), count: 0 };
     for ((dimension, value), series) in away {
-        let Some(last) = gone_since(newest, |bucket| series.iter().any(|data| comes_in(kpi, data, bucket))) else {
-            continue;
-        };
+        let is_told = |known: &&VanishedValue| known.dimension == dimension && known.value == value;
+        let known = told.and_then(|told| told.values.iter().find(is_told)).map(|known| known.last.clone());
+        let gone = || gone_since(newest, |bucket| series.iter().any(|data| comes_in(kpi, data, bucket)));
+        let Some(last) = known.or_else(|| gone().map(|last| kpi.bucket_name(last))) else { continue };
         facts.count += 1;
         if facts.values.len() < NAMED_MAX {
-            let (dimension, value) = (dimension.to_owned(), value.to_owned());
-            facts.values.push(VanishedValue { dimension, value, last: kpi.bucket_name(last) });
+            facts.values.push(VanishedValue { dimension: dimension.to_owned(), value: value.to_owned(), last });
         }
     }
     (facts.count > 0).then_some(facts)

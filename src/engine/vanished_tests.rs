@@ -80,3 +80,18 @@ fn nothing_vanishes_where_it_is_no_trouble() {
     // Nothing of it comes: that is missing data, which rules tell of.
     quiet(bench(|_| {}), &[]);
 }
+
+#[test]
+fn it_goes_on_until_the_value_comes_again_or_nobody_asks_for_it() {
+    let mut bench = bench(|_| {});
+    usual(&mut bench);
+    let fired: Vec<String> =
+        (0..60).map(|_| shown(&day(&mut bench, &[("Nice", 20.0)]))).filter(|told| !told.is_empty()).collect();
+    assert_eq!(fired, ["0 no_data fired"], "away for so long that it is not usual any more is not back");
+    let mut catalog = (*bench.setup.catalog).clone();
+    let mut kpi = (**catalog.kpi(&"k".into()).expect("there")).clone();
+    kpi.quality.ignores_vanished = true;
+    catalog.kpis.insert("k".into(), Arc::new(kpi));
+    bench.setup = setup(catalog);
+    assert_eq!(shown(&day(&mut bench, &[("Nice", 20.0)])), "0 no_data recovered");
+}

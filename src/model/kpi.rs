@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
@@ -67,7 +67,9 @@ impl Kpi {
         let bucket = self.grain.bucket(index, &self.zone);
         let Some(since) = &self.since else { return Some((bucket.start, bucket.end)) };
         let period = since.holding(day_of(bucket.start, &self.zone))?;
-        Some((start_of_day(period.first, &self.zone), bucket.end))
+        // A week may reach into the next month, which is another period's.
+        let end = start_of_day(period.last.saturating_add(1.day()), &self.zone);
+        Some((start_of_day(period.first, &self.zone), bucket.end.min(end)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! KPIs that should say the same as another: whether the two can be compared at all.
 
+use std::collections::BTreeSet;
 use std::mem::discriminant;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::context::Context;
 use crate::model::ids::KpiId;
-use crate::model::kpi::Kpi;
+use crate::model::kpi::{Kpi, Query};
 use crate::model::unit::{Kind, Unit};
 
 pub(super) fn check(context: &mut Context<'_>, kpis: &IndexMap<KpiId, Arc<Kpi>>) {
@@ -24,8 +25,8 @@ pub(super) fn check(context: &mut Context<'_>, kpis: &IndexMap<KpiId, Arc<Kpi>>)
             continue;
         }
         if leads_back(kpis, kpi) {
-            let help = "take `reconcile` out of one of them: it compares both";
-            context.report.error(&path, format!("`{}` is compared with this KPI in turn", reconcile.with), help);
+            let help = "take `reconcile` out of one of them, or compare with a KPI that is not computed from this one";
+            context.report.error(&path, format!("`{}` waits for this KPI in turn", reconcile.with), help);
             continue;
         }
         // What is wrong with the other one is told where it stands.
@@ -36,15 +37,24 @@ pub(super) fn check(context: &mut Context<'_>, kpis: &IndexMap<KpiId, Arc<Kpi>>)
     }
 }
 
-/// Whether the KPI is found again when one goes from each to the one that it is compared with.
+/// Whether the KPI is found again when one goes from each to those that it waits for: the one that it is compared with,
+/// and those that it is computed from.
 fn leads_back(kpis: &IndexMap<KpiId, Arc<Kpi>>, kpi: &Kpi) -> bool {
-    let next = |kpi: &Kpi| kpis.get(&kpi.reconcile.as_ref()?.with);
-    let mut at = next(kpi);
-    for _ in 0..kpis.len() {
-        match at {
-            Some(found) if found.id == kpi.id => return true,
-            Some(found) => at = next(found),
-            None => return false,
+    let awaited = |kpi: &Kpi| -> Vec<KpiId> {
+        let inputs = match &kpi.query {
+            Query::Formula(formula) => formula.inputs(),
+            _ => &[],
+        };
+        kpi.reconcile.iter().map(|reconcile| reconcile.with.clone()).chain(inputs.iter().cloned()).collect()
+    };
+    let mut seen = BTreeSet::new();
+    let mut open = awaited(kpi);
+    while let Some(id) = open.pop() {
+        if id == kpi.id {
+            return true;
+        }
+        if let Some(found) = kpis.get(&id).filter(|_| seen.insert(id.clone())) {
+            open.extend(awaited(found));
         }
     }
     false

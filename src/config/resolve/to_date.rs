@@ -33,8 +33,13 @@ pub(super) fn derive(
             id: id.clone(),
             since: Some(objective.period),
             history: base.history.min(base.grain.nominal() * HISTORY_BUCKETS),
-            // It begins anew with each period, and has no counterpart.
-            quality: Quality { max_jump: None, ..base.quality },
+            // It begins anew with each period, grows beyond what one bucket may hold, and has no counterpart.
+            quality: Quality {
+                min: base.quality.min.filter(|min| *min <= 0.0),
+                max: None,
+                max_jump: None,
+                ..base.quality
+            },
             reconcile: None,
             ..(*base).clone()
         };
