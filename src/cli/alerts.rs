@@ -10,7 +10,7 @@ use super::args::AlertsArgs;
 use super::output::{Out, Table, ago, counted, moment, or_dash};
 use super::{configuration, state};
 use crate::locale::{Sign, days_late};
-use crate::locale::{end_reason, freeze, percent, quantity, said};
+use crate::locale::{end_reason, freeze, percent, quantity, said, suspicion, vanished};
 use crate::model::alert::{Alert, AlertFacts, Change, Subject, Transition};
 use crate::model::catalog::Catalog;
 use crate::model::ids::{KpiId, RuleId};
@@ -105,6 +105,11 @@ fn headline(facts: &AlertFacts) -> String {
     let language = Language::En;
     let mut parts = Vec::new();
     parts.extend(facts.cause.clone());
+    parts.extend(facts.vanished.as_ref().map(|found| vanished(language, found)));
+    if let Some(suspect) = &facts.suspect {
+        parts.extend(suspicion(language, suspect, &facts.unit).into_iter().next());
+        return parts.join(", ");
+    }
     if let Some(objective) = &facts.objective {
         let amount = |value| quantity(language, value, &facts.unit);
         parts.extend(objective.actual.map(|actual| format!("actual {}", amount(actual))));

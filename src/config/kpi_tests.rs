@@ -76,6 +76,11 @@ fn a_window_to_date_is_a_kpi_of_its_own() {
     assert_eq!((objective.kpi.as_str(), objective.measure), ("revenue@month", Measure::ToDate));
     let on: Vec<_> = config.catalog.rules.values().flat_map(|rule| rule.on.iter().map(KpiId::as_str)).collect();
     assert!(on.contains(&"revenue@month"), "{on:?}");
+    // Split, it has no total unless the query gives one: told of the KPI that people know, once each.
+    let split = window.replacen("kind: window", "kind: window\n    dimensions: [channel]", 1);
+    let text = told(&[("vigie.yaml", &split)]);
+    assert_eq!(text.matches("the window `revenue` has no total").count(), 2, "{text}");
+    assert!(!text.contains("@month"), "{text}");
     // Each bucket by itself needs nothing more.
     let each = window.replacen("period: month", "period: month\n    measure: each", 1);
     assert!(accepted(&each).catalog.kpi(&"revenue@month".into()).is_none());

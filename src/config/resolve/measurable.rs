@@ -9,9 +9,21 @@ use crate::model::roll_ups::ROLL_UPS_MAX;
 use crate::model::rule::{RuleDef, SeriesChoice};
 use crate::model::unit::Kind;
 
-/// How a level comes by a total.
-const TOTAL: &str =
-    "declare `kind: {level: {additive: true}}` if they do, or let the query give rows without labels as well";
+/// How a KPI whose values don't add up comes by a total.
+fn total(kpi: &Kpi) -> &'static str {
+    match kpi.kind {
+        Kind::Window => "or let the query give a row without labels as well; if it does, this is no problem",
+        Kind::Flow | Kind::Level { .. } | Kind::Ratio => {
+            "declare `kind: {level: {additive: true}}` if they do, or let the query give rows without labels as well"
+        }
+    }
+}
+
+/// What people call it.
+fn called(kpi: &Kpi) -> String {
+    let kind = if kpi.kind == Kind::Window { "window" } else { "level" };
+    format!("{kind} `{}`", kpi.id.base())
+}
 
 /// Reports rules and objectives that look at series which can't be, and KPIs asked for too many.
 pub(super) fn check(report: &mut Report<'_>, catalog: &Catalog) {
@@ -35,10 +47,12 @@ pub(super) fn check(report: &mut Report<'_>, catalog: &Catalog) {
 
 fn of_rule(report: &mut Report<'_>, catalog: &Catalog, rule: &RuleDef) {
     let id = rule.id.as_str();
-    for kpi in rule.on.iter().filter_map(|kpi| catalog.kpi(kpi)).filter(|kpi| does_not_add_up(kpi)) {
+    // What is wrong with a period to date is told of its KPI.
+    let own = rule.on.iter().filter_map(|kpi| catalog.kpi(kpi)).filter(|kpi| kpi.since.is_none());
+    for kpi in own.filter(|kpi| does_not_add_up(kpi)) {
         let (field, names) = match &rule.series {
             SeriesChoice::Total => {
-                let help = format!("add `each: {}`, {TOTAL}", each_of(kpi));
+                let help = format!("add `each: {}`, {}", each_of(kpi), total(kpi));
                 // The KPI's name where it stands in the list; `on` where it was selected.
                 let path = report.documents.value_path(&["rules", id, "on"], kpi.id.as_str());
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -60,7 +74,7 @@ fn of_objective(report: &mut Report<'_>, kpi: &Kpi, objective: &Objective) {
     }
     let id = objective.id.as_str();
     if objective.labels.is_total() {
-        let help = format!("add `where:` with a value of {}, {TOTAL}", quoted(&kpi.dimensions));
+        let help = format!("add `where:` with a value of {}, {}", quoted(&kpi.dimensions), total(kpi));
         report.warn(&["objectives", id, "kpi"], no_total(kpi), &help);
     } else if let Some(message) = no_roll_up(kpi, "where", &names_of(&objective.labels)) {
         report.error(&["objectives", id, "where"], message, &all_or_additive(kpi));
@@ -77,16 +91,19 @@ fn names_of(labels: &Labels) -> Vec<&str> {
 
 fn no_total(kpi: &Kpi) -> String {
     let dimensions = quoted(&kpi.dimensions);
-    format!("the level `{}` has no total: its values don't add up over {dimensions}", kpi.id)
+    format!("the {} has no total: its values don't add up over {dimensions}", called(kpi))
 }
 
 fn no_roll_up(kpi: &Kpi, field: &str, names: &[&str]) -> Option<String> {
     let missing = kpi.dimensions.iter().find(|dimension| !names.contains(&dimension.as_str()))?;
-    Some(format!("`{field}` leaves out `{missing}`, over which the values of the level `{}` don't add up", kpi.id))
+    Some(format!("`{field}` leaves out `{missing}`, over which the values of the {} don't add up", called(kpi)))
 }
 
 fn all_or_additive(kpi: &Kpi) -> String {
     let dimensions = quoted(&kpi.dimensions);
+    if kpi.kind == Kind::Window {
+        return format!("name all of {dimensions}, or define a KPI with just the others");
+    }
     format!("name all of {dimensions}, or declare `kind: {{level: {{additive: true}}}}` if they do")
 }
 
