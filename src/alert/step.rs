@@ -193,12 +193,11 @@ impl Walk {
                 alert.value = self.value.or(alert.value);
                 alert.counters.calm = 0;
                 alert.counters.calm_since = None;
+                let level = floor.min(alert.severity);
                 if new {
-                    let level = floor.min(alert.severity);
                     self.restate(&mut alert, level);
                 }
                 if self.moment.counts {
-                    let level = floor.min(alert.severity);
                     self.move_level(&mut alert, level, new);
                 }
                 Some(alert)
@@ -327,6 +326,8 @@ impl Walk {
         alert.resolved_at = Some(self.moment.now);
         alert.end = Some(reason);
         alert.frozen = None;
+        // What ends is the alert that fired; what a correction left of it was told when it came.
+        alert.stated = None;
         alert.slot = self.moment.slot;
         alert
     }

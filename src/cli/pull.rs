@@ -1,7 +1,8 @@
 //! `vigie pull`: has the running service pull a span of a KPI once more, in pieces, with progress.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::bail;
 use jiff::Timestamp;
@@ -25,23 +26,45 @@ pub(super) async fn pull(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now:
     let config = configuration::read(paths)?;
     let kpi = query::kpi_named(&config, &args.kpi)?;
     let (first, last) = query::span(&kpi, &args, now)?;
+    // The period to date of a window is asked for by the same query, so it is as old.
+    let is_to_date =
+        |other: &&Arc<Kpi>| kpi.since.is_none() && other.since.is_some() && other.id.base() == kpi.id.as_str();
+    let to_date = config.catalog.kpis.values().filter(is_to_date);
+    for kpi in [&kpi].into_iter().chain(to_date) {
+        let pulled = pull_one(&config.settings.control, kpi, (first, last)).await?;
+        pulled.tell(out, kpi, (first, last))?;
+    }
+    Ok(0)
+}
+
+/// What came of a span.
+#[derive(Default)]
+struct Pulled {
+    stored: usize,
+    rejected: usize,
+    warnings: Vec<String>,
+}
+
+async fn pull_one(control: &Path, kpi: &Kpi, (first, last): (BucketIndex, BucketIndex)) -> anyhow::Result<Pulled> {
     let piece = ((last - first + 1) / PIECES).clamp(PIECE_MIN, PIECE_MAX);
-    let mut progress = Progress::of(&kpi, (first, last));
-    let (mut stored, mut rejected, mut warnings) = (0, 0, Vec::new());
+    let mut progress = Progress::of(kpi, (first, last));
+    let mut whole = Pulled::default();
     let mut from = first;
     while from <= last {
         let to = last.min(from + piece - 1);
         let asked = Request::Pull { kpi: kpi.id.clone(), from, to };
-        match request(&config.settings.control, &asked).await {
-            Ok(Reply::Ok(Value::Pulled { stored: more, rejected: refused, warnings: said })) => {
-                stored += more;
-                rejected += refused;
-                warnings.extend(said.into_iter().filter(|warning| !warnings.contains(warning)).collect::<Vec<_>>());
+        match request(control, &asked).await {
+            Ok(Reply::Ok(Value::Pulled { stored, rejected, warnings })) => {
+                whole.stored += stored;
+                whole.rejected += rejected;
+                let known = &mut whole.warnings;
+                let new: Vec<String> = warnings.into_iter().filter(|warning| !known.contains(warning)).collect();
+                known.extend(new);
             }
             Ok(Reply::Ok(other)) => bail!("an unexpected answer ({other:?}): is the daemon of another version?"),
             Ok(Reply::Error(why)) => {
                 progress.end();
-                bail!("{}: {why}{}", named(&kpi, (from, to)), already(&kpi, (first, from)));
+                bail!("{}: {why}{}", named(kpi, (from, to)), already(kpi, (first, from)));
             }
             Err(error) => {
                 progress.end();
@@ -52,26 +75,28 @@ pub(super) async fn pull(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now:
         progress.show(from);
     }
     progress.end();
-    if out.is_json() {
-        out.record(&json!({"type": "pulled", "kpi": kpi.id, "buckets": last - first + 1, "stored": stored,
-                           "rejected": rejected, "warnings": warnings}))?;
-        return Ok(0);
+    Ok(whole)
+}
+
+impl Pulled {
+    fn tell(&self, out: &mut Out, kpi: &Kpi, (first, last): (BucketIndex, BucketIndex)) -> anyhow::Result<()> {
+        let Pulled { stored, rejected, warnings } = self;
+        if out.is_json() {
+            out.record(&json!({"type": "pulled", "kpi": kpi.id, "buckets": last - first + 1, "stored": stored,
+                               "rejected": rejected, "warnings": warnings}))?;
+            return Ok(());
+        }
+        let refused = match *rejected {
+            0 => String::new(),
+            rejected => format!(", {} (`vigie status`)", counted(rejected, "refused reading")),
+        };
+        let span = named(kpi, (first, last));
+        out.line(&format!("{}, {span}: {} new or revised{refused}", kpi.id, counted(*stored, "bucket")))?;
+        for warning in warnings.iter().take(WARNINGS_MAX) {
+            out.line(&format!("warning: {}", clean(warning)))?;
+        }
+        Ok(())
     }
-    let refused = if rejected > 0 {
-        format!(", {} (`vigie status`)", counted(rejected, "refused reading"))
-    } else {
-        String::new()
-    };
-    out.line(&format!(
-        "{}, {}: {} new or revised{refused}",
-        kpi.id,
-        named(&kpi, (first, last)),
-        counted(stored, "bucket")
-    ))?;
-    for warning in warnings.iter().take(WARNINGS_MAX) {
-        out.line(&format!("warning: {}", clean(warning)))?;
-    }
-    Ok(0)
 }
 
 fn named(kpi: &Kpi, (from, to): (BucketIndex, BucketIndex)) -> String {

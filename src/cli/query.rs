@@ -13,7 +13,7 @@ use super::output::{Out, Table, counted};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{Job, JobKind, Visit};
-use crate::engine::{State, computed, formula_of};
+use crate::engine::{State, computed};
 use crate::locale::quantity;
 use crate::model::formula::Formula;
 use crate::model::grain::{BucketIndex, start_of_day};
@@ -34,7 +34,7 @@ pub(super) async fn query(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now
     let config = configuration::read(paths)?;
     let kpi = kpi_named(&config, &args.kpi)?;
     let span = span(&kpi, &args, now)?;
-    let pull = match formula_of(&kpi) {
+    let pull = match kpi.formula() {
         Some(formula) => computed_pull(&config, (&kpi, formula), span, now).await?,
         None => pull_of(&config, &kpi, span, now).await?,
     };

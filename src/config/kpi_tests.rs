@@ -76,6 +76,15 @@ fn a_window_to_date_is_a_kpi_of_its_own() {
     assert_eq!((objective.kpi.as_str(), objective.measure), ("revenue@month", Measure::ToDate));
     let on: Vec<_> = config.catalog.rules.values().flat_map(|rule| rule.on.iter().map(KpiId::as_str)).collect();
     assert!(on.contains(&"revenue@month"), "{on:?}");
+    // What a bucket may hold, and how it may move, says nothing of a period that begins anew and grows.
+    let limited = |limits: &str| {
+        let text = window.replacen("kind: window", &format!("kind: window\n    quality: {limits}"), 1);
+        let config = accepted(&text);
+        config.catalog.kpi(&"revenue@month".into()).map(|kpi| kpi.quality).expect("the period to date")
+    };
+    let quality = limited("{min: 5, max: 15, max_jump: 300 %, vanished: ignore}");
+    assert_eq!((quality.min, quality.max, quality.max_jump, quality.ignores_vanished), (None, None, None, true));
+    assert_eq!(limited("{min: 0}").min, Some(0.0), "what no bucket may be below, no period can");
     // Split, it has no total unless the query gives one: told of the KPI that people know, once each.
     let split = window.replacen("kind: window", "kind: window\n    dimensions: [channel]", 1);
     let text = told(&[("vigie.yaml", &split)]);

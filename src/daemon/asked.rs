@@ -10,7 +10,6 @@ use super::control::{Reply, Value};
 use super::cycle::Cycle;
 use super::jobs::{Job, JobKind};
 use super::plan::known_series;
-use crate::engine::formula_of;
 use crate::model::grain::BucketIndex;
 use crate::model::ids::KpiId;
 use crate::model::kpi::Kpi;
@@ -65,7 +64,7 @@ impl Cycle {
                 "the running service has no KPI '{id}'; was the configuration changed since it started?"
             ));
         };
-        if let Some(formula) = formula_of(&kpi) {
+        if let Some(formula) = kpi.formula() {
             let inputs: Vec<&str> = formula.inputs().iter().map(KpiId::as_str).collect();
             return Err(format!(
                 "KPI '{id}' is computed and follows its KPIs by itself; pull those: {}",

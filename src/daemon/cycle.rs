@@ -15,7 +15,7 @@ use super::plan::{Plan, plan_any};
 use super::record;
 use super::space::Space;
 use super::stepping::Replay;
-use crate::engine::{Answer, Effects, Event, State, formula_of, is_held, missed_slots, step};
+use crate::engine::{Answer, Effects, Event, State, is_held, missed_slots, step};
 use crate::model::action::{Action, ActionKind};
 use crate::model::ids::{KpiId, Labels, ReceiverId, SourceId};
 use crate::model::kpi::Kpi;
@@ -91,7 +91,7 @@ impl Cycle {
             #[cfg(feature = "seeded-bugs")]
             bug: None,
         };
-        let formulas = cycle.built.setup.catalog.kpis.values().filter(|kpi| formula_of(kpi).is_some());
+        let formulas = cycle.built.setup.catalog.kpis.values().filter(|kpi| kpi.formula().is_some());
         cycle.stale = formulas.map(|kpi| kpi.id.clone()).collect();
         // A full disk must not keep the service from sending what is queued: what can't be written is made up for later.
         cycle.mark_cut_off().await?;
@@ -354,12 +354,10 @@ impl Cycle {
             .engine
             .with(move |state, setup| {
                 let beside = setup.rules_on(&id);
-                let inputs =
-                    setup.catalog.kpi(&id).and_then(|kpi| formula_of(kpi)).map(|formula| formula.inputs().to_vec());
-                let compared = setup.catalog.kpi(&id).and_then(|kpi| Some(kpi.reconcile.as_ref()?.with.clone()));
-                let compared = compared.into_iter().chain(setup.reconciled_with(&id).iter().cloned());
-                let read = beside.flat_map(|rule| rule.others.clone()).chain(inputs.into_iter().flatten());
-                let all = read.chain(compared).chain([id.clone()]);
+                let own = setup.catalog.kpi(&id).into_iter().flat_map(|kpi| kpi.hangs_on().cloned());
+                let read = beside.flat_map(|rule| rule.others.clone());
+                let compared = setup.reconciled_with(&id).iter().cloned();
+                let all = read.chain(own).chain(compared).chain([id.clone()]);
                 all.filter(|kpi| !state.history.has(kpi)).collect()
             })
             .await;

@@ -104,7 +104,7 @@ async fn a_bucket_waits_for_that_of_every_input() {
     script.advance_to(at("2026-09-04T09:00:00Z")).await.unwrap();
     assert_eq!(stored(&script, "margin", "2026-09-02").await, Some((0.2, Some((10.0, 50.0)))));
     place.restate("2026-08-20", 80);
-    super::repairs::ask(&mut script, "2026-08-20", "2026-08-20").await;
+    super::repairs::ask(&mut script, "sales", "2026-08-20", "2026-08-20").await;
     script.advance_to(at("2026-09-04T09:05:00Z")).await.unwrap();
     assert_eq!(stored(&script, "margin", "2026-08-20").await, Some((0.5, Some((40.0, 80.0)))));
 }

@@ -138,12 +138,12 @@ impl Job {
         span: (BucketIndex, BucketIndex),
         clock: &Clock,
     ) -> Result<Pull, SourceError> {
-        let (from, to) = span;
+        let (first, newest) = span;
         let source = visit.gate.source();
         let mut whole = Pull { complete: true, ..Pull::default() };
-        let mut at = from;
-        while at <= to {
-            let last = to.min(at.saturating_add(piece(source, &self.kpi) - 1));
+        let mut at = first;
+        while at <= newest {
+            let last = newest.min(at.saturating_add(piece(source, &self.kpi) - 1));
             let starts = |index| self.kpi.grain.start_of(index, &self.kpi.zone);
             let window = (self.kpi.kind == Kind::Window).then_some(at);
             let asked = match window {

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::jobs::{self, JobKind};
-use crate::engine::{
-    History, Setup, State, awaited, computed, first_slots, formula_of, is_awaited, missed, oldest_change,
-};
+use crate::engine::{History, Setup, State, awaited, computed, first_slots, is_awaited, missed, oldest_change};
 use crate::model::ids::{KpiId, Labels, RuleId};
 use crate::model::kpi::Kpi;
 use crate::model::observation::Pull;
@@ -40,13 +38,12 @@ pub(super) fn plan_any(state: &mut State, setup: &Setup, (kpi, is_stale): (&Arc<
     if let (Plan::Now { kind, .. }, Some(with)) = (&planned, &kpi.reconcile)
         && catches_up(kind)
         && is_awaited(state, setup, &with.with, jobs::newest_slot(kind, now))
-        && !is_failing(state, &with.with)
-        && !inputs_of(setup, &with.with).iter().any(|input| is_failing(state, input))
+        && !is_failing(state, setup, &with.with)
     {
         // Slots that were missed are judged as they would have been, beside what the other one said.
         return Plan::Awaits(now.checked_add(AWAITED_RECHECK).ok());
     }
-    let Some(formula) = formula_of(kpi) else { return planned };
+    let Some(formula) = kpi.formula() else { return planned };
     let clock = state.clocks.get(&kpi.id);
     let pulled_to = clock.and_then(|clock| clock.pulled_to);
     let changed =
@@ -66,7 +63,7 @@ pub(super) fn plan_any(state: &mut State, setup: &Setup, (kpi, is_stale): (&Arc<
                 // It is looked at again when one of them has been pulled.
                 let again = now.checked_add(AWAITED_RECHECK).ok();
                 // Nothing is held for the sake of a source that does not answer.
-                return if is_failing(state, input) { Plan::Later(again) } else { Plan::Awaits(again) };
+                return if is_failing(state, setup, input) { Plan::Later(again) } else { Plan::Awaits(again) };
             }
             let span = span.map(|(from, to)| (changed.map_or(from, |(oldest, _)| oldest.min(from)), to));
             let computed = span.map(|span| computed(state, kpi, formula, span));
@@ -75,13 +72,11 @@ pub(super) fn plan_any(state: &mut State, setup: &Setup, (kpi, is_stale): (&Arc<
     }
 }
 
-/// The KPIs that one is computed from.
-fn inputs_of<'a>(setup: &'a Setup, kpi: &KpiId) -> &'a [KpiId] {
-    setup.catalog.kpi(kpi).and_then(|kpi| formula_of(kpi)).map_or(&[], |formula| formula.inputs())
-}
-
-fn is_failing(state: &State, kpi: &KpiId) -> bool {
-    state.clocks.get(kpi).is_some_and(|clock| clock.open.is_some())
+/// Whether a KPI, or one that it is computed from, waits for a source that does not answer.
+fn is_failing(state: &State, setup: &Setup, id: &KpiId) -> bool {
+    let own = state.clocks.get(id).is_some_and(|clock| clock.open.is_some());
+    let formula = setup.catalog.kpi(id).and_then(|kpi| kpi.formula());
+    own || formula.is_some_and(|formula| formula.inputs().iter().any(|input| is_failing(state, setup, input)))
 }
 
 /// Whether slots of the past are stepped.

@@ -51,10 +51,10 @@ async fn versions(script: &Script, day: &str) -> Vec<f64> {
 }
 
 /// What asking for a span came to.
-pub(super) async fn ask(script: &mut Script, from: &str, to: &str) -> Reply {
+pub(super) async fn ask(script: &mut Script, kpi: &str, from: &str, to: &str) -> Reply {
     let (reply, answered) = oneshot::channel();
     let now = script.now();
-    script.cycle.ask_pull("sales".into(), (bucket(from), bucket(to)), reply, now).await;
+    script.cycle.ask_pull(kpi.into(), (bucket(from), bucket(to)), reply, now).await;
     script.advance_to(now + seconds(1)).await.unwrap();
     answered.await.unwrap()
 }
@@ -131,19 +131,19 @@ async fn a_span_that_is_asked_for_is_pulled_judged_and_answered() {
     let mut script = place.start(COMPANY, "2026-09-02T09:00:00Z").await;
     script.advance_to(at("2026-09-04T09:00:00Z")).await.unwrap();
     let pulled = |stored| Reply::Ok(Value::Pulled { stored, rejected: 0, warnings: Vec::new() });
-    assert_eq!(ask(&mut script, "2026-08-01", "2026-08-31").await, pulled(0));
+    assert_eq!(ask(&mut script, "sales", "2026-08-01", "2026-08-31").await, pulled(0));
     place.restate("2026-08-20", 70);
     // Before the history, and within it; asking twice changes nothing.
-    assert_eq!(ask(&mut script, "2026-07-01", "2026-08-31").await, pulled(4));
-    assert_eq!(ask(&mut script, "2026-07-01", "2026-08-31").await, pulled(0));
+    assert_eq!(ask(&mut script, "sales", "2026-07-01", "2026-08-31").await, pulled(4));
+    assert_eq!(ask(&mut script, "sales", "2026-07-01", "2026-08-31").await, pulled(0));
     assert_eq!(versions(&script, "2026-08-20").await, [50.0, 70.0]);
     // What a pull of the past brings says nothing of slots to come.
     let clock = script.cycle.engine().with(|state, _| state.clocks[&KpiId::from("sales")].clone()).await;
     assert_eq!(clock.last_slot, Some(at("2026-09-04T06:00:00Z")));
-    let Reply::Error(why) = ask(&mut script, "2026-09-04", "2026-09-05").await else { panic!("too early") };
+    let Reply::Error(why) = ask(&mut script, "sales", "2026-09-04", "2026-09-05").await else { panic!("too early") };
     assert!(why.contains("is pulled up to 2026-09-03"), "{why}");
     fs::rename(place.path("sales.csv"), place.path("away.csv")).unwrap();
-    let Reply::Error(why) = ask(&mut script, "2026-08-01", "2026-08-02").await else { panic!("no file") };
+    let Reply::Error(why) = ask(&mut script, "sales", "2026-08-01", "2026-08-02").await else { panic!("no file") };
     assert!(why.contains("sales.csv"), "{why}");
     let told = changes(&script.cycle).await;
     assert!(!told.iter().any(|line| line.contains("source:")), "who asked was told: {told:?}");
@@ -156,7 +156,7 @@ async fn a_restated_past_is_corrected_in_its_thread() {
     script.advance_to(at("2026-09-04T09:00:00Z")).await.unwrap();
     assert_eq!(place.mails().len(), 1);
     place.restate("2026-09-03", 90);
-    ask(&mut script, "2026-09-03", "2026-09-03").await;
+    ask(&mut script, "sales", "2026-09-03", "2026-09-03").await;
     script.advance_to(at("2026-09-04T10:00:00Z")).await.unwrap();
     let mails = place.mails();
     let header = |mail: &str, name: &str| {

@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use super::*;
+use crate::daemon::control::{Reply, Value};
 use crate::model::grain::Grain;
 use crate::model::ids::{KpiId, Labels};
 
@@ -86,4 +87,35 @@ async fn a_period_to_date_is_asked_for_as_one_and_never_added_up() {
         assert!(told.iter().any(|line| line.contains(rule) && line.ends_with(change)), "{rule}: {told:?}");
     }
     assert!(told.iter().all(|line| !line.contains("quiet/users@") && !line.contains("no_data")), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_week_that_a_month_ends_is_asked_for_up_to_there() {
+    let place = place().await;
+    let weekly = COMPANY.replace("schedule: daily 06:00", "grain: week\n    schedule: daily 06:00");
+    let built = place.built(&weekly);
+    let to_date = built.setup.catalog.kpi(&"users@month".into()).unwrap();
+    let asked = |day: &str| {
+        let (from, to) = to_date.window_of(to_date.grain.index_of_date(day.parse().unwrap())).unwrap();
+        format!("{from} {to}")
+    };
+    assert_eq!(asked("2026-08-24"), "2026-08-01T00:00:00Z 2026-08-31T00:00:00Z");
+    assert_eq!(
+        asked("2026-08-31"),
+        "2026-08-01T00:00:00Z 2026-09-01T00:00:00Z",
+        "the week of the last of August is August's"
+    );
+    assert_eq!(asked("2026-09-07"), "2026-09-01T00:00:00Z 2026-09-14T00:00:00Z");
+}
+
+#[tokio::test]
+async fn a_period_to_date_is_pulled_again_by_its_name() {
+    let place = place().await;
+    let mut script = place.start(COMPANY, "2026-09-03T09:00:00Z").await;
+    script.advance_to(at("2026-09-03T10:00:00Z")).await.unwrap();
+    let pulled = super::repairs::ask(&mut script, "users@month", "2026-08-20", "2026-08-22").await;
+    assert_eq!(pulled, Reply::Ok(Value::Pulled { stored: 3, rejected: 0, warnings: Vec::new() }));
+    let days = ["2026-08-20", "2026-08-21", "2026-08-22"];
+    assert_eq!(values(&script, "users@month", &days).await, [10.0, 18.0, 26.0].map(Some));
+    assert_eq!(values(&script, "users", &days).await, [None, None, None], "the days themselves were not asked for");
 }

@@ -2,13 +2,14 @@
 
 use jiff::SignedDuration;
 
-use super::{Bench, catalog, changes, kpi, labelled, observed, rule, slot};
-use crate::engine::{Effects, Event, PullReport, PullTrouble, SlotEvent};
+use super::{Bench, came, catalog, changes, kpi, labelled, observed, rule, slot};
+use crate::engine::{Effects, Event, PullReport, PullTrouble};
 use crate::model::action::{Action, ActionKind};
 use crate::model::alert::{Alert, Aspect, Phase};
 use crate::model::ids::{KpiId, Labels, SilenceId};
 use crate::model::notification::{Matcher, NotifyReason};
 use crate::model::rule::{Patience, SeriesChoice};
+use crate::model::verdict::Severity;
 
 const ABOVE_FIVE: &str = "fn evaluate(kpi, p) { above(kpi.value, 5) }";
 
@@ -63,14 +64,9 @@ fn a_slot_that_asked_nothing_says_nothing_of_the_source() {
     let last_ok = bench.state.sources["s"].last_ok;
     let at = slot(bench.day);
     let pull = PullReport { at: Some(at), nothing_asked: true, ..PullReport::default() };
-    let event = SlotEvent { slot: at, pull: Some(pull), ..idle("k".into()) };
-    let effects = bench.step(Event::Slot(event));
+    let effects = bench.step(came("k", at, pull));
     assert_eq!((changes(0, &effects), bench.state.sources["s"].last_ok), (vec![], last_ok));
     assert!(bench.state.clocks[&KpiId::from("k")].open.is_some(), "the failed pull is still to be tried again");
-}
-
-fn idle(kpi: KpiId) -> SlotEvent {
-    SlotEvent { kpi, slot: slot(1), pull: None, only: None, retry_at: None, completes: true }
 }
 
 #[test]
@@ -154,7 +150,7 @@ fn a_source_is_out_only_after_two_pulls_that_asked() {
     let trouble = || Some(PullTrouble { message: "down".to_owned(), not_asked: None, whole_source: true });
     bench.slot(Vec::new(), trouble());
     let nothing = PullReport { nothing_asked: true, ..PullReport::default() };
-    bench.step(Event::Slot(SlotEvent { pull: Some(nothing), slot: slot(bench.day), ..idle("k".into()) }));
+    bench.step(came("k", slot(bench.day), nothing));
     bench.slot(Vec::new(), trouble());
     assert!(bench.alert(Aspect::Outage).is_some_and(|alert| alert.phase == Phase::Firing));
 }
@@ -170,14 +166,7 @@ fn corrected(effects: &Effects) -> Vec<String> {
 fn revise(bench: &mut Bench, day: i64, value: f64) -> Effects {
     let at = slot(bench.day);
     let pull = PullReport { observations: vec![observed(day, value, false)], at: Some(at), ..PullReport::default() };
-    bench.step(Event::Slot(SlotEvent {
-        kpi: "k".into(),
-        slot: at,
-        pull: Some(pull),
-        only: None,
-        retry_at: None,
-        completes: true,
-    }))
+    bench.step(came("k", at, pull))
 }
 
 #[test]
@@ -192,7 +181,8 @@ fn a_correction_that_is_taken_back_is_told_too() {
     ] {
         revise(&mut bench, 2, value);
         let effects = bench.step(Event::Wake);
-        assert_eq!(corrected(&effects), [told]);
+        let reasons: Vec<NotifyReason> = effects.notify.notifications.iter().map(|each| each.reason).collect();
+        assert_eq!((corrected(&effects), reasons), (vec![told.to_owned()], vec![NotifyReason::Correction]));
         let calm =
             effects.notify.deliveries.iter().any(|delivery| delivery.message.headline.contains("No breach any more"));
         assert_eq!(calm, value < 5.0, "{value}");
@@ -230,6 +220,20 @@ fn a_bucket_that_breaches_after_a_correction_to_calm_is_news() {
 }
 
 #[test]
+fn what_ends_after_a_correction_to_calm_is_what_fired() {
+    let mut bench = Bench::simple(ABOVE_FIVE);
+    bench.feed("9");
+    bench.told();
+    revise(&mut bench, 2, 2.0);
+    bench.told();
+    bench.feed("1");
+    let effects = bench.step(Event::Wake);
+    let told: Vec<_> = effects.notify.deliveries.iter().map(|delivery| &delivery.message).collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].resolved && told[0].severity == Severity::Warning, "{:?}", told[0].severity);
+}
+
+#[test]
 fn a_revision_that_comes_with_the_next_bucket_is_said_with_its_end() {
     let mut bench = Bench::simple(ABOVE_FIVE);
     bench.feed("9");
@@ -258,5 +262,5 @@ fn a_correction_that_is_not_borne_out_is_news_within_a_hysteresis_too() {
     assert_eq!(changes(0, &bench.feed("3")), ["0 breach escalated"]);
     assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::Escalated)]);
     let level = bench.alert(Aspect::Breach).map(|alert| alert.severity);
-    assert_eq!(level, Some(crate::model::verdict::Severity::Warning), "what it is now, not what it was");
+    assert_eq!(level, Some(Severity::Warning), "what it is now, not what it was");
 }

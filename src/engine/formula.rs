@@ -9,17 +9,9 @@ use super::state::State;
 use crate::model::formula::Formula;
 use crate::model::grain::BucketIndex;
 use crate::model::ids::{KpiId, Labels};
-use crate::model::kpi::{Kpi, Query};
+use crate::model::kpi::Kpi;
 use crate::model::observation::{Parts, Pull, Reading, ReadingTime, ReadingValue};
 use crate::model::unit::Kind;
-
-/// The formula of a KPI that has one.
-pub fn formula_of(kpi: &Kpi) -> Option<&Formula> {
-    match &kpi.query {
-        Query::Formula(formula) => Some(formula),
-        Query::Text(_) | Query::Table(_) | Query::Http(_) | Query::Ledger(_) | Query::Entered => None,
-    }
-}
 
 /// The first input that has not stepped the slot which brings its newest bucket of that time, if there is one. An
 /// input whose own slot comes later is not waited for.

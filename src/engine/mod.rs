@@ -30,7 +30,7 @@ mod vanished;
 mod waiting;
 
 pub use event::{Answer, DeliveryReport, Effects, Entered, Event, PullReport, PullTrouble, SlotEvent, Tally};
-pub use formula::{awaited, computed, formula_of, is_awaited, oldest_change};
+pub use formula::{awaited, computed, is_awaited, oldest_change};
 pub use history::History;
 pub use replay::{Missed, first_slots, known_by, missed, missed_slots};
 pub use setup::{Setup, definition_of};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::formula::formula_of;
 use super::setup::Setup;
 use super::state::State;
 use crate::alert::{self, Moment, Policy, Signal, Written};
@@ -141,7 +140,7 @@ pub(super) fn close_removed(state: &mut State, setup: &Setup, now: Timestamp, co
         // What is computed is pulled from nowhere, and its dimension values are those of what it reads.
         Subject::Data(id) => {
             let of_pulls = matches!(key.aspect, Aspect::Outage | Aspect::NoData);
-            catalog.kpi(id).is_none_or(|kpi| of_pulls && formula_of(kpi).is_some())
+            catalog.kpi(id).is_none_or(|kpi| of_pulls && kpi.formula().is_some())
         }
         Subject::Source(source) => !catalog.kpis.values().any(|kpi| kpi.source == *source),
         Subject::Receiver(receiver) => !catalog.receivers.contains_key(receiver),

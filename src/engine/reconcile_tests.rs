@@ -52,17 +52,7 @@ impl Pair {
             at: Some(at),
             ..PullReport::default()
         };
-        self.step(
-            at,
-            Event::Slot(SlotEvent {
-                kpi: id.into(),
-                slot: slot(day),
-                pull: Some(pull),
-                only: None,
-                retry_at: None,
-                completes: true,
-            }),
-        )
+        self.step(at, came(id, slot(day), pull))
     }
 
     fn step(&mut self, at: Timestamp, event: Event) -> Effects {

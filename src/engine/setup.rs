@@ -14,7 +14,6 @@ use crate::model::roll_ups::RollUps;
 use crate::model::rule::SeriesChoice;
 use crate::rule::{CompiledRule, RuleSet};
 
-use super::formula::formula_of;
 use super::history::History;
 
 /// A configuration ready to run.
@@ -68,7 +67,7 @@ impl Setup {
         }
         let mut computed: HashMap<KpiId, Vec<KpiId>> = HashMap::new();
         for kpi in catalog.kpis.values() {
-            for input in formula_of(kpi).into_iter().flat_map(Formula::inputs) {
+            for input in kpi.formula().into_iter().flat_map(Formula::inputs) {
                 computed.entry(input.clone()).or_default().push(kpi.id.clone());
             }
         }

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use super::correct::correct;
 use super::evaluate::run_binding;
 use super::event::{PullReport, SlotEvent, Tally};
-use super::formula::formula_of;
 use super::outage;
 use super::reconcile;
 use super::setup::{Setup, definition_of};
@@ -54,7 +53,7 @@ pub(super) fn slot(
         };
         tally += suspects::look(state, setup, &kpi, (pull, &news), (now, event.slot), commit);
         tally += reconcile::look_beside(state, setup, &kpi, &news, (now, event.slot, pull.at), commit);
-        if formula_of(&kpi).is_none() {
+        if kpi.formula().is_none() {
             if !pull.nothing_asked {
                 outage::pull(state, &kpi, pull, (now, event.slot), commit);
             }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::event::{Effects, Event};
-use super::formula::formula_of;
 use super::setup::Setup;
 use super::state::State;
 use super::suspects::Suspects;
@@ -123,13 +122,13 @@ fn is_inhibited((book, suspects): (&Book, &Suspects), setup: &Setup, alert: &Ale
         return false;
     }
     let Some(kpi) = alert.key.kpi().and_then(|id| setup.catalog.kpi(id)) else { return false };
-    let inputs = formula_of(kpi).into_iter().flat_map(Formula::inputs);
+    let inputs = kpi.formula().into_iter().flat_map(Formula::inputs);
     let pulled = inputs.filter_map(|id| setup.catalog.kpi(id)).chain([kpi]);
     let down = |subject: &Subject| {
         book.of(subject).iter().any(|other| other.phase == Phase::Firing && other.key.aspect == Aspect::Outage)
     };
     let doubtful = |kpi: &KpiId| suspects.has_open(kpi);
-    if formula_of(kpi).is_some_and(|formula| formula.inputs().iter().any(doubtful)) {
+    if kpi.formula().is_some_and(|formula| formula.inputs().iter().any(doubtful)) {
         return true;
     }
     pulled.into_iter().any(|kpi| down(&Subject::Source(kpi.source.clone())) || down(&Subject::Data(kpi.id.clone())))

@@ -20,14 +20,7 @@ fn bench() -> Bench {
         at: Some(at),
         ..PullReport::default()
     };
-    bench.step(Event::Slot(SlotEvent {
-        kpi: "k".into(),
-        slot: at,
-        pull: Some(pull),
-        only: None,
-        retry_at: None,
-        completes: true,
-    }));
+    bench.step(came("k", at, pull));
     bench
 }
 
@@ -40,16 +33,9 @@ fn again(bench: &mut Bench, minutes: i64, value: f64) -> Effects {
     let at = slot(bench.day) + SignedDuration::from_mins(minutes);
     let observations = vec![observed(bench.day, value, false)];
     let pull = PullReport { observations, at: Some(at), ..PullReport::default() };
-    let event = SlotEvent {
-        kpi: "k".into(),
-        slot: slot(bench.day),
-        pull: Some(pull),
-        only: None,
-        retry_at: None,
-        completes: true,
-    };
+    let event = came("k", slot(bench.day), pull);
     let (state, setup) = (&mut bench.state, &bench.setup);
-    on_large_stack(|| step(state, setup, Event::Slot(event), at))
+    on_large_stack(|| step(state, setup, event, at))
 }
 
 fn decide(bench: &mut Bench, day: i64, decision: Decision) -> Result<Effects, String> {
@@ -181,15 +167,8 @@ fn a_catch_up_tells_of_it_at_the_slot_that_saw_it() {
     bench.day = 9;
     let bucket = observed(9, 1_000.0, false);
     let pull = PullReport { observations: vec![bucket], at: Some(slot(12)), ..PullReport::default() };
-    let event = SlotEvent {
-        kpi: "k".into(),
-        slot: slot(9),
-        pull: Some(PullReport { nothing_asked: true, ..pull }),
-        only: None,
-        retry_at: None,
-        completes: true,
-    };
-    assert_eq!(shown(&bench.step(Event::Slot(event))), "0 suspect fired");
+    let event = came("k", slot(9), PullReport { nothing_asked: true, ..pull });
+    assert_eq!(shown(&bench.step(event)), "0 suspect fired");
     assert_eq!(bench.alert(Aspect::Suspect).map(|alert| alert.slot), Some(slot(9)));
 }
 
@@ -211,8 +190,7 @@ fn parts_are_looked_at_where_the_total_jumped() {
         at: Some(at),
         ..PullReport::default()
     };
-    let event = SlotEvent { kpi: "k".into(), slot: at, pull: Some(pull), only: None, retry_at: None, completes: true };
-    bench.step(Event::Slot(event));
+    bench.step(came("k", at, pull));
     // A small part may jump without the whole.
     assert_eq!(bench.slot(day(9, 6.0, 9.0), None).evaluate.suspects, []);
     let found = bench.slot(day(10, 6.0, 900.0), None).evaluate.suspects;

@@ -167,6 +167,11 @@ fn labelled(labels: &Labels, day: i64, value: f64, provisional: bool) -> Observa
     }
 }
 
+/// A slot after its pull.
+fn came(kpi: &str, slot: Timestamp, pull: PullReport) -> Event {
+    Event::Slot(SlotEvent { kpi: kpi.into(), slot, pull: Some(pull), only: None, retry_at: None, completes: true })
+}
+
 /// A state with everything that came of it.
 struct Bench {
     setup: Setup,
@@ -193,14 +198,7 @@ impl Bench {
         self.day += 1;
         let at = slot(self.day);
         let pull = PullReport { observations, trouble, at: Some(at), ..PullReport::default() };
-        self.step(Event::Slot(SlotEvent {
-            kpi: "k".into(),
-            slot: at,
-            pull: Some(pull),
-            only: None,
-            retry_at: None,
-            completes: true,
-        }))
+        self.step(came("k", at, pull))
     }
 
     /// One word a day: a number, `9p` provisional, `.` nothing came, `x` the source is down, `q` the query is wrong.

@@ -21,14 +21,7 @@ fn day(bench: &mut Bench, sold: &[(&str, f64)]) -> Effects {
     let at = slot(bench.day);
     let pulled_to = Some(observations[0].bucket);
     let pull = PullReport { observations, pulled_to, at: Some(at), ..PullReport::default() };
-    bench.step(Event::Slot(SlotEvent {
-        kpi: "k".into(),
-        slot: at,
-        pull: Some(pull),
-        only: None,
-        retry_at: None,
-        completes: true,
-    }))
+    bench.step(came("k", at, pull))
 }
 
 fn shown(effects: &Effects) -> String {

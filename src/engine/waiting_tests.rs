@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{catalog, kpi, rule, slot};
+use super::{came, catalog, kpi, rule, slot};
 use crate::engine::waiting::WAITING_MAX;
 use crate::engine::{Event, PullReport, Setup, SlotEvent, State, is_held, step};
 use crate::model::alert::{AlertKey, Aspect, Change, Phase, Subject};
@@ -67,8 +67,7 @@ fn brings(state: &mut State, setup: &Setup, kpi: &str, (day, hours): (i64, i64),
     };
     let observations = values.iter().rev().enumerate().map(observation).collect();
     let pull = PullReport { observations, at: Some(at), ..PullReport::default() };
-    let event = SlotEvent { kpi: kpi.into(), slot: at, pull: Some(pull), only: None, retry_at: None, completes: true };
-    let effects = on_large_stack(|| step(state, setup, Event::Slot(event), at));
+    let effects = on_large_stack(|| step(state, setup, came(kpi, at, pull), at));
     (effects.tally.verdicts, effects.evaluate.transitions.into_iter().map(|transition| transition.change).collect())
 }
 

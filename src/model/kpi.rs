@@ -62,6 +62,20 @@ impl Kpi {
         self.grain.name(index, &self.zone)
     }
 
+    /// The formula, where the KPI is computed from others.
+    pub fn formula(&self) -> Option<&Formula> {
+        match &self.query {
+            Query::Formula(formula) => Some(formula),
+            Query::Text(_) | Query::Table(_) | Query::Http(_) | Query::Ledger(_) | Query::Entered => None,
+        }
+    }
+
+    /// The KPIs whose figures its own hang on: those it is computed from, and the one it is compared with.
+    pub fn hangs_on(&self) -> impl Iterator<Item = &KpiId> {
+        let compared = self.reconcile.iter().map(|reconcile| &reconcile.with);
+        self.formula().into_iter().flat_map(Formula::inputs).chain(compared)
+    }
+
     /// What the source is asked for at once to fill a bucket of a window; none outside a single period.
     pub fn window_of(&self, index: BucketIndex) -> Option<(Timestamp, Timestamp)> {
         let bucket = self.grain.bucket(index, &self.zone);

@@ -158,8 +158,11 @@ fn news(told: Option<&Told>, alert: &Alert) -> Option<NotifyReason> {
     let stated = alert.stated_level();
     match (alert.phase, heard) {
         (Phase::Firing, None) => Some(NotifyReason::First),
-        // What a correction left, until a new bucket says more.
-        (Phase::Firing, Some(told)) if alert.stated.is_some() && alert.revision > told.revision => {
+        // What a correction left, or one that is taken back, until a new bucket says more.
+        (Phase::Firing, Some(told))
+            if alert.revision > told.revision
+                && (alert.stated.is_some() || alert.counters.last_bucket == told.bucket) =>
+        {
             Some(NotifyReason::Correction)
         }
         (Phase::Firing, Some(told)) if stated > heard_level(told) => Some(NotifyReason::Escalated),

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::context::Context;
 use crate::model::ids::KpiId;
-use crate::model::kpi::{Kpi, Query};
+use crate::model::kpi::Kpi;
 use crate::model::unit::{Kind, Unit};
 
 pub(super) fn check(context: &mut Context<'_>, kpis: &IndexMap<KpiId, Arc<Kpi>>) {
@@ -40,21 +40,14 @@ pub(super) fn check(context: &mut Context<'_>, kpis: &IndexMap<KpiId, Arc<Kpi>>)
 /// Whether the KPI is found again when one goes from each to those that it waits for: the one that it is compared with,
 /// and those that it is computed from.
 fn leads_back(kpis: &IndexMap<KpiId, Arc<Kpi>>, kpi: &Kpi) -> bool {
-    let awaited = |kpi: &Kpi| -> Vec<KpiId> {
-        let inputs = match &kpi.query {
-            Query::Formula(formula) => formula.inputs(),
-            _ => &[],
-        };
-        kpi.reconcile.iter().map(|reconcile| reconcile.with.clone()).chain(inputs.iter().cloned()).collect()
-    };
     let mut seen = BTreeSet::new();
-    let mut open = awaited(kpi);
+    let mut open: Vec<&KpiId> = kpi.hangs_on().collect();
     while let Some(id) = open.pop() {
-        if id == kpi.id {
+        if *id == kpi.id {
             return true;
         }
-        if let Some(found) = kpis.get(&id).filter(|_| seen.insert(id.clone())) {
-            open.extend(awaited(found));
+        if let Some(found) = kpis.get(id).filter(|_| seen.insert(id)) {
+            open.extend(found.hangs_on());
         }
     }
     false
