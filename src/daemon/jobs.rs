@@ -235,18 +235,19 @@ pub(super) fn span(
     // However short the history, what came since the last pull and what had not settled then is asked for.
     let from = (pulled_to + 1).min(settling).min(hole).min(open.unwrap_or(pulled_to + 1));
     let has_failed = clock.is_none_or(|clock| clock.open.is_some());
-    let last_pull = if has_failed { kpi.grain.bucket(pulled_to, &kpi.zone).end } else { pulled_at };
-    let from = from.min(rechecked(kpi, last_pull, (slot, now)).map_or(from, |back| back.max(oldest)));
+    // A catch-up on the morning of a look at the past was that of the slot before.
+    let last_look = if has_failed { kpi.grain.bucket(pulled_to, &kpi.zone).end } else { judged_at };
+    let from = from.min(rechecked(kpi, last_look, (slot, now)).map_or(from, |back| back.max(oldest)));
     let from = from.max(to.saturating_sub(BUCKETS_MAX as BucketIndex));
     (from <= to).then_some((from, to))
 }
 
 /// The oldest bucket of a look at the past, which is due with the first pull of a day, week or month that succeeds.
-fn rechecked(kpi: &Kpi, last_pull: Timestamp, (slot, now): (Timestamp, Timestamp)) -> Option<BucketIndex> {
+fn rechecked(kpi: &Kpi, last_look: Timestamp, (slot, now): (Timestamp, Timestamp)) -> Option<BucketIndex> {
     let recheck = kpi.recheck?;
     let day = |at| day_of(at, &kpi.zone);
     let back = now.checked_sub(recheck.back).unwrap_or(now);
-    recheck.every.parts(day(last_pull), day(slot)).then(|| kpi.grain.index_at(back, &kpi.zone))
+    recheck.every.parts(day(last_look), day(slot)).then(|| kpi.grain.index_at(back, &kpi.zone))
 }
 
 fn oldest_hole(kpi: &Kpi, history: &History, pulled_to: BucketIndex) -> Option<BucketIndex> {

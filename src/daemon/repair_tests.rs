@@ -126,6 +126,22 @@ async fn the_past_is_looked_at_again_as_often_as_asked() {
 }
 
 #[tokio::test]
+async fn a_start_on_the_morning_of_a_look_at_the_past_leaves_it_to_its_slot() {
+    let rechecked = COMPANY.replace("history: 60d", "history: 60d\n    recheck: monthly 60d");
+    let place = Place::new(&[]);
+    let mut script = place.start(&rechecked, "2026-09-02T09:00:00Z").await;
+    script.advance_to(at("2026-09-29T09:00:00Z")).await.unwrap();
+    place.restate("2026-08-20", 70);
+    kill(script).await;
+    // The slot of the thirtieth is made up for on the first, before the first's own.
+    let mut script = place.start(&rechecked, "2026-10-01T05:00:00Z").await;
+    script.advance_to(at("2026-10-01T05:30:00Z")).await.unwrap();
+    assert_eq!(versions(&script, "2026-08-20").await, [50.0]);
+    script.advance_to(at("2026-10-01T06:30:00Z")).await.unwrap();
+    assert_eq!(versions(&script, "2026-08-20").await, [50.0, 70.0]);
+}
+
+#[tokio::test]
 async fn a_span_that_is_asked_for_is_pulled_judged_and_answered() {
     let place = Place::new(&["2026-09-03"]);
     let mut script = place.start(COMPANY, "2026-09-02T09:00:00Z").await;
