@@ -117,6 +117,12 @@ fn figures_that_turn_out_to_be_others_are_put_right() {
 }
 
 #[test]
+fn windows_contradictions_and_vanished_values_are_as_counted() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("kinds.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
 fn texts_that_would_be_code_elsewhere_stay_texts() {
     let (_alone, folder) = (alone(), folder());
     check(python("injections.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));

@@ -15,11 +15,10 @@ import re
 import sqlite3
 import subprocess
 import time
-import urllib.request
 
 from read_mail import figure
-from support import Child, Daemon, MailServer, expect, free_port, main, new_mails, program, read_mail
-from support import text_part, wait_for
+from servers import Prometheus
+from support import Daemon, MailServer, expect, main, new_mails, read_mail, text_part, wait_for
 
 # More than the 11,000 points that a server gives at once.
 MINUTES = 12_500
@@ -50,29 +49,6 @@ def write_samples(path, end):
         file.write("# EOF\n")
 
 
-class Prometheus(Child):
-    def __init__(self, folder, end):
-        promtool, server = program("promtool", "prometheus"), program("prometheus", "prometheus")
-        folder.mkdir()
-        samples = folder / "samples.txt"
-        write_samples(samples, end)
-        command = [promtool, "tsdb", "create-blocks-from", "openmetrics", samples, folder / "data"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        expect(done.returncode == 0, f"promtool could not write the samples: {done.stderr}")
-        (folder / "prometheus.yml").write_text("{}\n")
-        self.port = free_port()
-        command = [server, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
-        command += [f"--web.listen-address=127.0.0.1:{self.port}", "--storage.tsdb.retention.time=400d"]
-        super().__init__(command, folder / "prometheus.log")
-        wait_for("prometheus is ready", 60, self.ready, self.ended)
-
-    def ready(self):
-        with contextlib.suppress(OSError):
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=2) as answer:
-                return answer.status == 200
-        return False
-
-
 def kpi(title, query, history, dimensions="[]"):
     return f"""
     title: {title}
@@ -99,7 +75,7 @@ people:
   claire: {{mail: claire@example.test}}
 
 sources:
-  prom: {{prometheus: {{url: "http://127.0.0.1:{server.port}"}}}}
+  prom: {{prometheus: {{url: "{server.url}"}}}}
 
 kpis:
   panier:{kpi("Panier", "panier", "9d", "[region]")}
@@ -207,7 +183,7 @@ def run():
     folder.mkdir(parents=True, exist_ok=True)
     # The newest minute that has ended, and so much after that the rule's bucket is there when the daemon starts.
     end = int(time.time()) // 60 * 60 + 300
-    with Prometheus(folder / "prometheus", end) as server, MailServer(folder / "smtp") as mail:
+    with Prometheus(folder / "prometheus", lambda path: write_samples(path, end)) as server, MailServer(folder / "smtp") as mail:
         (folder / "vigie.yaml").write_text(config(server, mail))
         started = int(time.time()) // 60 * 60
         with Daemon(options.vigie, folder / "vigie.yaml", folder / "vigie.log", cwd=folder) as daemon:

@@ -19,7 +19,7 @@ import time
 import urllib.request
 
 from season import PARIS, SEASONS, World, kpi_yaml, moment, play, summed
-from servers import make_certificates
+from servers import make_certificates, write_blocks
 from shop_api import BEARER, CLIENT_SECRET, ShopApi
 from support import HERE, INSTALL, Child, expect, free_port, main, program, wait_for
 
@@ -62,10 +62,7 @@ class PrometheusWorld(World):
             for at, _, total, _ in orders:
                 file.write(f"latest_euros {total} {int(at.timestamp()) + 30}\n")
             file.write("# EOF\n")
-        command = [program("promtool", "prometheus"), "tsdb", "create-blocks-from", "--max-block-duration=486h",
-                   "openmetrics", samples, data]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        expect(done.returncode == 0, f"promtool could not write the samples: {done.stderr}")
+        write_blocks(samples, data, "--max-block-duration=486h")
         self.data = data
         self.start()
 

@@ -1,13 +1,15 @@
-"""Database servers of Debian on loopback, each with data, certificates and sockets of its own.
+"""Servers of Debian on loopback, each with data, certificates and sockets of its own.
 
-Both take connections over TCP only when encrypted, by a certificate of the private authority `ca.pem`.
+Both database servers take connections over TCP only when encrypted, by a certificate of the private authority `ca.pem`.
 """
 
+import contextlib
 import glob
 import os
 import pathlib
 import shutil
 import subprocess
+import urllib.request
 
 from support import Child, answers, expect, free_port, program, wait_for
 
@@ -170,3 +172,34 @@ class MariaDb(Server):
     def load_zones(self):
         """Until then the server knows distances from UTC only."""
         self.sql(self.zones, base="mysql")
+
+
+def write_blocks(samples, data, *options):
+    """Makes the data of a Prometheus from OpenMetrics text."""
+    command = [program("promtool", "prometheus"), "tsdb", "create-blocks-from", *options, "openmetrics", samples, data]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    expect(done.returncode == 0, f"promtool could not write the samples: {done.stderr}")
+
+
+class Prometheus(Child):
+    """A Prometheus that holds what `write_samples(path)` writes, and collects nothing."""
+
+    def __init__(self, folder, write_samples, *options):
+        server = program("prometheus", "prometheus")
+        folder.mkdir()
+        samples = folder / "samples.txt"
+        write_samples(samples)
+        write_blocks(samples, folder / "data", *options)
+        (folder / "prometheus.yml").write_text("{}\n")
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = [server, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
+        command += [f"--web.listen-address=127.0.0.1:{self.port}", "--storage.tsdb.retention.time=400d"]
+        super().__init__(command, folder / "prometheus.log")
+        wait_for("prometheus is ready", 60, self.ready, self.ended)
+
+    def ready(self):
+        with contextlib.suppress(OSError):
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=2) as answer:
+                return answer.status == 200
+        return False

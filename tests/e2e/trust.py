@@ -12,54 +12,32 @@ its own list of invoices; at the end every mail is accounted for.
 """
 
 import argparse
-import contextlib
 import datetime
 import decimal
-import json
-import os
 import pathlib
-import pwd
 import random
 import re
 import shlex
 import signal
-import sqlite3
-import subprocess
 import time
 
-from mail_tls import PASSWORD as MAIL_PASSWORD
-from mail_tls import USER, MailSink
+from company import CLAIRE, ME, OMAR, Company, config, euros, is_held, milliseconds, pull, settle, suspects
+from mail_tls import MailSink
 from read_mail import facts
-from season import EPOCH, PARIS, MovedClock, read_state
+from season import EPOCH, read_state
 from servers import Postgres, make_certificates
-from support import Daemon, expect, main, new_mails, read_mail, wait_for
+from support import expect, main
 
 # Fourteen months up to the first start, and those that follow. The certificates hold for ten years from today.
 FIRST_DAY, LAST_DAY = datetime.date(2028, 11, 1), datetime.date(2030, 5, 31)
 START = "2030-01-15 12:00:00"
 LOW_MONTHS = ["2030-01", "2030-03"]
 MONTH_LIMIT, SLOW_LIMIT, BIG_LIMIT = 90_000, 1_700, 30_000
-CLAIRE, OMAR = "claire@example.test", "omar@example.test"
-KEYS = ["version", "value", "known_at", "provisional"]
-# Who enters and decides.
-ME = pwd.getpwuid(os.geteuid()).pw_name
 
 
-def config(smtp_port, ca):
+def sections(ca):
     by_column = "SELECT {} AS bucket, sum(amount) AS value FROM invoices WHERE issued >= :from_date AND issued < :to_date GROUP BY 1"
-    return f"""timezone: Europe/Paris
-language: fr
-state: sqlite:state.db
-control: control.sock
-mail:
-  from: Vigie <vigie@example.test>
-  smtp: {{host: localhost, port: {smtp_port}, tls: starttls, ca: {ca}, user: {USER}, password: {{env: MAIL_PASSWORD}}}}
-
-people:
-  claire: {{name: Claire Martin, mail: {CLAIRE}}}
-  omar: {{name: Omar Benali, mail: {OMAR}}}
-
-sources:
+    return f"""sources:
   compta: {{sql: {{url: {{env: COMPTA_URL}}, tls: {{ca: {ca}}}}}}}
   saisie: {{manual: {{}}}}
 
@@ -93,36 +71,7 @@ rules:
   low-month: {{script: signal/threshold, on: [invoiced], with: {{below: {MONTH_LIMIT}}}}}
   slow-day: {{script: signal/threshold, on: [takings], with: {{below: {SLOW_LIMIT}}}}}
   big-day: {{script: signal/threshold, on: [takings], with: {{above: {BIG_LIMIT}}}}}
-
-receivers:
-  direction: {{email: {{to: [claire]}}}}
-  exploitation: {{email: {{to: [omar]}}}}
-
-route:
-  to: exploitation
-  group: {{wait: 30s, interval: 5m}}
-  routes: [{{match: {{about: objective}}, to: direction}}]
 """
-
-
-def at(text):
-    return datetime.datetime.fromisoformat(text).replace(tzinfo=PARIS)
-
-
-def milliseconds(text):
-    return int(at(text).timestamp() * 1000)
-
-
-def euros(amount):
-    """An amount as a French reader writes it; only such with two places that say something are compared."""
-    text = f"{amount:,.2f}"
-    expect(not text.endswith("0"), f"{text} could be written otherwise; choose other invoices")
-    return text.replace(",", " ").replace(".", ",") + " €"
-
-
-def plain(text):
-    """Without the no-break blanks of French typography."""
-    return text.replace("\u202f", " ").replace("\u00a0", " ")
 
 
 class Ledger:
@@ -159,157 +108,14 @@ class Ledger:
         return [number for number, day, _ in self.rows if str(day).startswith(period)]
 
 
-class Company:
-    """The daemon on its configuration, moved through time, and who was told what."""
+class Invoicing(Company):
+    """Invoices in PostgreSQL, costs by hand."""
+
+    pulled = ["invoiced", "takings"]
 
     def __init__(self, vigie, folder, base, sink, ca):
-        self.vigie, self.folder, self.sink = vigie, folder, sink
+        super().__init__(vigie, folder, sink, config(sink.ports["starttls"], ca, sections(ca)), COMPTA_URL=base.url())
         self.ledger = Ledger(base)
-        self.config = folder / "vigie.yaml"
-        self.config.write_text(config(sink.ports["starttls"], ca))
-        self.clock = MovedClock(folder)
-        self.env = {**os.environ, **self.clock.env, "COMPTA_URL": base.url(), "MAIL_PASSWORD": MAIL_PASSWORD,
-                    "VIGIE_CONFIG": str(self.config)}
-        self.read = []
-        self.commands = 0
-
-    # The program.
-
-    def start(self):
-        self.daemon = Daemon(self.vigie, self.config, self.folder / "run.log", env=self.env)
-
-    def answers(self):
-        asked = [self.vigie, "ack", "a0000000000"]
-        done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False, env=self.env)
-        return "no vigie answers" not in done.stderr
-
-    def ask(self, *words):
-        """What a command of Vigie prints; it must end well."""
-        self.commands += 1
-        done = subprocess.run([self.vigie, *words], capture_output=True, text=True, timeout=60, check=False, env=self.env)
-        expect(done.returncode == 0, f"`vigie {shlex.join(words)}` ended with {done.returncode}: {done.stdout}{done.stderr}")
-        return done.stdout
-
-    def objects(self, *words):
-        return [json.loads(line) for line in self.ask(*words, "--format", "json").splitlines()]
-
-    def wait(self, what, is_done):
-        def poked():
-            # Any request wakes the daemon, which then looks at its clock.
-            subprocess.run([self.vigie, "ack", "a0000000000"], capture_output=True, check=False, env=self.env)
-            return is_done()
-
-        try:
-            return wait_for(what, 30, poked, self.daemon.ended)
-        except Exception:
-            print(self.daemon.tail(), [mail["Subject"] for mail in map(read_mail, new_mails(self.sink.mails))])
-            raise
-
-    # Time.
-
-    def morning(self, day, clock="06:15"):
-        """Goes to the daily slot of that day, and waits until both KPIs have stepped it and the newest pull has come."""
-        self.go(f"{day} {clock}:05")
-        slot, since = milliseconds(f"{day} 06:15:00"), milliseconds(f"{day} {clock}:00")
-
-        def is_done():
-            rows = read_state(self.folder, "SELECT last_slot, last_pull_at, last_error FROM kpi_clock WHERE kpi IN ('invoiced', 'takings')")
-            newest = max((pulled for _, pulled, _ in rows if pulled), default=0)
-            return len(rows) == 2 and newest >= since and all(last == slot and not error for last, _, error in rows)
-
-        self.wait(f"the slot of {day} {clock}", is_done)
-
-    def go(self, text):
-        self.clock.set(at(text))
-
-    # What is stored.
-
-    def versions(self, kpi, period):
-        """All that was ever known of a bucket once it was final, oldest first."""
-        day = datetime.date.fromisoformat(period + "-01" if len(period) == 7 else period)
-        bucket = (day - EPOCH).days if len(period) == 10 else (day.year - 1970) * 12 + day.month - 1
-        columns = ", ".join(KEYS)
-        sql = f"""SELECT {columns} FROM (SELECT series, bucket, {columns} FROM observation
-                  UNION ALL SELECT series, bucket, {columns} FROM observation_version)
-                  JOIN series ON series.id = series WHERE kpi = ? AND labels = '{{}}' AND bucket = ? AND NOT provisional ORDER BY version"""
-        return [dict(zip(KEYS, row)) for row in read_state(self.folder, sql, kpi, bucket)]
-
-    def holds(self, kpi, period, *values):
-        """The versions of a bucket are those values, each known later than the one before; gives them."""
-        found = self.versions(kpi, period)
-        stored = [version["value"] for version in found]
-        alike = len(stored) == len(values) and all(abs(one - float(other)) < 1e-6 for one, other in zip(stored, values))
-        expect(alike, f"{kpi} of {period}: stored are {stored}, not {[float(value) for value in values]}")
-        known = [version["known_at"] for version in found]
-        expect(known == sorted(set(known)), f"{kpi} of {period}: its versions were known at {known}")
-        return found
-
-    def changes(self, identity):
-        """The changes of an alert by name, oldest first."""
-        rows = read_state(self.folder, "SELECT change FROM transition WHERE alert = ? ORDER BY seq", identity)
-        names = [json.loads(row[0]) if row[0].startswith(("{", '"')) else row[0] for row in rows]
-        return [name if isinstance(name, str) else next(iter(name)) for name in names]
-
-    def alert(self, identity):
-        """The live alert as `vigie alerts` shows it, or none."""
-        return next((each for each in self.objects("alerts") if each["identity"] == identity), None)
-
-    def kpi(self, name):
-        return next(each for each in self.objects("status") if each.get("kpi") == name)
-
-    def shows(self, name, value):
-        """`vigie status` shows that value, as soon as the daemon has computed it."""
-        def is_shown():
-            found = self.kpi(name)["value"]
-            return found is not None and abs(found - float(value)) < 1e-9
-
-        self.wait(f"{name} = {value} in `vigie status`", is_shown)
-
-    def deliveries(self, which="1"):
-        return read_state(self.folder, f"SELECT count(*) FROM delivery WHERE {which}")[0][0]
-
-    # Mail.
-
-    def came(self):
-        """How many mails are whole; the server writes the receipt after the mail."""
-        return len(self.sink.receipts())
-
-    def next_mail(self, what):
-        """Waits for the next mail, and until the daemon has noted it as sent; gives it and its text."""
-        number = len(self.read)
-        self.wait(f"mail {number + 1}, {what}", lambda: self.came() > number and self.deliveries("state = 'sent'") > number)
-        mail = read_mail(self.sink.mails / "new" / f"{number + 1:04}")
-        self.read.append(mail)
-        said, page = (plain(mail.get_body(preferencelist=(kind,)).get_content()) for kind in ["plain", "html"])
-        for part in re.findall(r"\d[\d ]*,\d\d €", said):
-            expect(part in page, f"mail {number + 1}, {what}: the HTML part does not show {part}")
-        return mail, said
-
-    def mail(self, to, reason, subject, text=()):
-        """Waits for the next mail, which must be this one; gives it and its text."""
-        mail, said = self.next_mail(f"to {to}: {reason}")
-        what = f"the mail of {mail['Date']} to {mail['To']}, {mail['X-Vigie-Reason']}, {mail['Subject']!r}"
-        expect(to in mail["To"] and mail["X-Vigie-Reason"] == reason, f"{what} is not to {to} for {reason}:\n{said}")
-        expect(mail["Subject"] == subject, f"{what} has not the subject {subject!r}")
-        for part in text:
-            expect(part in said, f"{what} does not say {part!r}:\n{said}")
-        return mail, said
-
-    def nothing_new(self, when):
-        """Nobody is told anything, nor is it decided; asked twice, so that what was begun is ended."""
-        count = len(self.read)
-        for _ in range(2):
-            self.wait(when, lambda: True)
-        decided = self.deliveries()
-        expect(decided == count == self.came(), f"{when}: {decided} mails were decided, {self.came()} came, not {count}")
-
-    def follows(self, mail, first):
-        """The mail is in the thread of that first one."""
-        root = first["Message-ID"]
-        expect(mail["In-Reply-To"] == root and mail["References"] == root,
-               f"{mail['Subject']!r} refers to {mail['In-Reply-To']}, {mail['References']}, not to {root}")
-        expect(mail["Message-ID"] != root, "a follow-up with the Message-ID of the first")
-        expect(mail["Subject"] == f"Re: {first['Subject']}", f"{mail['Subject']!r} follows {first['Subject']!r}")
 
 
 LOW_MONTH = "rule:low-month/invoiced#breach"
@@ -365,11 +171,6 @@ def complete(ledger, month, parts):
     """An accountant adds what was missing of a month, on each of its days."""
     days = sorted({day for _, day, _ in ledger.rows if str(day).startswith(month)})
     ledger.add([(day, decimal.Decimal(parts + number) / 100) for number, day in enumerate(days)])
-
-
-def pull(company, kpi, first, last, stored):
-    answer = company.objects("pull", kpi, "--from", first, "--to", last)
-    expect([each["stored"] for each in answer] == [stored], f"the pull of {kpi} from {first} answers {answer}, not {stored} stored")
 
 
 def restated_by_hand(company, first, costs, margins):
@@ -478,10 +279,6 @@ def range_before(ledger, day):
     return min(found), max(found)
 
 
-def suspects(company, *more):
-    return [(each["bucket"], each["value"], each["state"]) for each in company.objects("suspect", "list", *more)]
-
-
 def taken_back(company):
     """What the source takes back within ten minutes is told to nobody."""
     ledger = company.ledger
@@ -522,16 +319,6 @@ def stays(company, day, wrong):
     return said
 
 
-def settle(company, words, day, state, note):
-    """Runs the command; the decision is recorded with its author and note, and its alert's end is told."""
-    company.ask(*words, "--note", note)
-    kept = next(each for each in company.objects("suspect", "list", "--all") if each["bucket"] == day)
-    expect((kept["state"], kept["by"], kept["note"]) == (state, ME, note), f"of {day} is recorded {kept}")
-    shown = company.ask("suspect", "list", "--all")
-    expect(f"by {ME}" in shown and note in shown, f"the list shows no author or note:\n{shown}")
-    return kept
-
-
 def real_invoice(company):
     """An invoice of fifty times the usual that is real, after a slow day that was told."""
     ledger = company.ledger
@@ -548,15 +335,9 @@ def real_invoice(company):
     expect(big > BIG_LIMIT, f"12 May is not big: {big}")
     said = stays(company, "2030-05-12", big)
     asked = company.read[-1]
-    # The figure is shown as not judged; the alert that was firing fires on, frozen, and the other has not begun.
-    expect(company.kpi("takings")["suspect"] == ["2030-05-12"], f"`vigie status`: {company.kpi('takings')}")
-    expect("not judged: 1 suspect value" in company.ask("status"), "`vigie status` does not say that the value is not judged")
-    alert = company.alert(SLOW_DAY)
-    frozen = {"no_data": {"missing": {"suspect": {"day": "2030-05-12", "value": float(big)}}}}
-    expect((alert["state"], alert["severity"], alert["frozen"]) == ("firing", "warning", frozen), f"`vigie alerts`: {alert}")
-    expect("evaluation frozen" in company.ask("alerts"), "`vigie alerts` does not say that it is frozen")
-    expect(company.changes(SLOW_DAY) == ["fired", "frozen"] and company.changes(BIG_DAY) == [],
-           f"while frozen: {company.changes(SLOW_DAY)}, {company.changes(BIG_DAY)}")
+    # The alert that was firing fires on, and the other has not begun.
+    is_held(company, "takings", "2030-05-12", big, SLOW_DAY)
+    expect(company.changes(BIG_DAY) == [], f"what is suspect was judged: {company.changes(BIG_DAY)}")
     suspect = "data:takings@2030-05-12#suspect"
     expect(company.alert(suspect)["value"] == float(big) and company.alert(suspect)["about"] == "data", "no alert about the value")
     # Word for word what the mail prints.
@@ -565,9 +346,7 @@ def real_invoice(company):
     settle(company, shlex.split(command)[1:], "2030-05-12", "accepted", "commande Acme, vue avec le client")
     expect(suspects(company) == [], f"suspect are {suspects(company)}")
     company.go("2030-05-13 08:31:00")
-    mails = sorted([company.next_mail(who) for who in ["of both", "of both"]], key=lambda each: each[0]["To"])
-    (to_claire, said_to_claire), (to_omar, said_to_omar) = mails
-    expect(CLAIRE in to_claire["To"] and OMAR in to_omar["To"], "not each of both was told")
+    (to_claire, said_to_claire), (to_omar, said_to_omar) = company.both_mails()
     company.follows(to_claire, told)
     big_part, end_part = said_to_claire.split("Rétabli", 1)
     expect(f"{euros(big)}, au-dessus du seuil de" in big_part, f"the manager's mail lacks the figure:\n{said_to_claire}")
@@ -641,7 +420,7 @@ def all_is_as_summed(company):
 
 
 def play(company):
-    company.wait("the first pulls", lambda: {"invoiced", "takings"} <= first_pulls(company))
+    company.first_pulls()
     company.nothing_new("after the first pull, of good months")
     first = low_month(company, "2030-02-06", "2030-01")
     restated_by_hand(company, first, *entered_by_hand(company))
@@ -649,14 +428,6 @@ def play(company):
     taken_back(company)
     real_invoice(company)
     wrong_invoice(company)
-
-
-def first_pulls(company):
-    if not (company.folder / "state.db").exists():
-        return set()
-    with contextlib.suppress(sqlite3.OperationalError):
-        return {row[0] for row in read_state(company.folder, "SELECT kpi FROM kpi_clock WHERE last_pull_at IS NOT NULL")}
-    return set()
 
 
 def run():
@@ -669,19 +440,9 @@ def run():
     certificates = make_certificates(folder / "certificates")
     began = time.monotonic()
     with Postgres(folder / "postgres", certificates) as base, MailSink(folder / "smtp", certificates) as sink:
-        company = Company(options.vigie, folder, base, sink, certificates / "ca.pem")
-        company.go(START)
-        company.start()
-        try:
-            play(company)
-            code = company.daemon.stop()
-            expect(code == 0, f"the daemon ended with {code}:\n{company.daemon.tail()}")
-        finally:
-            company.daemon.__exit__()
+        company = Invoicing(options.vigie, folder, base, sink, certificates / "ca.pem")
+        company.run(START, play)
         checked = all_is_as_summed(company)
-        ways = {(each["listener"], each["user"], bool(each["tls"])) for each in sink.receipts()}
-        expect(ways == {("starttls", USER, True)}, f"mail came as {ways}")
-        expect(len(sink.receipts()) == len(company.read), f"{len(sink.receipts())} mails came, {len(company.read)} were awaited")
     print(f"trust: {len(company.read)} mails, each awaited; {checked} buckets equal; {company.commands} commands; "
           f"{time.monotonic() - began:.0f} s")
 
