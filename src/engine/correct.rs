@@ -10,7 +10,7 @@ use super::facts;
 use super::moves::write;
 use super::setup::{Binding, Setup};
 use super::state::State;
-use crate::model::alert::{AlertKey, Aspect, Change, Correction, Phase, Stated};
+use crate::model::alert::{AlertFacts, AlertKey, Aspect, Change, Correction, Phase, Stated};
 use crate::model::commit::EvaluateCommit;
 use crate::model::grain::BucketIndex;
 use crate::model::ids::Labels;
@@ -72,9 +72,14 @@ impl Round<'_> {
         if old == new && old.is_some() {
             return;
         }
-        let details = binding.rule.details(&run);
-        alert.facts = Some(Arc::new(facts::of_finding(&assessment, finding, details)));
-        alert.correction = Some(Correction { old, new, bucket: assessment.current().ok().map(|point| point.index) });
+        let now_known = facts::of_finding(&assessment, finding, binding.rule.details(&run));
+        // What the period came to can be compared only as of the same bucket.
+        let as_of = |facts: &AlertFacts| facts.data.as_ref().and_then(|data| data.as_of);
+        let was = alert.facts.as_deref().filter(|was| as_of(was) == as_of(&now_known));
+        let actual = |facts: &AlertFacts| facts.objective.as_ref().and_then(|objective| objective.actual);
+        let bucket = assessment.current().ok().map(|point| point.index);
+        alert.correction = Some(Correction { old, new, bucket, actual: was.and_then(actual).zip(actual(&now_known)) });
+        alert.facts = Some(Arc::new(now_known));
         alert.stated = (level != Some(alert.severity)).then_some(Stated { level });
         alert.value = new;
         alert.revision += 1;

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{Bench, came, catalog, changes, kpi, labelled, observed, rule, slot};
+use super::{BEHIND, Bench, came, catalog, changes, kpi, labelled, objective, observed, rule, slot};
 use crate::engine::{Effects, Event, PullReport, PullTrouble};
 use crate::model::action::{Action, ActionKind};
 use crate::model::alert::{Alert, Aspect, Phase};
@@ -263,4 +263,27 @@ fn a_correction_that_is_not_borne_out_is_news_within_a_hysteresis_too() {
     assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::Escalated)]);
     let level = bench.alert(Aspect::Breach).map(|alert| alert.severity);
     assert_eq!(level, Some(Severity::Warning), "what it is now, not what it was");
+}
+
+#[test]
+fn a_correction_of_an_objective_names_what_the_period_came_to() {
+    let behind = || Bench::new(catalog(kpi(), vec![rule(BEHIND)], vec![objective()]));
+    let mut bench = behind();
+    bench.feed("8");
+    bench.told();
+    revise(&mut bench, 2, 200.0);
+    let effects = bench.step(Event::Wake);
+    assert_eq!(corrected(&effects), ["Corrected value (1 November 2026): 200 instead of 8."]);
+    // Taken back by half.
+    revise(&mut bench, 2, 7.0);
+    let effects = bench.step(Event::Wake);
+    assert_eq!(corrected(&effects), ["Corrected value (1 November 2026): 7 instead of 200."]);
+    // Of a bucket that nobody has heard of yet: what the period came to before.
+    let mut bench = behind();
+    bench.feed("8");
+    bench.told();
+    bench.feed("7");
+    revise(&mut bench, 2, 100.0);
+    let effects = bench.step(Event::Wake);
+    assert_eq!(corrected(&effects), ["Corrected value (2 November 2026): 107 instead of 15."]);
 }

@@ -243,6 +243,9 @@ pub struct Correction {
     /// The bucket that was judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<BucketIndex>,
+    /// For objectives what the period came to, before and now; a rule watches something else of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actual: Option<(f64, f64)>,
 }
 
 /// What the newest verdict says where a correction changed it: an alert ends and sinks with new buckets only.

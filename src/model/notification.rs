@@ -141,6 +141,9 @@ pub struct Told {
     pub value: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<BucketIndex>,
+    /// For objectives: what the period came to, as the message said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actual: Option<f64>,
     pub episode: u32,
     pub revision: u32,
     pub at: Timestamp,

@@ -140,6 +140,7 @@ fn heard() -> Told {
         is_calm: false,
         value: Some(13.0),
         bucket: Some(Grain::Day.index_of_date(jiff::civil::date(2026, 11, 23))),
+        actual: None,
         episode: 1,
         revision: 0,
         at: at(0),
@@ -196,7 +197,7 @@ fn a_correction_says_the_old_value() {
     let before = alert.facts.as_deref().cloned().expect("facts");
     let unit = Unit::None;
     let bucket = Some(Grain::Day.index_of_date(jiff::civil::date(2026, 11, 23)));
-    alert.correction = Some(Correction { old: Some(12.0), new: Some(3.0), bucket });
+    alert.correction = Some(Correction { old: Some(12.0), new: Some(3.0), bucket, actual: None });
     (alert.revision, alert.stated) = (1, Some(Stated { level: None }));
     alert.facts = Some(AlertFacts { unit, objective: None, value: Some(8.0), ..before }.into());
     snapshot("correction", &alert, NotifyReason::Correction);

@@ -290,6 +290,7 @@ fn tell(
             is_calm: stated.is_none(),
             value: alert.value,
             bucket: alert.counters.last_bucket,
+            actual: alert.facts.as_ref().and_then(|facts| facts.objective.as_ref()?.actual),
             episode: alert.episode,
             revision: alert.revision,
             at: desk.now,

@@ -205,17 +205,18 @@ impl Writer<'_> {
     /// What was corrected since a receiver heard of it, whatever else there is to say.
     fn corrected(&self, facts: &AlertFacts, heard: Option<&Told>) -> Option<String> {
         let heard = heard.filter(|heard| heard.revision < self.alert.revision)?;
-        let Correction { old, new, bucket } = self.alert.correction?;
+        let Correction { old, new, bucket, actual } = self.alert.correction?;
         // Of the same bucket the receiver may have heard another figure than the one before the last.
-        let told = heard.value.filter(|_| bucket.is_some() && heard.bucket == bucket);
-        let (old, new) = (told.or(old)?, new?);
+        let is_same = bucket.is_some() && heard.bucket == bucket;
+        let (old, new) = match (&facts.objective, actual) {
+            (None, _) => (heard.value.filter(|_| is_same).or(old)?, new?),
+            (Some(_), Some((was, is))) => (heard.actual.filter(|_| is_same).unwrap_or(was), is),
+            (Some(objective), None) => (heard.actual.filter(|_| is_same)?, objective.actual?),
+        };
+        let shown = |value| if facts.objective.is_some() { self.amount(value) } else { self.shown_value(facts, value) };
         let kpi = self.alert.key.kpi().and_then(|id| self.catalog.kpi(id));
         let named = bucket.zip(kpi).map(|(bucket, kpi)| bucket_words(self.language, &kpi.bucket_name(bucket)));
-        let corrected = corrected_value(
-            self.language,
-            named.as_deref(),
-            (&self.shown_value(facts, new), &self.shown_value(facts, old)),
-        );
+        let corrected = corrected_value(self.language, named.as_deref(), (&shown(new), &shown(old)));
         (old.to_bits() != new.to_bits()).then_some(corrected)
     }
 

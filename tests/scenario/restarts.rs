@@ -112,7 +112,8 @@ fn restarts(world: &World, seed: u64) -> Vec<Stop> {
 }
 
 /// Stops of two hours to three days that do span slots, on stretches where the databases would have answered
-/// at each missed slot what they answer afterwards.
+/// at each missed slot what they answer afterwards. None ends within seconds of a slot: that would be stepped as of
+/// the start, like one whose pull took so long.
 fn stops(world: &World, seed: u64) -> Vec<Stop> {
     let (mut rng, busy) = (Rng::with_seed(seed ^ 0x570b), busy_minutes());
     let mut stops: Vec<Stop> = Vec::new();
@@ -122,7 +123,7 @@ fn stops(world: &World, seed: u64) -> Vec<Stop> {
         let to = from + SignedDuration::from_mins(rng.i64(120..72 * 60));
         let calm = world.restless.iter().all(|(start, end)| to < *start || *end < from);
         let apart = stops.iter().all(|other| to + hours(1) < other.from || other.to + hours(1) < from);
-        if calm && apart && !is_busy(&busy, from, from) {
+        if calm && apart && !is_busy(&busy, from, from) && !is_busy(&busy, to, to) {
             stops.push(Stop { from, to });
         }
         if stops.len() >= STOPS {

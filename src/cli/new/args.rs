@@ -63,7 +63,7 @@ pub struct NewKpiArgs {
         help_heading = "Instead of proposals"
     )]
     pub better: Option<Direction>,
-    /// flow, level, ratio, or with settings: '{level: {over_time: mean}}'
+    /// flow, level, ratio, window, or with settings: '{level: {over_time: mean}}'
     #[arg(long, help_heading = "Instead of proposals")]
     pub kind: Option<String>,
     /// day, week, month, hour, or a duration such as 5m

@@ -118,16 +118,21 @@ impl Sketch {
         if self.given("kind").is_some() {
             return first.map(drop);
         }
-        if let Ok((_, kpi)) = &first {
+        let suits = |(config, kpi): &(Config, Arc<Kpi>)| {
+            query::source_of(config, kpi).is_ok_and(|source| source.check_query(kpi).is_ok())
+        };
+        if let Ok(found) = &first {
             // Of accounts the kind says what is asked for, so that values can't tell it.
-            if matches!(kpi.query, Query::Ledger(_)) {
+            if matches!(found.1.query, Query::Ledger(_)) {
                 self.kind_reason = Some("movements add up; a balance is a `level`".to_owned());
             }
-            return Ok(());
+            if suits(found) {
+                return Ok(());
+            }
         }
-        for kind in ["level", "ratio"] {
+        for kind in ["level", "ratio", "window"] {
             let other = Sketch { kind: Value::from(kind), ..self.clone() };
-            if other.resolve(paths).is_ok() {
+            if other.resolve(paths).is_ok_and(|found| suits(&found)) {
                 *self = Sketch { kind_reason: Some("the query can be nothing else".to_owned()), ..other };
                 return Ok(());
             }

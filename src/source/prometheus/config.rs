@@ -136,6 +136,12 @@ pub(super) fn promql(kpi: &Kpi) -> Result<&str, String> {
             kpi.id
         ));
     }
+    if kpi.kind != Kind::Window && text.contains(WINDOW) {
+        return Err(format!(
+            "query of KPI `{}`: {WINDOW} stands for the length of a window, and this KPI is none; write kind: window, or a length such as [1d]",
+            kpi.id
+        ));
+    }
     if let Some(mark) = unbalanced(text) {
         return Err(format!("query of KPI `{}`: `{mark}` has no counterpart; close or remove it", kpi.id));
     }

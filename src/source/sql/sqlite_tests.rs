@@ -80,6 +80,17 @@ async fn rows_become_readings() {
 }
 
 #[tokio::test]
+async fn days_written_without_a_time_are_of_the_first_day_too() {
+    for written in ["2026-05-01", "2026-05-01 00:00:00", "2026-05-01T00:00:00", "2026-05-01 23:59:59"] {
+        let rows = format!("WITH rows(day) AS (VALUES ('2026-04-30'), ('{written}'), ('2026-05-31'), ('2026-06-01'))");
+        let sql = format!("{rows} SELECT date(day) AS bucket, 1 AS value FROM rows WHERE day >= :from AND day < :to");
+        let days: Vec<_> = pull(&sql, &[]).await.unwrap().readings.iter().map(|reading| reading.time).collect();
+        let expected = [date(2026, 5, 1), date(2026, 5, 31)].map(ReadingTime::Date);
+        assert_eq!(days, expected, "{written}");
+    }
+}
+
+#[tokio::test]
 async fn ratios_instants_and_empty_answers() {
     let sql =
         "SELECT unixepoch('2026-05-05') AS time, count(*) AS numerator, sum(asked) AS denominator, 7 AS n FROM orders";

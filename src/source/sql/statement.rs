@@ -2,7 +2,7 @@
 //!
 //! Strings, quoted names, comments and casts (`::`) are passed over, so that only real parameters count.
 
-use jiff::civil::DateTime;
+use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -91,11 +91,16 @@ impl Parameter {
         matches!(self, Parameter::FromDate | Parameter::ToDate)
     }
 
-    /// The value as text, with times in the KPI's zone.
+    /// The value as text, with times in the KPI's zone. A midnight is its date alone: as texts are compared,
+    /// `2026-05-01` is before `2026-05-01 00:00:00`, and rows that name only days would be left out of the first.
     pub(super) fn text(self, from: Timestamp, to: Timestamp, zone: &TimeZone) -> String {
         let at = self.instant(from, to);
         match self {
-            Parameter::From | Parameter::To => self.local(from, to, zone).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            Parameter::From | Parameter::To => {
+                let local = self.local(from, to, zone);
+                let form = if local.time() == Time::midnight() { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M:%S" };
+                local.strftime(form).to_string()
+            }
             Parameter::FromDate | Parameter::ToDate => zone.to_datetime(at).strftime("%Y-%m-%d").to_string(),
             Parameter::FromUnix | Parameter::ToUnix => at.as_second().to_string(),
         }
@@ -474,8 +479,8 @@ mod tests {
         assert_eq!(
             values,
             [
-                text("2026-03-29 00:00:00"),
-                text("2026-03-30 00:00:00"),
+                text("2026-03-29"),
+                text("2026-03-30"),
                 text("2026-03-29"),
                 text("2026-03-30"),
                 Bound::Integer(1_774_738_800),

@@ -142,6 +142,7 @@ pub(super) fn group(receiver: &str) -> Group {
         is_calm: true,
         value: Some(1.5),
         bucket: Some(7),
+        actual: None,
         episode: 1,
         revision: 0,
         at: at(300),
