@@ -56,6 +56,10 @@ pub struct CsvConfig {
     /// Example: `"%m/%d/%Y"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_format: Option<String>,
+    /// Columns that are text in SQL, whatever stands in them. Default: those whose cells are neither mostly numbers or
+    /// times nor partly amounts such as `20,75`, and codes that begin with zero. Example: `[version]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub text: Vec<String>,
     /// Lines above the line with the columns' names. Default: 0. Example: `2`.
     #[serde(default)]
     pub skip_lines: usize,
@@ -102,6 +106,7 @@ impl CsvConfig {
             decimal: Decimal::Auto,
             encoding: None,
             date_format: None,
+            text: Vec::new(),
             skip_lines: 0,
             wide: None,
             overlap: None,

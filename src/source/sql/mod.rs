@@ -12,5 +12,5 @@ mod statement;
 mod table;
 
 pub use config::{SqlConfig, SqlSource};
-pub(super) use memory::{Relation, statement_of};
+pub(super) use memory::{Effect, Note, Relation, statement_of};
 pub(super) use table::SqlValue;
