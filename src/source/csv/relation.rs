@@ -34,7 +34,7 @@ pub(super) fn load(
     let mut columns: Vec<Typed> = Vec::new();
     let mut rows: Vec<(usize, u64)> = Vec::new();
     let mut delimiter = b',';
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = winners.warning.iter().cloned().collect();
     for (file, (name, bytes)) in files.iter().enumerate() {
         let text = source.text(name, bytes)?;
         let mut records = Records::open(source, name, &text)?;
@@ -43,7 +43,7 @@ pub(super) fn load(
         let places = places(&mut columns, name, &records, rows.len())?;
         let own = winners.file(file, name, &records.header)?;
         while let Some((record, line)) = records.next()? {
-            let counts = winners.keep(&own, record, line) && record.iter().any(|cell| !cell.is_empty());
+            let counts = winners.keep(&own, record) && record.iter().any(|cell| !cell.is_empty());
             if !counts {
                 continue;
             }

@@ -33,7 +33,9 @@ pub(super) fn pull(
 ) -> Result<Pull, SourceError> {
     let query = columns(&request.kpi).map_err(SourceError::config)?;
     let winners = Winners::of(source, files, (&request.kpi.zone, until))?;
+    let told = winners.warning.clone();
     let mut reading = Reading::new(source, request, query, (winners, until));
+    told.into_iter().for_each(|warning| reading.rows.warn(warning));
     for (file, (name, bytes)) in files.iter().enumerate() {
         reading.read_file(file, name, &source.text(name, bytes)?)?;
     }
@@ -108,7 +110,7 @@ impl<'a> Reading<'a> {
         let places = self.places(name, &records.header)?;
         let own = self.winners.file(file, name, &records.header)?;
         while let Some((record, line)) = records.next()? {
-            if !self.winners.keep(&own, record, line) {
+            if !self.winners.keep(&own, record) {
                 continue;
             }
             let misfit = misfit(record, &places);
