@@ -53,7 +53,10 @@ pub enum ReadingValue {
     /// Something that is no number; the text is cut to a bound by the source.
     Unreadable(String),
     /// A number beside the mark of another currency than the KPI's: the cell, cut likewise, and that currency's code.
-    Foreign { raw: String, currency: String },
+    Foreign {
+        raw: String,
+        currency: String,
+    },
 }
 
 /// One raw statement of a source.

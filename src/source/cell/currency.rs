@@ -19,10 +19,13 @@ const CODES: [&str; 160] = [
 /// What a symbol may mean, the usual one first.
 const SYMBOLS: [(char, &[&str]); 7] = [
     ('€', &["EUR"]),
-    ('$', &[
-        "USD", "CAD", "AUD", "NZD", "HKD", "SGD", "TWD", "MXN", "ARS", "CLP", "COP", "BBD", "BMD", "BND", "BSD", "BZD",
-        "FJD", "GYD", "JMD", "KYD", "LRD", "NAD", "SBD", "SRD", "TTD", "UYU", "XCD", "DOP",
-    ]),
+    (
+        '$',
+        &[
+            "USD", "CAD", "AUD", "NZD", "HKD", "SGD", "TWD", "MXN", "ARS", "CLP", "COP", "BBD", "BMD", "BND", "BSD",
+            "BZD", "FJD", "GYD", "JMD", "KYD", "LRD", "NAD", "SBD", "SRD", "TTD", "UYU", "XCD", "DOP",
+        ],
+    ),
     ('£', &["GBP", "EGP", "FKP", "GIP", "LBP", "SDG", "SHP", "SSP", "SYP"]),
     ('¥', &["JPY", "CNY", "CNH"]),
     ('₹', &["INR"]),
@@ -104,7 +107,8 @@ impl Marks {
     /// Whether digits beside a code are rather the rest of a name: `PAB001`, `MAD12`, `TOP-3`.
     pub(super) fn is_name(self, digits: &str) -> bool {
         let is_whole = digits.bytes().all(|byte| byte.is_ascii_digit());
-        let numbered = is_whole && digits.len() > 1 && digits.starts_with('0') && digits.bytes().any(|byte| byte != b'0');
+        let numbered =
+            is_whole && digits.len() > 1 && digits.starts_with('0') && digits.bytes().any(|byte| byte != b'0');
         let shared = self.glued.is_some_and(|code| !COMMON.contains(&code));
         self.coded && (numbered || (shared && is_whole))
     }

@@ -307,8 +307,21 @@ mod tests {
     #[test]
     fn codes_of_documents_and_shops_are_no_amounts() {
         for text in [
-            "FAC0020", "AVO0021", "PAR001", "FAC-001", "FAC 12", "12 FAC", "LYO1", "1LYO", "MAD001", "MAD12", "MAD-12",
-            "PAB 001", "CAD007", "€5 USD", "EUR 5 CHF",
+            "FAC0020",
+            "AVO0021",
+            "PAR001",
+            "FAC-001",
+            "FAC 12",
+            "12 FAC",
+            "LYO1",
+            "1LYO",
+            "MAD001",
+            "MAD12",
+            "MAD-12",
+            "PAB 001",
+            "CAD007",
+            "€5 USD",
+            "EUR 5 CHF",
         ] {
             check(text, Mark::Point, None);
         }

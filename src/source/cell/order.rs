@@ -103,9 +103,13 @@ mod tests {
             ("11/25/2026 2:30:05 PM", "%m/%d/%Y %I:%M:%S %p"),
         ] {
             let told = refusal(&["11/12/2026", text]).unwrap();
-            assert!(told.starts_with(&format!("a.csv:2: `{text}`")) && told.contains(&format!("\"{format}\"")), "{told}");
+            assert!(
+                told.starts_with(&format!("a.csv:2: `{text}`")) && told.contains(&format!("\"{format}\"")),
+                "{told}"
+            );
         }
-        for cells in [&["25/11/2026", "11/12/2026"][..], &["2026-11-25"], &["31/31/2026"], &["02/30/2026"], &["x", ""]] {
+        for cells in [&["25/11/2026", "11/12/2026"][..], &["2026-11-25"], &["31/31/2026"], &["02/30/2026"], &["x", ""]]
+        {
             assert_eq!(refusal(cells), None, "{cells:?}");
         }
         // One slip of the pen among many others.

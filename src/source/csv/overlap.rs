@@ -136,7 +136,8 @@ impl Winners {
         (zone, until): (&TimeZone, Instant),
     ) -> Result<Winners, SourceError> {
         let (overlap, date_format) = (source.config.overlap.clone(), source.config.date_format.clone());
-        let mut winners = Winners { overlap, date_format, zone: Some(zone.clone()), last: HashMap::new(), ..Winners::default() };
+        let mut winners =
+            Winners { overlap, date_format, zone: Some(zone.clone()), last: HashMap::new(), ..Winners::default() };
         winners.wide = source.config.wide.is_some();
         let Some(overlap) = winners.overlap.clone() else { return Ok(winners) };
         let (mut rows, mut keyless) = (0_usize, Keyless::default());

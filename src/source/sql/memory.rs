@@ -109,7 +109,7 @@ impl Relation {
                 let near = did_you_mean(name, self.columns.iter().map(String::as_str));
                 let has = listed(self.columns.iter().map(String::as_str));
                 Err(format!(
-                    "{object} has no column `{name}`{near}; it has {has}: correct the query (texts stand in '...')"
+                    "{object} has no column `{name}`{near}; it has {has}: correct the query (texts stand in '...', names are given with AS)"
                 ))
             }
         }
@@ -148,9 +148,9 @@ impl Relation {
 fn may_read(sql: &str, column: &str, kpi: &Kpi) -> bool {
     let (sql, column) = (sql.to_lowercase(), column.to_lowercase().replace('"', "\"\""));
     let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    let named = sql.match_indices(&column).any(|(at, _)| {
-        !is_part(sql[..at].chars().next_back()) && !is_part(sql[at + column.len()..].chars().next())
-    });
+    let named = sql
+        .match_indices(&column)
+        .any(|(at, _)| !is_part(sql[..at].chars().next_back()) && !is_part(sql[at + column.len()..].chars().next()));
     named || (sql.contains('*') && may_answer(&column, kpi))
 }
 

@@ -5,6 +5,7 @@ mod address;
 mod config;
 mod memory;
 mod mysql;
+mod names;
 mod postgres;
 mod server;
 mod sqlite;

@@ -206,7 +206,8 @@ impl<'a> Table<'a> {
         let dimension = |name: &str| self.kpi.dimensions.iter().position(|dimension| dimension == name);
         let labels = labels_of(self.kpi, |name| dimension(name).and_then(|index| texts[index].as_deref()));
         let unit = &self.kpi.unit;
-        let mut take = |at: Option<usize>| at.map(|at| std::mem::replace(&mut row[at], SqlValue::Null).into_reading(unit));
+        let mut take =
+            |at: Option<usize>| at.map(|at| std::mem::replace(&mut row[at], SqlValue::Null).into_reading(unit));
         let cells = ValueCells {
             value: take(self.columns.value),
             numerator: take(self.columns.numerator),
