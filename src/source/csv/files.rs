@@ -48,8 +48,11 @@ impl Files {
         if single.is_file() {
             return Ok(vec![single]);
         }
-        // Names that begin with a point are hidden: locks, copies of editors, forks of other systems.
-        let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+        // Names that begin with a point are hidden: locks, older versions, what other systems leave. The library would
+        // leave them out even of a pattern that begins so itself.
+        let named = |part: &str| part.starts_with('.') && part.contains(['*', '?', '[']);
+        let require_literal_leading_dot = !self.pattern.split('/').any(named);
+        let options = glob::MatchOptions { require_literal_leading_dot, ..glob::MatchOptions::new() };
         let found = glob::glob_with(&self.full_pattern(), options)
             .map_err(|error| SourceError::config(format!("path `{}`: {}", self.pattern, error.msg)))?;
         let found = found.filter_map(Result::ok).filter(|path| path.is_file() && !is_lock(path));
