@@ -282,9 +282,9 @@ fn columns_of_another_currency_are_refused() {
 #[test]
 fn words_make_no_text_of_amounts() {
     let of = |cells: &[&str]| {
-        let rows: String =
+        let rows: Vec<String> =
             cells.iter().enumerate().map(|(at, cell)| format!("2026-05-{:02};{cell}\n", at + 1)).collect();
-        pull(sql(SUMS, &[]), &[("a.csv", &format!("date;total\n{rows}"))], |_| {}).unwrap()
+        pull(sql(SUMS, &[]), &[("a.csv", &format!("date;total\n{}", rows.concat()))], |_| {}).unwrap()
     };
     let values = |pull: &Pull| pull.readings.iter().map(|reading| reading.value.clone()).collect::<Vec<_>>();
     let number = ReadingValue::Number;

@@ -35,7 +35,9 @@ pub(super) fn pull(
     let winners = Winners::of(source, files, (&request.kpi.zone, until))?;
     let told = winners.warning.clone();
     let mut reading = Reading::new(source, request, query, (winners, until));
-    told.into_iter().for_each(|warning| reading.rows.warn(warning));
+    if let Some(warning) = told {
+        reading.rows.warn(warning);
+    }
     for (file, (name, bytes)) in files.iter().enumerate() {
         reading.read_file(file, name, &source.text(name, bytes)?)?;
     }

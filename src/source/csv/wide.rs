@@ -65,7 +65,9 @@ impl Wide {
         }
         let mut orders = Orders::default();
         if source.config.date_format.is_none() {
-            others.iter().chain(&periods).for_each(|(_, name)| orders.see(name, || file.to_owned()));
+            for (_, name) in others.iter().chain(&periods) {
+                orders.see(name, || file.to_owned());
+            }
         }
         if let Some(refusal) = orders.refusal() {
             return Err(SourceError::config(refusal));
