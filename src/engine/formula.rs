@@ -73,7 +73,7 @@ pub fn oldest_change(
         let number = match value {
             ReadingValue::Number(number) => Some(number),
             ReadingValue::Parts(parts) => parts.ratio(),
-            ReadingValue::Absent | ReadingValue::Unreadable(_) => None,
+            ReadingValue::Absent | ReadingValue::Unreadable(_) | ReadingValue::Foreign { .. } => None,
         };
         if number.is_some_and(is_refused) || state.suspects.is_overridden(&kpi.id, labels, bucket) {
             return false;
@@ -82,7 +82,7 @@ pub fn oldest_change(
         known.is_none_or(|known| match value {
             ReadingValue::Parts(parts) => known.parts != Some(parts),
             ReadingValue::Number(number) => known.value != number,
-            ReadingValue::Absent | ReadingValue::Unreadable(_) => false,
+            ReadingValue::Absent | ReadingValue::Unreadable(_) | ReadingValue::Foreign { .. } => false,
         })
     };
     let all = series(state, kpi, formula);

@@ -52,6 +52,11 @@ pub enum ReadingValue {
     Absent,
     /// Something that is no number; the text is cut to a bound by the source.
     Unreadable(String),
+    /// A number beside the mark of another currency than the KPI's: the cell, cut likewise, and that currency's code.
+    Foreign {
+        raw: String,
+        currency: String,
+    },
 }
 
 /// One raw statement of a source.

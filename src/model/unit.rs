@@ -20,6 +20,20 @@ pub enum Unit {
     Other(String),
 }
 
+impl Unit {
+    /// Why an amount of the currency `said` can't count among amounts of this unit; none where it can.
+    pub fn refusal_of(&self, said: &str) -> Option<String> {
+        let Unit::Currency(own) = self else { return None };
+        let said = said.trim();
+        (!said.eq_ignore_ascii_case(own)).then(|| {
+            format!(
+                "its currency is `{said}`, the KPI's is {own}: convert it in the query, leave it out there, or define a \
+                 KPI for each currency"
+            )
+        })
+    }
+}
+
 /// Which way is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
+use super::cell::currency::Currency;
+use super::cell::number::shown;
 use super::cell::time::FORMS;
 use super::error::SourceError;
 use super::request::PullRequest;
@@ -10,6 +12,7 @@ use crate::model::grain::BucketIndex;
 use crate::model::ids::Labels;
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Parts, Pull, Reading, ReadingTime, ReadingValue};
+use crate::model::unit::Unit;
 use crate::net::ErrorClass;
 
 /// Series of one pull; more belong into a database, not into alerts.
@@ -95,9 +98,9 @@ impl ValueCells {
             return self.value.unwrap_or(ReadingValue::Absent);
         };
         match (numerator, denominator, self.n) {
-            (ReadingValue::Unreadable(raw), _, _)
-            | (_, ReadingValue::Unreadable(raw), _)
-            | (_, _, Some(ReadingValue::Unreadable(raw))) => ReadingValue::Unreadable(raw),
+            (refused @ (ReadingValue::Unreadable(_) | ReadingValue::Foreign { .. }), _, _)
+            | (_, refused @ (ReadingValue::Unreadable(_) | ReadingValue::Foreign { .. }), _)
+            | (_, _, Some(refused @ (ReadingValue::Unreadable(_) | ReadingValue::Foreign { .. }))) => refused,
             (ReadingValue::Number(numerator), ReadingValue::Number(denominator), n) => {
                 let n = match n {
                     Some(ReadingValue::Number(n)) => Some(n),
@@ -112,5 +115,19 @@ impl ValueCells {
 
 /// The beginning of a foreign text, for messages.
 pub(super) fn cut(text: &str) -> String {
-    text.trim().chars().take(40).collect()
+    shown(text.trim()).chars().take(40).collect()
+}
+
+/// A cell that is a number, as a reading; one with the mark of another currency than the KPI's is none of its amounts.
+pub(super) fn amount(unit: &Unit, value: f64, currency: Option<Currency>, cell: &str) -> ReadingValue {
+    match foreign(unit, currency) {
+        None => ReadingValue::Number(value),
+        Some(currency) => ReadingValue::Foreign { raw: cut(cell), currency: currency.code().to_owned() },
+    }
+}
+
+/// The currency that stands beside a number, where the unit is another one.
+pub(super) fn foreign(unit: &Unit, currency: Option<Currency>) -> Option<Currency> {
+    let Unit::Currency(own) = unit else { return None };
+    currency.filter(|currency| !currency.fits(own))
 }

@@ -62,6 +62,9 @@ impl Slot {
                 Taken::Well
             }
             ReadingValue::Unreadable(_) => Taken::Refused("it is no number".to_owned()),
+            ReadingValue::Foreign { currency, .. } => {
+                Taken::Refused(kpi.unit.refusal_of(currency).unwrap_or_else(|| "it is no number".to_owned()))
+            }
             ReadingValue::Number(number) if !number.is_finite() => Taken::Refused("it is not finite".to_owned()),
             ReadingValue::Number(number) => self.number(kpi.kind, at, *number),
             ReadingValue::Parts(parts) => self.parts(kpi.kind, parts),

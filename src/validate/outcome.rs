@@ -11,7 +11,7 @@ use crate::model::ids::{Labels, SeriesKey};
 use crate::model::kpi::{Empty, Kpi};
 use crate::model::observation::{Observation, Pull, Reading, ReadingValue, Rejection};
 use crate::model::roll_ups::RollUps;
-use crate::model::unit::{Kind, Unit};
+use crate::model::unit::Kind;
 
 /// Dimensions that say in which currency an amount is.
 const CURRENCY_NAMES: [&str; 2] = ["currency", "devise"];
@@ -277,16 +277,10 @@ fn wrong_labels(kpi: &Kpi, labels: &Labels) -> Option<String> {
     Some(format!("the label `{missing}` is missing; a reading has all dimensions of KPI `{}` or none", kpi.id))
 }
 
-/// Why a reading is of another currency than its KPI; none where a KPI of an amount names no currency beside it.
+/// Why a reading is of another currency than its KPI, as its label says; none where no label names one.
 fn foreign_currency(kpi: &Kpi, labels: &Labels) -> Option<String> {
-    let Unit::Currency(own) = &kpi.unit else { return None };
     let said = CURRENCY_NAMES.iter().find_map(|name| labels.get(name))?;
-    (!said.trim().eq_ignore_ascii_case(own)).then(|| {
-        format!(
-            "its currency is `{said}`, the KPI's is {own}: convert it in the query, leave it out there, or define a KPI \
-             for each currency"
-        )
-    })
+    kpi.unit.refusal_of(said)
 }
 
 fn raw(value: &ReadingValue) -> String {
@@ -294,7 +288,7 @@ fn raw(value: &ReadingValue) -> String {
         ReadingValue::Number(number) => number.to_string(),
         ReadingValue::Parts(parts) => format!("{}/{}", parts.numerator, parts.denominator),
         ReadingValue::Absent => String::new(),
-        ReadingValue::Unreadable(text) => text.clone(),
+        ReadingValue::Unreadable(raw) | ReadingValue::Foreign { raw, .. } => raw.clone(),
     }
 }
 

@@ -225,6 +225,10 @@ fn currencies_are_never_added_up() {
     let rows = vec![of(1, "EUR", 2.0), of(1, "USD", 3.0), of(2, "eur ", 4.0)];
     let outcome = check(&flow, rows.clone(), r#"2=4 1{currency="EUR"}=2 2{currency="eur "}=4"#, 1);
     assert!(outcome.rejections[0].cause.starts_with("its currency is `USD`, the KPI's is EUR"), "{outcome:?}");
+    let cell = ReadingValue::Foreign { raw: "200,00 USD".into(), currency: "USD".into() };
+    let outcome = check(&flow, vec![at(1, "", number(2.0)), at(1, "", cell), at(2, "", number(3.0))], "2=3", 1);
+    assert!(outcome.rejections[0].cause.starts_with("its currency is `USD`, the KPI's is EUR"), "{outcome:?}");
+    assert_eq!(outcome.rejections[0].raw, "200,00 USD");
     // What is no amount may be split by anything.
     flow.unit = Unit::None;
     check(&flow, rows, r#"1=5 2=4 1{currency="EUR"}=2 1{currency="USD"}=3 2{currency="eur "}=4"#, 0);

@@ -2,6 +2,8 @@
 //!
 //! Which of comma and point is the decimal mark is decided per column, never per cell: see [`Column`].
 
+use super::currency::{Currency, Marks};
+
 /// The character between units and tenths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::source) enum Mark {
@@ -15,6 +17,8 @@ pub(in crate::source) enum Cell {
     Number {
         value: f64,
         percent: bool,
+        /// The mark that stood beside it.
+        currency: Option<Currency>,
     },
     /// Empty, `-`, `n/a`, `NaN`: nothing was said.
     Absent,
@@ -23,16 +27,46 @@ pub(in crate::source) enum Cell {
 
 const ABSENT: [&str; 12] = ["", "-", "–", "—", "n/a", "#n/a", "na", "nd", "n.d.", "null", "none", "nan"];
 
+/// Stands before a number that is written for machines, with a point, so that nothing is to be decided; a spreadsheet's
+/// cell that holds a number. No text of people holds this control character.
+const EXACT: char = '\u{1}';
+
+/// A number as machines write it, marked so that it is read as it is whatever its column's decimal mark.
+pub(in crate::source) fn exact(text: &str) -> String {
+    format!("{EXACT}{text}")
+}
+
+/// The text without such a mark, for names and messages.
+pub(in crate::source) fn shown(text: &str) -> &str {
+    text.trim_start_matches(EXACT)
+}
+
 /// Reads one cell with a known decimal mark.
 pub(in crate::source) fn read(text: &str, mark: Mark) -> Cell {
+    if let Some(exact) = text.strip_prefix(EXACT) {
+        let value = exact.parse().ok().filter(|value: &f64| value.is_finite());
+        return value.map_or(Cell::Unreadable, |value| Cell::Number { value, percent: false, currency: None });
+    }
     if is_absent(text) {
         return Cell::Absent;
     }
     let Some(bare) = Bare::of(text) else { return Cell::Unreadable };
     match plain(&bare.digits, mark) {
-        Some(value) => Cell::Number { value: if bare.negative { -value } else { value }, percent: bare.percent },
+        Some(value) => Cell::Number {
+            value: if bare.negative { -value } else { value },
+            percent: bare.percent,
+            currency: bare.currency,
+        },
         None => Cell::Unreadable,
     }
+}
+
+/// Whether a cell that is a number is written as an amount, not as a code could be: with a decimal mark, a currency or
+/// a per cent sign.
+pub(in crate::source) fn is_amount(text: &str) -> bool {
+    text.starts_with(EXACT)
+        || Bare::of(text)
+            .is_some_and(|bare| bare.percent || bare.currency.is_some() || bare.digits.contains([',', '.']))
 }
 
 fn is_absent(text: &str) -> bool {
@@ -44,6 +78,7 @@ fn is_absent(text: &str) -> bool {
 struct Bare {
     negative: bool,
     percent: bool,
+    currency: Option<Currency>,
     digits: String,
 }
 
@@ -55,11 +90,11 @@ impl Bare {
             (rest, negative) = (inner.trim(), true);
         }
         let mut signed = negative;
-        let mut percent = false;
+        let (mut percent, mut marks) = (false, Marks::default());
         // Signs and currencies come in any order: `-12 €`, `€ -12`, `12- €`, `-12 %`.
         loop {
             let before = rest;
-            rest = without_currency(rest).trim();
+            rest = marks.cut(rest)?.trim();
             for sign in ['-', '−', '+'] {
                 let stripped = rest.strip_prefix(sign).or_else(|| rest.strip_suffix(sign));
                 if let Some(inner) = stripped {
@@ -81,31 +116,10 @@ impl Bare {
         }
         // No-break, narrow no-break and thin blanks group digits as plain ones do.
         let digits: String = rest.chars().map(|c| if c.is_whitespace() || c == '’' { '\'' } else { c }).collect();
-        digits.starts_with(|c: char| c.is_ascii_digit() || c == ',' || c == '.').then_some(Bare {
-            negative,
-            percent,
-            digits,
-        })
+        let begins = digits.starts_with(|c: char| c.is_ascii_digit() || c == ',' || c == '.');
+        let currency = marks.currency;
+        (begins && !marks.is_name(&digits)).then_some(Bare { negative, percent, currency, digits })
     }
-}
-
-/// Cuts one currency symbol or ISO code off either end.
-fn without_currency(text: &str) -> &str {
-    const SYMBOLS: [char; 6] = ['€', '$', '£', '¥', '₹', '¤'];
-    let code = |word: &str| word.len() == 3 && word.bytes().all(|byte| byte.is_ascii_uppercase());
-    let text = text.trim().trim_start_matches(SYMBOLS).trim_end_matches(SYMBOLS).trim();
-    if let (Some(head), Some(rest)) = (text.get(..3), text.get(3..))
-        && code(head)
-    {
-        return rest.trim();
-    }
-    if let Some(cut) = text.len().checked_sub(3)
-        && let (Some(rest), Some(tail)) = (text.get(..cut), text.get(cut..))
-        && code(tail)
-    {
-        return rest.trim();
-    }
-    text
 }
 
 /// Digits with grouping and one decimal mark; groups have three digits.
@@ -173,7 +187,7 @@ pub(in crate::source) enum Decided {
 
 impl Column {
     pub(in crate::source) fn see(&mut self, text: &str) {
-        if is_absent(text) {
+        if is_absent(text) || text.starts_with(EXACT) {
             return;
         }
         let Some(bare) = Bare::of(text) else { return };
@@ -229,7 +243,7 @@ fn single(digits: &str, mark: char, decimal: Evidence) -> Evidence {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cell, Column, Decided, Mark, read};
+    use super::{Cell, Column, Decided, Mark, exact, read, shown};
 
     fn check(text: &str, mark: Mark, expected: Option<f64>) {
         match (read(text, mark), expected) {
@@ -287,7 +301,73 @@ mod tests {
         for text in ["", "  ", "-", "N/A", "#N/A", "null", "NaN", "nd"] {
             assert_eq!(read(text, Mark::Point), Cell::Absent, "{text}");
         }
-        assert_eq!(read("12,5 %", Mark::Comma), Cell::Number { value: 12.5, percent: true });
+        assert_eq!(read("12,5 %", Mark::Comma), Cell::Number { value: 12.5, percent: true, currency: None });
+    }
+
+    #[test]
+    fn codes_of_documents_and_shops_are_no_amounts() {
+        for text in [
+            "FAC0020",
+            "AVO0021",
+            "PAR001",
+            "FAC-001",
+            "FAC 12",
+            "12 FAC",
+            "LYO1",
+            "1LYO",
+            "MAD001",
+            "MAD12",
+            "MAD-12",
+            "PAB 001",
+            "CAD007",
+            "€5 USD",
+            "EUR 5 CHF",
+        ] {
+            check(text, Mark::Point, None);
+        }
+    }
+
+    #[test]
+    fn the_currency_that_was_read_is_kept() {
+        for (text, value, code) in [
+            ("100,00 EUR", 100.0, "EUR"),
+            ("1 000 USD", 1000.0, "USD"),
+            ("$50,00", 50.0, "USD"),
+            ("-$50 CAD", -50.0, "CAD"),
+            ("CAD $50", 50.0, "CAD"),
+            ("50,00 £", 50.0, "GBP"),
+            ("€ 0", 0.0, "EUR"),
+            ("EUR 00", 0.0, "EUR"),
+            ("EUR100", 100.0, "EUR"),
+            ("100EUR", 100.0, "EUR"),
+            ("MAD12,50", 12.5, "MAD"),
+            ("MAD 12", 12.0, "MAD"),
+            ("12MAD", 12.0, "MAD"),
+            ("CHF 1'234,5-", -1234.5, "CHF"),
+        ] {
+            match read(text, Mark::Comma) {
+                Cell::Number { value: found, currency: Some(currency), .. } => {
+                    assert_eq!((found, currency.code()), (value, code), "{text}");
+                }
+                found => panic!("{text}: {found:?}"),
+            }
+        }
+        let Cell::Number { currency: Some(dollar), .. } = read("$5", Mark::Point) else { panic!("no dollar") };
+        assert!(dollar.fits("USD") && dollar.fits("CAD") && !dollar.fits("EUR"));
+        assert!(matches!(read("5 ¤", Mark::Point), Cell::Number { currency: None, .. }));
+    }
+
+    #[test]
+    fn an_exact_number_is_read_as_it_is() {
+        for mark in [Mark::Comma, Mark::Point] {
+            check(&exact("1234.567"), mark, Some(1234.567));
+            check(&exact("-1.5e-7"), mark, Some(-1.5e-7));
+        }
+        let mut column = Column::default();
+        column.see(&exact("1.234"));
+        column.see("5,5");
+        assert_eq!(column.decide(), Decided::Sure(Mark::Comma));
+        assert_eq!(shown(&exact("1.5")), "1.5");
     }
 
     #[test]

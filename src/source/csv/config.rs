@@ -30,10 +30,11 @@ const UNPACKED_KEPT_MAX: usize = 128 * 1024 * 1024;
 /// A KPI says which columns it reads: `query: {time: date, value: total, labels: [channel]}`. Or it asks in SQL of the
 /// table `data`, whose columns are those of the files with `_file` and `_line`:
 /// `query: SELECT date AS bucket, sum(total) AS value FROM data WHERE status = 'paid' GROUP BY 1` (the rest is as for
-/// SQLite; columns of numbers are numbers, of times ISO texts).
+/// SQLite; columns of numbers are numbers, of times ISO texts in the KPI's zone).
 /// Rows of the same bucket and labels add up for flows; for files that overlap say `overlap`.
 /// Numbers may be written `1 234,50`, `(1 234,50)` for negative, `1.234,50 €`; `12,5 %` is 12.5,
-/// and 0.125 where the KPI's unit is a ratio. Empty cells, `-` and `n/a` say nothing.
+/// and 0.125 where the KPI's unit is a ratio. Empty cells, `-` and `n/a` say nothing. An amount beside the mark of another
+/// currency than the KPI's (`50 USD`) is refused.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CsvConfig {
@@ -52,10 +53,15 @@ pub struct CsvConfig {
     /// else Windows-1252. Example: `iso-8859-15`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
-    /// How times are written, in strftime. Default: found out; the day comes before the month.
+    /// How times are written, in strftime. Default: found out; the day comes before the month, and files that show that
+    /// it does not are refused.
     /// Example: `"%m/%d/%Y"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_format: Option<String>,
+    /// Columns that are text in SQL, whatever stands in them. Default: those whose cells are neither mostly numbers or
+    /// times nor partly amounts such as `20,75`, and codes that begin with zero. Example: `[version]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub text: Vec<String>,
     /// Lines above the line with the columns' names. Default: 0. Example: `2`.
     #[serde(default)]
     pub skip_lines: usize,
@@ -102,6 +108,7 @@ impl CsvConfig {
             decimal: Decimal::Auto,
             encoding: None,
             date_format: None,
+            text: Vec::new(),
             skip_lines: 0,
             wide: None,
             overlap: None,

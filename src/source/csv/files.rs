@@ -48,9 +48,15 @@ impl Files {
         if single.is_file() {
             return Ok(vec![single]);
         }
-        let found = glob::glob(&self.full_pattern())
+        // Names that begin with a point are hidden: locks, older versions, what other systems leave. The library would
+        // leave them out even of a pattern that begins so itself.
+        let named = |part: &str| part.starts_with('.') && part.contains(['*', '?', '[']);
+        let require_literal_leading_dot = !self.pattern.split('/').any(named);
+        let options = glob::MatchOptions { require_literal_leading_dot, ..glob::MatchOptions::new() };
+        let found = glob::glob_with(&self.full_pattern(), options)
             .map_err(|error| SourceError::config(format!("path `{}`: {}", self.pattern, error.msg)))?;
-        let mut files: Vec<PathBuf> = found.filter_map(Result::ok).filter(|path| path.is_file()).collect();
+        let found = found.filter_map(Result::ok).filter(|path| path.is_file() && !is_lock(path));
+        let mut files: Vec<PathBuf> = found.collect();
         if files.is_empty() {
             let message = format!(
                 "no file {} in {}; check the path, the rights, and that the export ran",
@@ -98,6 +104,11 @@ impl Files {
         }
         Ok(files)
     }
+}
+
+/// What Excel puts beside a workbook while somebody has it open.
+fn is_lock(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("~$"))
 }
 
 /// The order that people mean who count their exports: runs of digits by their size, all else by letter.
@@ -194,6 +205,24 @@ mod tests {
         let error = read("*.csv", 9).unwrap_err();
         assert_eq!(error.class, ErrorClass::TooLarge);
         assert!(error.message.contains("raise bytes_max"), "{error}");
+    }
+
+    #[test]
+    fn locks_and_hidden_files_are_no_exports() {
+        let folder = tempfile::tempdir().unwrap();
+        let hidden = folder.path().join(".conf");
+        fs::create_dir_all(hidden.join("deep/.old")).unwrap();
+        for name in ["v.csv", ".v2.csv", "._v.csv", "~$v.csv", "deep/w.csv", "deep/.w.csv", "deep/.old/x.csv"] {
+            fs::write(hidden.join(name), name).unwrap();
+        }
+        let names = |pattern: &str| {
+            let files = Files::new(&hidden, pattern, 100).unwrap();
+            files.list().unwrap().iter().map(|path| files.shown(path)).collect::<Vec<_>>()
+        };
+        assert_eq!(names("*.csv"), ["v.csv"]);
+        assert_eq!(names("**/*.csv"), ["deep/w.csv", "v.csv"]);
+        // Whoever names one has it.
+        assert_eq!(names(".v*.csv"), [".v2.csv"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod overlap;
 mod records;
 mod relation;
 mod table;
+mod typed;
 mod wide;
 mod workbook;
 

@@ -6,6 +6,7 @@ use super::config::CsvSource;
 use super::decode;
 use super::wide::Spread;
 use crate::net::ErrorClass;
+use crate::source::cell::number::shown;
 use crate::source::error::SourceError;
 
 /// The records of one file, read as they are asked for.
@@ -54,6 +55,8 @@ impl<'a> Records<'a> {
                 format!("{name} is empty, not even the columns' names are there; check the export"),
             ));
         }
+        // The name of a column may be a cell that holds a number.
+        let header: StringRecord = header.iter().map(shown).collect();
         let (lines_cut, width) = (lines_cut as u64, header.len());
         let spread = source.config.wide.as_ref().map(|wide| wide.spread(source, name, &header)).transpose()?;
         let (spread, header) = match spread {

@@ -2,19 +2,16 @@
 
 use std::time::Instant;
 
-use super::config::{CsvSource, Decimal, FileSet};
+use super::config::{CsvSource, FileSet};
 use super::files::check_deadline;
 use super::overlap::Winners;
 use super::records::Records;
+use super::typed::{Setting, Typed};
 use crate::model::kpi::Kpi;
-use crate::model::observation::ReadingTime;
-use crate::model::unit::Unit;
 use crate::net::ErrorClass;
-use crate::source::cell::number::{Cell, Column, Decided, Mark, read};
-use crate::source::cell::time;
 use crate::source::error::SourceError;
-use crate::source::rows::cut;
 use crate::source::sql::{Relation, SqlValue};
+use crate::source::suggest::{did_you_mean, listed};
 
 /// The name of the table.
 pub(super) const TABLE: &str = "data";
@@ -24,9 +21,6 @@ const LINE: &str = "_line";
 const COLUMNS_MAX: usize = 500;
 /// Cells of one table; each takes some 60 bytes while it is asked.
 const CELLS_MAX: usize = 10_000_000;
-/// The share of cells, as a fraction, from which a column is one of numbers or times: a footer or a stray word is no
-/// reason to take all others for text.
-const MOST: (usize, usize) = (3, 4);
 /// Rows between two looks at the clock.
 const ROWS_PER_LOOK: usize = 4096;
 
@@ -40,7 +34,7 @@ pub(super) fn load(
     let mut columns: Vec<Typed> = Vec::new();
     let mut rows: Vec<(usize, u64)> = Vec::new();
     let mut delimiter = b',';
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = winners.warning.iter().cloned().collect();
     for (file, (name, bytes)) in files.iter().enumerate() {
         let text = source.text(name, bytes)?;
         let mut records = Records::open(source, name, &text)?;
@@ -49,7 +43,7 @@ pub(super) fn load(
         let places = places(&mut columns, name, &records, rows.len())?;
         let own = winners.file(file, name, &records.header)?;
         while let Some((record, line)) = records.next()? {
-            let counts = winners.keep(&own, record, line) && record.iter().any(|cell| !cell.is_empty());
+            let counts = winners.keep(&own, record) && record.iter().any(|cell| !cell.is_empty());
             if !counts {
                 continue;
             }
@@ -79,14 +73,14 @@ pub(super) fn load(
             }
         }
     }
-    let mut relation = Relation { table: TABLE, columns: Vec::new(), rows: Vec::new(), warnings, complete: true };
+    check_texts(source, &columns)?;
+    let mut relation = Relation { table: TABLE, columns: Vec::new(), rows: Vec::new(), warnings, notes: Vec::new() };
+    let setting = Setting { source, kpi, delimiter, files, rows: &rows };
     let mut typed: Vec<std::vec::IntoIter<SqlValue>> = Vec::new();
     for mut column in columns {
         column.cells.resize(rows.len(), String::new());
         relation.columns.push(column.name.clone());
-        let origin =
-            |row: usize| rows.get(row).map_or_else(String::new, |(file, line)| format!("{}:{line}", files[*file].0));
-        typed.push(column.into_values(source, (kpi, delimiter), &origin, &mut relation).into_iter());
+        typed.push(column.into_values(&setting, &mut relation.notes).into_iter());
     }
     relation.columns.extend([FILE.to_owned(), LINE.to_owned()]);
     for (file, line) in rows {
@@ -122,123 +116,13 @@ fn places(columns: &mut Vec<Typed>, file: &str, records: &Records<'_>, rows: usi
     Ok(places)
 }
 
-/// A column with its cells, one for each row.
-struct Typed {
-    name: String,
-    cells: Vec<String>,
-}
-
-/// What the cells of a column are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Type {
-    Number(Mark),
-    Time,
-    Text,
-    /// Written both ways: none of its numbers can be trusted.
-    Doubtful,
-}
-
-impl Typed {
-    fn push(&mut self, cell: &str, row: usize) {
-        self.cells.resize(row, String::new());
-        self.cells.push(cell.to_owned());
-    }
-
-    /// Numbers, times as ISO text, or text; cells that say nothing are NULL. So are the few of a column of numbers or
-    /// times that are neither, which is told: one word among a thousand figures must not make a text of all of them.
-    fn into_values(
-        self,
-        source: &CsvSource,
-        (kpi, delimiter): (&Kpi, u8),
-        origin: &dyn Fn(usize) -> String,
-        relation: &mut Relation,
-    ) -> Vec<SqlValue> {
-        let share = kpi.unit == Unit::Ratio;
-        let kind = self.kind(source, delimiter, &mut relation.warnings);
-        let mut strays: Option<(usize, usize)> = None;
-        let mut values = Vec::with_capacity(self.cells.len());
-        for (row, cell) in self.cells.iter().enumerate() {
-            let value = match kind {
-                Type::Text if cell.is_empty() => Some(SqlValue::Null),
-                Type::Text => Some(SqlValue::Text(cell.clone())),
-                Type::Doubtful => Some(SqlValue::Null),
-                Type::Number(mark) => match read(cell, mark) {
-                    Cell::Number { value, percent } => {
-                        Some(SqlValue::Real(if percent && share { value / 100.0 } else { value }))
-                    }
-                    Cell::Absent => Some(SqlValue::Null),
-                    Cell::Unreadable => None,
-                },
-                Type::Time if read(cell, Mark::Point) == Cell::Absent => Some(SqlValue::Null),
-                Type::Time => as_time(cell, source).map(SqlValue::Text),
-            };
-            if value.is_none() {
-                strays = Some(strays.map_or((row, 1), |(first, count)| (first, count + 1)));
-            }
-            values.push(value.unwrap_or(SqlValue::Null));
-        }
-        relation.complete &= strays.is_none() && kind != Type::Doubtful;
-        if let Some((first, count)) = strays {
-            let what = if kind == Type::Time { "times" } else { "numbers" };
-            let (name, at, sample) = (&self.name, origin(first), cut(&self.cells[first]));
-            relation.warnings.push(format!(
-                "column `{name}` holds {what}, and {count} cells that are none, such as {at}: `{sample}`; they count as absent: correct them"
-            ));
-        }
-        values
-    }
-
-    fn kind(&self, source: &CsvSource, delimiter: u8, warnings: &mut Vec<String>) -> Type {
-        let (mut said, mut numbers, mut times, mut marks) = (0, 0, 0, Column::default());
-        for cell in self.cells.iter().filter(|cell| read(cell, Mark::Point) != Cell::Absent) {
-            said += 1;
-            // A code that begins with zero is a name.
-            if cell.len() > 1 && cell.starts_with('0') && cell.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Type::Text;
-            }
-            let is_number =
-                [Mark::Point, Mark::Comma].iter().any(|mark| matches!(read(cell, *mark), Cell::Number { .. }));
-            numbers += usize::from(is_number);
-            times += usize::from(!is_number && as_time(cell, source).is_some());
-            marks.see(cell);
-        }
-        let most = |count: usize| said > 0 && count * MOST.1 >= said * MOST.0;
-        if !most(numbers) {
-            return if most(times) { Type::Time } else { Type::Text };
-        }
-        let (name, files) = (&self.name, &source.files.pattern);
-        match (source.config.decimal, marks.decide()) {
-            (Decimal::Comma, _) => Type::Number(Mark::Comma),
-            (Decimal::Point, _) => Type::Number(Mark::Point),
-            (Decimal::Auto, Decided::Sure(mark)) => Type::Number(mark),
-            (Decimal::Auto, Decided::Mixed { comma, point }) => {
-                warnings.push(format!(
-                    "column `{name}` of {files} is written both ways, `{comma}` and `{point}`, and counts as absent; say decimal: comma or decimal: point"
-                ));
-                Type::Doubtful
-            }
-            (Decimal::Auto, Decided::Open { sample }) => {
-                let (mark, word) = if delimiter == b';' { (Mark::Comma, "comma") } else { (Mark::Point, "point") };
-                warnings.push(format!(
-                    "column `{name}` of {files}: numbers such as `{sample}` can be read two ways, the {word} was taken as decimal; say decimal: comma or decimal: point"
-                ));
-                Type::Number(mark)
-            }
-        }
-    }
-}
-
-/// A time as the database's own functions read it.
-fn as_time(cell: &str, source: &CsvSource) -> Option<String> {
-    let read = match &source.config.date_format {
-        Some(format) => time::read_as(cell, format),
-        None => time::read(cell),
-    };
-    Some(match read? {
-        ReadingTime::Date(date) => date.to_string(),
-        ReadingTime::Local(local) => local.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-        ReadingTime::Instant(at) => at.to_string(),
-    })
+/// A column that is to be text is there.
+fn check_texts(source: &CsvSource, columns: &[Typed]) -> Result<(), SourceError> {
+    let known = |name: &str| columns.iter().any(|column| column.name.to_lowercase() == name.trim().to_lowercase());
+    let Some(name) = source.config.text.iter().find(|name| !known(name)) else { return Ok(()) };
+    let names = columns.iter().map(|column| column.name.as_str());
+    let (near, has, files) = (did_you_mean(name, names.clone()), listed(names), &source.files.pattern);
+    Err(SourceError::config(format!("{files} has no column `{name}`{near}, which text names; it has {has}")))
 }
 
 #[cfg(test)]

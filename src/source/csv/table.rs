@@ -13,12 +13,13 @@ use crate::model::kpi::{Kpi, TableQuery};
 use crate::model::observation::{Pull, ReadingTime, ReadingValue};
 use crate::model::unit::Unit;
 use crate::net::ErrorClass;
-use crate::source::cell::number::{Cell, Column, Decided, Mark, read};
+use crate::source::cell::number::{Cell, Column, Decided, Mark, read, shown};
+use crate::source::cell::order::Orders;
 use crate::source::cell::time;
 use crate::source::error::SourceError;
 use crate::source::labels::labels_of;
 use crate::source::request::PullRequest;
-use crate::source::rows::{Rows, ValueCells, cut};
+use crate::source::rows::{Rows, ValueCells, amount, cut};
 use crate::source::suggest::{did_you_mean, listed};
 
 /// Rows between two looks at the clock.
@@ -32,7 +33,11 @@ pub(super) fn pull(
 ) -> Result<Pull, SourceError> {
     let query = columns(&request.kpi).map_err(SourceError::config)?;
     let winners = Winners::of(source, files, (&request.kpi.zone, until))?;
+    let told = winners.warning.clone();
     let mut reading = Reading::new(source, request, query, (winners, until));
+    if let Some(warning) = told {
+        reading.rows.warn(warning);
+    }
     for (file, (name, bytes)) in files.iter().enumerate() {
         reading.read_file(file, name, &source.text(name, bytes)?)?;
     }
@@ -61,6 +66,8 @@ struct Reading<'a> {
     /// Names of the number columns, and what their cells show of the decimal mark.
     numbers: Vec<(&'a str, Column)>,
     last_delimiter: u8,
+    /// What the dates of the file that is being read show.
+    orders: Orders,
 }
 
 /// Where the columns of one file stand.
@@ -92,6 +99,7 @@ impl<'a> Reading<'a> {
             kept: Vec::new(),
             numbers,
             last_delimiter: b',',
+            orders: Orders::default(),
         }
     }
 
@@ -104,13 +112,17 @@ impl<'a> Reading<'a> {
         let places = self.places(name, &records.header)?;
         let own = self.winners.file(file, name, &records.header)?;
         while let Some((record, line)) = records.next()? {
-            if !self.winners.keep(&own, record, line) {
+            if !self.winners.keep(&own, record) {
                 continue;
             }
             let misfit = misfit(record, &places);
             self.read_row(record, (&places, misfit), || format!("{name}:{line}"))?;
         }
-        Ok(())
+        // Each file has a form of its own.
+        match std::mem::take(&mut self.orders).refusal() {
+            Some(refusal) => Err(SourceError::config(refusal)),
+            None => Ok(()),
+        }
     }
 
     /// Finds every column that the query names.
@@ -158,13 +170,16 @@ impl<'a> Reading<'a> {
             );
             return Err(SourceError::new(ErrorClass::TooLarge, message));
         }
-        let raw = cell(places.time);
+        let raw = shown(cell(places.time));
         if raw.is_empty() && places.numbers.iter().all(|at| cell(*at).is_empty()) {
             return Ok(());
         }
         let read = match &self.source.config.date_format {
             Some(format) => time::read_as(raw, format),
-            None => time::read(raw),
+            None => {
+                self.orders.see(raw, &origin);
+                time::read(raw)
+            }
         };
         let Some(time) = read else {
             self.rows.undated(raw, &origin());
@@ -177,7 +192,7 @@ impl<'a> Reading<'a> {
             return Ok(());
         }
         let dimension = |name: &str| self.kpi.dimensions.iter().position(|dimension| dimension == name);
-        let labels = labels_of(self.kpi, |name| dimension(name).map(|index| cell(places.labels[index])));
+        let labels = labels_of(self.kpi, |name| dimension(name).map(|index| shown(cell(places.labels[index]))));
         let cells = places.numbers.iter().map(|at| cell(*at).to_owned()).collect();
         self.kept.push(Kept { time, labels, cells, misfit, origin: origin() });
         Ok(())
@@ -188,8 +203,8 @@ impl<'a> Reading<'a> {
         let percent_is_share = self.kpi.unit == Unit::Ratio;
         for row in self.kept {
             let mut read = row.cells.iter().zip(&marks).map(|(cell, mark)| match read(cell, *mark) {
-                Cell::Number { value, percent: true } if percent_is_share => ReadingValue::Number(value / 100.0),
-                Cell::Number { value, .. } => ReadingValue::Number(value),
+                Cell::Number { value, percent: true, .. } if percent_is_share => ReadingValue::Number(value / 100.0),
+                Cell::Number { value, currency, .. } => amount(&self.kpi.unit, value, currency, cell),
                 Cell::Absent => ReadingValue::Absent,
                 Cell::Unreadable => ReadingValue::Unreadable(cut(cell)),
             });

@@ -92,6 +92,30 @@ fn cells_that_say_nothing_or_nonsense() {
 }
 
 #[test]
+fn amounts_of_another_currency_are_none_of_the_kpis() {
+    let text = "date;total\n2026-05-01;100,00 EUR\n2026-05-01;200,00 USD\n2026-05-02;$50,00\n2026-05-03;50,00 £\n";
+    let foreign = |raw: &str, currency: &str| ReadingValue::Foreign { raw: raw.into(), currency: currency.into() };
+    let found = pull(text).unwrap();
+    let expected = [
+        ReadingValue::Number(100.0),
+        foreign("200,00 USD", "USD"),
+        foreign("$50,00", "USD"),
+        foreign("50,00 £", "GBP"),
+    ];
+    assert_eq!(values(&found), expected);
+    let of = |unit: Unit, text: &str| {
+        let mut kpi = kpi();
+        kpi.unit = unit;
+        values(&pull_files(kpi, &[("a.csv", text.as_bytes())], |_| {}).unwrap())
+    };
+    // `$` is any dollar; a unit that is no currency takes the figure alone.
+    let dollars = "date;total\n2026-05-01;$50,00\n2026-05-02;5 CAD\n";
+    assert_eq!(of(Unit::Currency("CAD".into()), dollars), [ReadingValue::Number(50.0), ReadingValue::Number(5.0)]);
+    assert_eq!(of(Unit::None, dollars), [ReadingValue::Number(50.0), ReadingValue::Number(5.0)]);
+    assert_eq!(of(Unit::Currency("USD".into()), dollars)[1], foreign("5 CAD", "CAD"));
+}
+
+#[test]
 fn ratios_keep_their_halves() {
     let mut kpi = kpi();
     kpi.kind = Kind::Ratio;

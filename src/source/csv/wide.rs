@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::CsvSource;
+use crate::source::cell::order::Orders;
 use crate::source::cell::time;
 use crate::source::error::SourceError;
 use crate::source::suggest::{did_you_mean, listed};
@@ -48,13 +49,29 @@ impl Wide {
             })
         };
         let keep: Vec<usize> = self.keep.iter().map(place).collect::<Result<_, _>>()?;
-        let is_period = |name: &str| match &source.config.date_format {
-            Some(format) => time::read_as(name, format).is_some(),
-            None => time::read(name).is_some(),
+        let period = |name: &str| match &source.config.date_format {
+            Some(format) => time::read_as(name, format),
+            None => time::read(name),
         };
         let others = header.iter().enumerate().filter(|(at, _)| !keep.contains(at));
         let (periods, others): (Vec<_>, Vec<_>) =
-            others.map(|(at, name)| (at, name.to_owned())).partition(|(_, name)| is_period(name));
+            others.map(|(at, name)| (at, name.to_owned())).partition(|(_, name)| period(name).is_some());
+        for (at, (_, name)) in periods.iter().enumerate() {
+            if let Some((_, twin)) = periods[..at].iter().find(|(_, other)| period(other) == period(name)) {
+                return Err(SourceError::config(format!(
+                    "{file}: columns `{twin}` and `{name}` are the same period, and would count twice; take one out, or rename it"
+                )));
+            }
+        }
+        let mut orders = Orders::default();
+        if source.config.date_format.is_none() {
+            for (_, name) in others.iter().chain(&periods) {
+                orders.see(name, || file.to_owned());
+            }
+        }
+        if let Some(refusal) = orders.refusal() {
+            return Err(SourceError::config(refusal));
+        }
         let doubtful = others.into_iter().find(|(_, name)| name.contains(|c: char| c.is_ascii_digit()));
         let left_out = doubtful.map(|(_, name)| {
             format!(

@@ -11,6 +11,7 @@ use super::config::{CsvConfig, CsvSource, Decimal};
 use super::overlap::Overlap;
 use super::wide::Wide;
 use crate::net::ErrorClass;
+use crate::source::cell::number;
 use crate::source::error::SourceError;
 use crate::source::request::BuildContext;
 use crate::source::suggest::{did_you_mean, listed};
@@ -38,9 +39,18 @@ pub struct XlsxConfig {
     /// Rows above the row with the columns' names. Default: 0. Example: `2`.
     #[serde(default)]
     pub skip_rows: usize,
+    /// What stands between units and tenths of numbers that are written as text: `auto`, `comma` or `point`; cells that
+    /// hold numbers need none. Default: `auto`, decided per column from all its texts; where only such as `1,234` stand,
+    /// the comma is decimal, and a warning says so.
+    #[serde(default)]
+    pub decimal: Decimal,
     /// How times that are written as text look, in strftime. Default: found out. Example: `"%m/%d/%Y"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_format: Option<String>,
+    /// Columns that are text in SQL, whatever stands in them. Default: those whose cells are neither mostly numbers or
+    /// times nor partly amounts such as `20,75`, and codes that begin with zero. Example: `[version]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub text: Vec<String>,
     /// Periods that stand side by side (months across), turned into rows. Default: none.
     /// Example: `{keep: [shop], time: month, value: total}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,8 +80,9 @@ impl XlsxConfig {
         let sheet = Sheet { name: self.sheet };
         let config = CsvConfig {
             delimiter: Some(char::from(DELIMITER)),
-            decimal: Decimal::Point,
+            decimal: self.decimal,
             date_format: self.date_format,
+            text: self.text,
             skip_lines: self.skip_rows,
             wide: self.wide,
             overlap: self.overlap,
@@ -173,8 +184,9 @@ fn text_of(cell: &DataRef<'_>) -> String {
         }
         DataRef::Bool(truth) => u8::from(*truth).to_string(),
         DataRef::Error(_) => "#error".to_owned(),
+        DataRef::Float(number) if number.fract() != 0.0 => number::exact(&number.to_string()),
         // A line within a cell would move the lines that messages name.
-        other => other.as_string().unwrap_or_default().replace(['\n', '\r'], " "),
+        other => number::shown(&other.as_string().unwrap_or_default()).replace(['\n', '\r'], " "),
     }
 }
 

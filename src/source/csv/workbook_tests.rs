@@ -84,6 +84,45 @@ fn cells_count_as_they_are_held() {
     );
 }
 
+/// Dates, and totals as numbers or as text.
+fn sheet(totals: &[Result<f64, &str>]) -> Vec<u8> {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    for (at, name) in ["date", "magasin", "total"].into_iter().enumerate() {
+        sheet.write_string(0, at as u16, name).unwrap();
+    }
+    for (row, total) in (1..).zip(totals) {
+        sheet.write_string(row, 0, format!("2026-05-{row:02}")).unwrap();
+        sheet.write_number(row, 1, 1.5).unwrap();
+        match total {
+            Ok(number) => sheet.write_number(row, 2, *number).unwrap(),
+            Err(text) => sheet.write_string(row, 2, *text).unwrap(),
+        };
+    }
+    book.save_to_buffer().unwrap()
+}
+
+#[test]
+fn numbers_written_as_text_are_read_as_people_write_them() {
+    let sql = fixture::kpi(Query::Text("SELECT date AS bucket, sum(total) AS value FROM data GROUP BY 1".into()));
+    let check = |totals: &[Result<f64, &str>], expected: &[f64], warned: bool| {
+        for kpi in [columns(), sql.clone()] {
+            let found = pull(kpi, &sheet(totals), None, 0).unwrap();
+            let values: Vec<ReadingValue> = found.readings.iter().map(|reading| reading.value.clone()).collect();
+            assert_eq!(values, expected.iter().map(|value| ReadingValue::Number(*value)).collect::<Vec<_>>());
+            assert_eq!(!found.warnings.is_empty(), warned, "{:?}", found.warnings);
+        }
+    };
+    check(&[Err("1 020,50"), Ok(1.234), Err("20,750"), Ok(-0.5)], &[1020.5, 1.234, 20.75, -0.5], false);
+    check(&[Err("1,020.50"), Ok(1.234)], &[1020.5, 1.234], false);
+    check(&[Err("20,750"), Ok(1234.567)], &[20.75, 1234.567], true);
+    // Cells of numbers are names as they stand.
+    let found = pull(columns(), &sheet(&[Ok(5.5)]), None, 0).unwrap();
+    assert_eq!(found.readings[0].labels.get("magasin"), Some("1.5"));
+    let config = serde_json::from_str::<XlsxConfig>(r#"{"path": "*.xlsx", "decimal": "comma"}"#);
+    assert!(config.is_ok(), "{config:?}");
+}
+
 #[test]
 fn a_sheet_can_be_asked_in_sql() {
     let text = "SELECT date(Date) AS bucket, sum(Total) AS value FROM data WHERE \"Payée\" = 1 GROUP BY 1";

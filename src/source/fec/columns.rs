@@ -186,7 +186,9 @@ fn amount(cell: &str) -> Option<i64> {
     let mark = if cell.rfind('.') > cell.rfind(',') { Mark::Point } else { Mark::Comma };
     match read(cell, mark) {
         Cell::Absent => Some(0),
-        Cell::Number { value, percent: false } if value.abs() <= EURO_MAX => {
+        Cell::Number { value, percent: false, currency }
+            if value.abs() <= EURO_MAX && currency.is_none_or(|currency| currency.fits("EUR")) =>
+        {
             Some((value * AMOUNT_SCALE).round() as i64)
         }
         Cell::Number { .. } | Cell::Unreadable => None,

@@ -17,7 +17,7 @@ pub(super) struct Group {
     rows: u32,
     numbers: Vec<f64>,
     /// One row that can't be read spoils the whole.
-    unreadable: Option<String>,
+    refused: Option<ReadingValue>,
 }
 
 impl Groups {
@@ -26,7 +26,7 @@ impl Groups {
         group.rows += 1;
         match value {
             ReadingValue::Number(number) => group.numbers.push(number),
-            ReadingValue::Unreadable(raw) => _ = group.unreadable.get_or_insert(raw),
+            ReadingValue::Unreadable(_) | ReadingValue::Foreign { .. } => _ = group.refused.get_or_insert(value),
             ReadingValue::Absent | ReadingValue::Parts(_) => {}
         }
     }
@@ -39,8 +39,8 @@ impl Groups {
 
 impl Group {
     fn value(&self, by: Aggregate) -> ReadingValue {
-        if let Some(raw) = &self.unreadable {
-            return ReadingValue::Unreadable(raw.clone());
+        if let Some(refused) = &self.refused {
+            return refused.clone();
         }
         let numbers = self.numbers.iter().copied();
         let found = match by {

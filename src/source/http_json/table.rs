@@ -17,7 +17,7 @@ use crate::source::cell::time;
 use crate::source::error::SourceError;
 use crate::source::labels::labels_of;
 use crate::source::request::PullRequest;
-use crate::source::rows::{Rows, ValueCells, cut};
+use crate::source::rows::{Rows, ValueCells, amount, cut};
 
 /// Turns rows into readings as they come.
 pub(super) struct Table<'a> {
@@ -142,7 +142,7 @@ impl<'a> Table<'a> {
             return ReadingValue::Unreadable(cut(text));
         }
         match cell {
-            Cell::Number { value, percent: false } => ReadingValue::Number(value),
+            Cell::Number { value, percent: false, currency } => amount(&self.kpi.unit, value, currency, text),
             Cell::Absent => ReadingValue::Absent,
             Cell::Number { .. } | Cell::Unreadable => ReadingValue::Unreadable(cut(text)),
         }

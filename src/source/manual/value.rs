@@ -4,6 +4,7 @@ use crate::model::kpi::Kpi;
 use crate::model::observation::{Parts, ReadingValue};
 use crate::model::unit::{Kind, Unit};
 use crate::source::cell::number::{Cell, Column, Decided, Mark, read};
+use crate::source::rows::foreign;
 
 /// Longest figure, in bytes.
 const BYTES_MAX: usize = 100;
@@ -54,9 +55,18 @@ fn number(kpi: &Kpi, text: &str) -> Result<f64, String> {
             return Err(format!("`{sample}` can be read two ways: write {plain}, or {sample}0 if its mark is decimal"));
         }
     };
-    match read(text, mark) {
-        Cell::Number { value, percent: false } => Ok(value),
-        Cell::Number { value, percent: true } => match &kpi.unit {
+    let cell = read(text, mark);
+    if let (Cell::Number { currency, .. }, Unit::Currency(own)) = (cell, &kpi.unit)
+        && let Some(said) = foreign(&kpi.unit, currency)
+    {
+        return Err(format!(
+            "`{text}`: its currency is `{}`, the KPI's is {own}: convert it, or define a KPI for each currency",
+            said.code()
+        ));
+    }
+    match cell {
+        Cell::Number { value, percent: false, .. } => Ok(value),
+        Cell::Number { value, percent: true, .. } => match &kpi.unit {
             Unit::Ratio => Ok(value / 100.0),
             Unit::Percent => Ok(value),
             Unit::None | Unit::Currency(_) | Unit::Points | Unit::Other(_) => Err(format!(
@@ -100,6 +110,10 @@ mod tests {
             check(&euro, text, value);
         }
         refused(&euro, "1,234", "write 1234, or 1,2340");
+        refused(&euro, "1 000 USD", "its currency is `USD`, the KPI's is EUR");
+        refused(&euro, "$50", "its currency is `USD`");
+        check(&kpi(Kind::Flow, Unit::Currency("CAD".into())), "$50", 50.0);
+        check(&kpi(Kind::Flow, Unit::None), "50 USD", 50.0);
         refused(&euro, "12 %", "is a share");
         refused(&euro, "douze", "no figure");
         refused(&euro, "", "no figure");

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqlSafeStr};
 
 use super::sqlite::Sqlite;
 use super::statement::{Dialect, Statement};
-use super::table::SqlValue;
+use super::table::{SqlValue, may_answer};
 use crate::clock;
 use crate::model::kpi::{Kpi, Query};
 use crate::model::observation::Pull;
@@ -29,8 +29,26 @@ pub(in crate::source) struct Relation {
     pub(in crate::source) columns: Vec<String>,
     pub(in crate::source) rows: Vec<Vec<SqlValue>>,
     pub(in crate::source) warnings: Vec<String>,
-    /// False when cells had to be left out.
-    pub(in crate::source) complete: bool,
+    /// What was found in single columns.
+    pub(in crate::source) notes: Vec<Note>,
+}
+
+/// Something about a column; it matters only to a statement that names it.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::source) struct Note {
+    pub(in crate::source) column: String,
+    pub(in crate::source) said: String,
+    pub(in crate::source) effect: Effect,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::source) enum Effect {
+    /// It is told, no more.
+    Told,
+    /// Cells had to be left out, so that the pull is not complete.
+    Incomplete,
+    /// Its figures would be wrong: nothing is asked.
+    Refused,
 }
 
 /// The statement of a KPI over such a table.
@@ -52,7 +70,14 @@ impl Relation {
         let database =
             Sqlite { path: PathBuf::new(), shown: PathBuf::from(object), rows_max: ROWS_MAX, statement_timeout: left };
         self.check_names(object, statement).map_err(SourceError::config)?;
-        let (warnings, complete) = (self.warnings.clone(), self.complete);
+        let notes: Vec<&Note> =
+            self.notes.iter().filter(|note| may_read(&statement.sql, &note.column, &request.kpi)).collect();
+        if let Some(note) = notes.iter().find(|note| note.effect == Effect::Refused) {
+            return Err(SourceError::config(note.said.clone()));
+        }
+        let complete = notes.iter().all(|note| note.effect == Effect::Told);
+        let warnings: Vec<String> =
+            self.warnings.iter().chain(notes.into_iter().map(|note| &note.said)).cloned().collect();
         let failed = |error: sqlx::Error| {
             SourceError::new(ErrorClass::Unexpected, format!("{object} can't be held as a table: {error}; report this"))
         };
@@ -84,7 +109,7 @@ impl Relation {
                 let near = did_you_mean(name, self.columns.iter().map(String::as_str));
                 let has = listed(self.columns.iter().map(String::as_str));
                 Err(format!(
-                    "{object} has no column `{name}`{near}; it has {has}: correct the query (texts stand in '...')"
+                    "{object} has no column `{name}`{near}; it has {has}: correct the query (texts stand in '...', names are given with AS)"
                 ))
             }
         }
@@ -116,5 +141,39 @@ impl Relation {
             query.execute(&mut *transaction).await?;
         }
         transaction.commit().await
+    }
+}
+
+/// Whether a statement may read a column: by its name, or by `*` where an answer may have a column of that name.
+fn may_read(sql: &str, column: &str, kpi: &Kpi) -> bool {
+    let (sql, column) = (sql.to_lowercase(), column.to_lowercase().replace('"', "\"\""));
+    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let named = sql
+        .match_indices(&column)
+        .any(|(at, _)| !is_part(sql[..at].chars().next_back()) && !is_part(sql[at + column.len()..].chars().next()));
+    let dense: String = sql.chars().filter(|c| !c.is_whitespace()).collect();
+    named || (dense.replace("count(*)", "").contains('*') && may_answer(&column, kpi))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_read;
+    use crate::model::kpi::Query;
+    use crate::source::fixture;
+
+    #[test]
+    fn columns_that_a_statement_may_read() {
+        let kpi = fixture::kpi(Query::Text(String::new()));
+        for (sql, column, expected) in [
+            ("SELECT sum(Total) AS value FROM data", "total", true),
+            ("SELECT sum(total_usd) AS value FROM data", "total", false),
+            ("SELECT sum(\"a \"\"b\") AS value FROM data", "a \"b", true),
+            ("SELECT * FROM data", "value", true),
+            ("SELECT date AS bucket, count(*) AS value FROM data", "total", false),
+            ("SELECT '2026-05-01' AS bucket, count( * ) AS value FROM data", "date", false),
+            ("SELECT sum(prix*été) AS value FROM data", "Été", true),
+        ] {
+            assert_eq!(may_read(sql, column, &kpi), expected, "{sql}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod address;
 mod config;
 mod memory;
 mod mysql;
+mod names;
 mod postgres;
 mod server;
 mod sqlite;
@@ -12,5 +13,5 @@ mod statement;
 mod table;
 
 pub use config::{SqlConfig, SqlSource};
-pub(super) use memory::{Relation, statement_of};
+pub(super) use memory::{Effect, Note, Relation, statement_of};
 pub(super) use table::SqlValue;

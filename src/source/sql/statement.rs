@@ -6,6 +6,7 @@ use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::names::Names;
 use crate::model::kpi::Kpi;
 use crate::model::unit::Kind;
 use crate::source::suggest::{did_you_mean, listed};
@@ -122,9 +123,9 @@ impl Parameter {
 pub(in crate::source) struct Statement {
     pub(super) sql: String,
     pub(super) parameters: Vec<Parameter>,
-    /// Names in double quotes, but for those that an AS gives.
+    /// Names in double quotes, but for those that the statement gives.
     pub(super) quoted: Vec<String>,
-    /// Names that an AS gives.
+    /// Names that the statement gives, to columns and to tables.
     pub(super) aliases: Vec<String>,
 }
 
@@ -143,7 +144,7 @@ impl Statement {
 
     pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Statement, String> {
         let mut statement = Statement { sql: String::with_capacity(text.len()), ..Statement::default() };
-        let mut after_as = false;
+        let mut tokens: Vec<&str> = Vec::new();
         let mut words: Vec<String> = Vec::new();
         let mut ended = false;
         let mut rest = text;
@@ -155,14 +156,7 @@ impl Statement {
                 return Err("it holds several statements; keep one SELECT".to_owned());
             }
             if !matches!(token, Token::Blank) {
-                let name = piece.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
-                match (name.map(|name| name.replace("\"\"", "\"")), matches!(token, Token::Word)) {
-                    (Some(name), _) if after_as => statement.aliases.push(name),
-                    (Some(name), _) => statement.quoted.push(name),
-                    (None, true) if after_as => statement.aliases.push(piece.to_owned()),
-                    (None, _) => {}
-                }
-                after_as = piece.eq_ignore_ascii_case("as");
+                tokens.push(piece);
             }
             match token {
                 Token::Parameter => statement.bind(&piece[1..], dialect)?,
@@ -178,6 +172,7 @@ impl Statement {
             }
         }
         check_reading_only(&words)?;
+        Names { quoted: statement.quoted, given: statement.aliases } = Names::of(&tokens);
         Ok(statement)
     }
 

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Pull, ReadingTime, ReadingValue};
-use crate::model::unit::Kind;
+use crate::model::unit::{Kind, Unit};
 use crate::source::cell::number::{Cell, Mark, read};
 use crate::source::cell::time;
 use crate::source::error::SourceError;
 use crate::source::labels::{check_dimension, labels_of};
 use crate::source::request::PullRequest;
-use crate::source::rows::{Rows, ValueCells, cut};
+use crate::source::rows::{Rows, ValueCells, amount, cut};
 use crate::source::suggest::{did_you_mean, listed};
 
 /// A value of a database.
@@ -41,7 +41,7 @@ impl SqlValue {
     }
 
     /// Text must be a number as databases write decimals; anything else is no number.
-    fn into_reading(self) -> ReadingValue {
+    fn into_reading(self, unit: &Unit) -> ReadingValue {
         match self {
             SqlValue::Null => ReadingValue::Absent,
             SqlValue::Bool(truth) => ReadingValue::Number(f64::from(u8::from(truth))),
@@ -49,7 +49,7 @@ impl SqlValue {
             SqlValue::Real(number) if number.is_nan() => ReadingValue::Absent,
             SqlValue::Real(number) => ReadingValue::Number(number),
             SqlValue::Text(text) => match read(&text, Mark::Point) {
-                Cell::Number { value, percent: false } => ReadingValue::Number(value),
+                Cell::Number { value, percent: false, currency } => amount(unit, value, currency, &text),
                 Cell::Absent => ReadingValue::Absent,
                 Cell::Number { .. } | Cell::Unreadable => ReadingValue::Unreadable(cut(&text)),
             },
@@ -151,6 +151,12 @@ impl Columns {
     }
 }
 
+/// Whether an answer may have a column of that name.
+pub(super) fn may_answer(name: &str, kpi: &Kpi) -> bool {
+    let known = TIMES.iter().chain(&VALUES).copied().chain(kpi.dimensions.iter().map(String::as_str));
+    known.into_iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// Columns that would be dimensions if the KPI had them; none where one of them looks like a slip of the pen.
 fn further(names: &[String], kpi: &Kpi) -> Vec<String> {
     let has = |wanted: &str| names.iter().any(|name| name.eq_ignore_ascii_case(wanted));
@@ -199,7 +205,9 @@ impl<'a> Table<'a> {
         let texts: Vec<Option<String>> = self.columns.labels.iter().map(|at| row[*at].as_label()).collect();
         let dimension = |name: &str| self.kpi.dimensions.iter().position(|dimension| dimension == name);
         let labels = labels_of(self.kpi, |name| dimension(name).and_then(|index| texts[index].as_deref()));
-        let mut take = |at: Option<usize>| at.map(|at| std::mem::replace(&mut row[at], SqlValue::Null).into_reading());
+        let unit = &self.kpi.unit;
+        let mut take =
+            |at: Option<usize>| at.map(|at| std::mem::replace(&mut row[at], SqlValue::Null).into_reading(unit));
         let cells = ValueCells {
             value: take(self.columns.value),
             numerator: take(self.columns.numerator),
