@@ -168,7 +168,7 @@ async fn a_path_that_no_row_has_is_told_with_what_they_have() {
     let cases: [(Change, &str); 5] = [
         (
             |q| q.value = Some("$.totaal".into()),
-            "query of KPI `revenue`: value: nothing stands at `$.totaal` in any of the rows (2); `$` of the first has `canal`, `d`, `sum`, `total` (did you mean `total`?): correct value",
+            "query of KPI `revenue`: value: nothing stands at `$.totaal` in any of the rows (2); `$` of the first has `d`, `total`, `sum`, `canal` (did you mean `total`?): correct value",
         ),
         (
             |q| q.value = Some("$.sum.gros".into()),
