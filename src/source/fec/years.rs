@@ -226,7 +226,9 @@ fn opening(
             "{name}: entries of opening journals are dated {late}, not when the year begins ({start}); they count as movements of their days"
         ));
     }
-    lines.iter_mut().for_each(|line| line.opening &= Some(line.date) == day);
+    for line in lines.iter_mut() {
+        line.opening &= Some(line.date) == day;
+    }
     let all = openings.values().fold(moved, Balances::plus);
     if day.is_some() {
         return (day, all);
@@ -241,8 +243,9 @@ fn opening(
             "{name} has no journal that is known for opening entries, but those of journal `{journal}` of {day} restate the end of {}: they count as such; add `{journal}` to opening_journals",
             before.name
         ));
-        let is_found = |line: &Line| found.entries.contains(&line.entry);
-        lines.iter_mut().for_each(|line| line.opening = is_found(line));
+        for line in lines.iter_mut() {
+            line.opening = found.entries.contains(&line.entry);
+        }
         return (Some(day), all);
     }
     warnings.extend(starts.iter().find(|start| start.is_sheet()).map(|start| doubt(name, start)));

@@ -123,7 +123,9 @@ impl<'a> Table<'a> {
             return Err(SourceError::config(format!("query of KPI `{}`: {}", self.kpi.id, wrong.join("; "))));
         }
         let selects_nothing = !empty.is_empty();
-        empty.into_iter().for_each(|warning| self.rows.warn(warning));
+        for warning in empty {
+            self.rows.warn(warning);
+        }
         Ok(selects_nothing)
     }
 
