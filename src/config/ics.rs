@@ -41,12 +41,23 @@ pub(super) fn read(text: &str) -> Result<Ics, Fault> {
             replaced.entry(uid).or_default().push(instead);
         }
     }
-    let mut transparent = 0;
-    for event in events.iter().filter(|event| !event.cancelled) {
-        if event.transparent {
-            transparent += 1;
-            continue;
-        }
+    let (free, busy): (Vec<_>, Vec<_>) =
+        events.iter().filter(|event| !event.cancelled).partition(|event| event.transparent);
+    // Exports of holidays mark them all so, shared calendars those that somebody entered as free: either way they would be
+    // missed in silence.
+    if let Some(first) = free.first() {
+        let which = match (free.len(), busy.is_empty()) {
+            (count, true) if count > 1 => format!("all {count} events are"),
+            (1, _) => format!("{} is", first.title()),
+            (count, _) => format!("{count} events are"),
+        };
+        let why = format!(
+            "{which} marked as free time (TRANSP:TRANSPARENT): {} as a day off",
+            if free.len() == 1 { "it does not count" } else { "none counts" }
+        );
+        ics.remarks.push((if busy.is_empty() { 1 } else { first.line }, why));
+    }
+    for event in busy {
         let mut except = event.except.clone();
         if event.instead_of.is_none() {
             except.extend(event.uid.as_deref().and_then(|uid| replaced.get(uid)).into_iter().flatten());
@@ -57,13 +68,7 @@ pub(super) fn read(text: &str) -> Result<Ics, Fault> {
         }
     }
     if ics.closures.is_empty() && ics.remarks.is_empty() {
-        let why = match transparent {
-            0 => "the file holds no event that counts".to_owned(),
-            count => {
-                format!("all {count} events are marked as free time (TRANSP:TRANSPARENT): none counts as a day off")
-            }
-        };
-        ics.remarks.push((1, why));
+        ics.remarks.push((1, "the file holds no event that counts".to_owned()));
     }
     Ok(ics)
 }

@@ -93,7 +93,10 @@ fn free_time_and_cancelled_events_close_nothing() {
     assert_eq!(ics.closures, []);
     assert!(ics.remarks[0].1.contains("all 2 events are marked as free time"), "{:?}", ics.remarks);
     let ics = read(&file(&[free, "DTSTART;VALUE=DATE:20260805"])).unwrap();
-    assert_eq!((ics.closures.len(), ics.remarks.len()), (1, 0));
+    let told = "an event without name is marked as free time (TRANSP:TRANSPARENT): it does not count as a day off";
+    assert_eq!((ics.closures.len(), ics.remarks), (1, vec![(3, told.to_owned())]));
+    let ics = read(&file(&["DTSTART;VALUE=DATE:20260805", free, free])).unwrap();
+    assert!(ics.remarks[0].1.starts_with("2 events are marked as free time"), "{:?}", ics.remarks);
 }
 
 #[test]

@@ -3,6 +3,20 @@
 use super::*;
 
 #[test]
+fn rules_select_computed_kpis_by_what_they_are() {
+    let more = "  share: {title: S, category: financial, unit: ratio, formula: revenue / (revenue + 1 * revenue)}
+  twice: {title: T, category: financial, unit: EUR, formula: revenue * 2}
+objectives:";
+    for (kind, expected) in [("ratio", &["share"][..]), ("flow", &["revenue", "twice"]), ("[ratio, flow]", &[])] {
+        let text = SMALL.replace("objectives:", more).replace("on: [revenue]", &format!("on: {{kind: {kind}}}"));
+        let config = accepted(&text);
+        let on: Vec<&str> = config.catalog.rules[&RuleId::from("at-risk")].on.iter().map(KpiId::as_str).collect();
+        let all = &["revenue", "share", "twice"][..];
+        assert_eq!(on, if expected.is_empty() { all } else { expected }, "{kind}");
+    }
+}
+
+#[test]
 fn formulas_read_kpis_that_fit() {
     let with = |more: &str| SMALL.replace("objectives:", &format!("{more}objectives:"));
     let config = accepted(&with(

@@ -77,8 +77,14 @@ pub enum Aggregate {
     Max,
 }
 
-/// How the further pages of an answer are asked for. Where pages or rows are counted an empty one is the last; a link or
-/// cursor is followed until there is none, or until an empty page repeats it.
+/// How the further pages of an answer are asked for. A link or cursor is followed until there is none, or until an empty
+/// page repeats it.
+///
+/// Where pages or rows are counted (`page`, `offset`) they are asked for until one is empty, which takes one request more:
+/// a page with fewer than `size` may be all that the API gives at once. What is counted are the elements of the list that
+/// `rows` leads to, before any filter or deeper step: `$.items[?@.status=='paid'].lines[*]` counts those of `$.items`.
+/// A page that is answered with 404 or 416 is beyond the end; after one with fewer elements than `size` (without it: than
+/// one before) so is one that is refused with 400 or 422, or that is the page before once more.
 ///
 /// Parameters of pages stand in the body where that is a map, else in the address; links are asked with the same method
 /// and body.
@@ -93,7 +99,7 @@ pub enum Paging {
     LinkHeader(bool),
     /// The answer holds a mark to ask on from. Example: `cursor: {from: "$.meta.cursor", param: cursor}`.
     Cursor(CursorPaging),
-    /// Rows are counted. Example: `offset: {param: offset, size_param: limit, size: 100}`.
+    /// Elements are counted. Example: `offset: {param: offset, size_param: limit, size: 100}`.
     Offset(OffsetPaging),
     /// Pages are counted. Example: `page: {param: page, first: 1}`.
     Page(PagePaging),
@@ -111,12 +117,12 @@ pub struct CursorPaging {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OffsetPaging {
-    /// The parameter that takes the number of rows to skip. Example: `offset`.
+    /// The parameter that takes the number of elements to skip: as many as came. Example: `offset`.
     pub param: String,
-    /// The parameter that takes the rows per page. Default: none is sent. Example: `limit`.
+    /// The parameter that takes the elements per page. Default: none is sent. Example: `limit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_param: Option<String>,
-    /// Rows per page; a page with fewer is the last, so it must not be more than the API gives. Example: `100`.
+    /// Elements per page; the API may give fewer. Example: `100`.
     pub size: usize,
 }
 
@@ -128,10 +134,11 @@ pub struct PagePaging {
     /// Number of the first page. Default: `1`. Example: `0`.
     #[serde(default = "first_default")]
     pub first: u64,
-    /// The parameter that takes the rows per page. Default: none is sent. Example: `per_page`.
+    /// The parameter that takes the elements per page. Default: none is sent. Example: `per_page`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_param: Option<String>,
-    /// Rows per page; a page with fewer is the last. Default: only an empty page is. Example: `100`.
+    /// Elements per page; the API may give fewer. Needed where it answers beyond the end with 400, or with its last page.
+    /// Default: not known. Example: `100`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<usize>,
 }

@@ -51,8 +51,11 @@ impl<'a> Rows<'a> {
         self.pull.readings.push(Reading { time, labels, value, origin });
     }
 
+    /// Tells something once, however many requests of the pull meet it.
     pub(super) fn warn(&mut self, warning: String) {
-        self.pull.warnings.push(warning);
+        if !self.pull.warnings.contains(&warning) {
+            self.pull.warnings.push(warning);
+        }
     }
 
     /// The pull. Rows that could not be placed make it incomplete; if none could, the form is wrong.

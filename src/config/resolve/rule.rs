@@ -1,17 +1,23 @@
 //! Rules: selections to KPIs, parameters, patience. What a script asks for is checked by `rule`.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use super::context::Context;
 use super::kpi::kind_of;
 use crate::config::raw::{RawKindName, RawKpi, RawOn, RawParam, RawRule, RawSelection};
 use crate::model::ids::{KpiId, RuleId};
+use crate::model::kpi::Kpi;
 use crate::model::rule::{NoDataPolicy, ParamValue, RuleDef, SeriesChoice};
 use crate::model::unit::Kind;
 
+/// The KPIs as they were understood.
+type Kpis = IndexMap<KpiId, Arc<Kpi>>;
+
 /// The rule with its selection expanded.
-pub(super) fn resolve<'a>(context: &mut Context<'a>, id: &str, raw: &'a RawRule) -> Option<RuleDef> {
-    let on = selected(context, id, &raw.on);
+pub(super) fn resolve<'a>(context: &mut Context<'a>, id: &str, raw: &'a RawRule, kpis: &Kpis) -> Option<RuleDef> {
+    let on = selected(context, id, &raw.on, kpis);
     let script = script(context, id, &raw.script);
     let series = series(context, id, raw, &on);
     let defaults = NoDataPolicy::default();
@@ -43,7 +49,7 @@ fn param(raw: &RawParam) -> ParamValue {
 }
 
 /// Ids of the KPIs that the rule runs on, in the order of the rule or of the files.
-fn selected<'a>(context: &mut Context<'a>, id: &str, on: &'a RawOn) -> Vec<&'a str> {
+fn selected<'a>(context: &mut Context<'a>, id: &str, on: &'a RawOn, resolved: &Kpis) -> Vec<&'a str> {
     let path = ["rules", id, "on"];
     let all = context.all;
     let chosen: Vec<&str> = match on {
@@ -73,8 +79,12 @@ fn selected<'a>(context: &mut Context<'a>, id: &str, on: &'a RawOn) -> Vec<&'a s
                 );
                 return Vec::new();
             }
-            let kpis =
-                all.kpis.iter().filter(|(_, item)| item.value.as_ref().is_some_and(|kpi| matches(kpi, selection)));
+            // What a formula gives is its own kind, whatever stands in the file. A KPI with mistakes has what stands there.
+            let kind = |id: &str, raw: &RawKpi| resolved.get(id).map_or_else(|| kind_of(raw.kind), |kpi| kpi.kind);
+            let kpis = all
+                .kpis
+                .iter()
+                .filter(|(id, item)| item.value.as_ref().is_some_and(|raw| matches(raw, kind(id, raw), selection)));
             kpis.map(|(id, _)| id.as_str()).collect()
         }
     };
@@ -85,8 +95,8 @@ fn selected<'a>(context: &mut Context<'a>, id: &str, on: &'a RawOn) -> Vec<&'a s
     chosen
 }
 
-fn matches(kpi: &RawKpi, selection: &RawSelection) -> bool {
-    let kind = match kind_of(kpi.kind) {
+fn matches(kpi: &RawKpi, kind: Kind, selection: &RawSelection) -> bool {
+    let kind = match kind {
         Kind::Flow => RawKindName::Flow,
         Kind::Level { .. } => RawKindName::Level,
         Kind::Ratio => RawKindName::Ratio,

@@ -58,7 +58,7 @@ pub(in crate::config) fn resolve(
     let mut rules: IndexMap<RuleId, Arc<RuleDef>> = all
         .rules
         .iter()
-        .filter_map(|(id, item)| rule::resolve(&mut context, id, item.value.as_ref()?))
+        .filter_map(|(id, item)| rule::resolve(&mut context, id, item.value.as_ref()?, &kpis))
         .map(|rule| (rule.id.clone(), Arc::new(rule)))
         .collect();
     to_date::derive(&mut kpis, &mut objectives, &mut rules);

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 
 use encoding_rs::{Encoding, ISO_8859_15};
+use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::columns::{AMOUNT_SCALE, Columns, Row};
 use super::config::{FecConfig, FecSource};
+use super::opening::{self, Balances, Group, Start};
 use crate::model::digest::Digest;
 use crate::model::ids::Labels;
 use crate::model::kpi::Kpi;
@@ -22,9 +24,9 @@ const ROWS_PER_LOOK: usize = 4096;
 /// Entries told one by one.
 const SAMPLES_MAX: usize = 3;
 /// A difference between debits and credits from which an entry does not balance: half a cent.
-const TOLERANCE: i64 = 50;
+pub(super) const TOLERANCE: i64 = 50;
 
-/// One file.
+/// One file, or the part of it that is of one fiscal year.
 pub(super) struct Book {
     pub(super) name: String,
     /// The nine digits before `FEC` in the file's name.
@@ -39,8 +41,12 @@ pub(super) struct Book {
     pub(super) entries: HashSet<u64>,
     /// The days of its entries.
     pub(super) days: BTreeMap<Date, Day>,
-    /// Whether any entry opens the year.
-    pub(super) opens: bool,
+    /// The days of entries of opening journals, and what those sum to.
+    pub(super) openings: BTreeMap<Date, Balances>,
+    /// What the entries sum to that neither open nor close a year.
+    pub(super) moved: Balances,
+    /// Where no journal is known to open the year: entries of its first days that may.
+    pub(super) starts: Vec<Start>,
     /// Of the accounts that the KPI asks for.
     pub(super) lines: Vec<Line>,
     pub(super) unbalanced: Unbalanced,
@@ -65,10 +71,13 @@ pub(super) struct Day {
 
 /// One line of an account that the KPI asks for, other than those that close the year.
 pub(super) struct Line {
+    /// Position of its entry in the file.
+    pub(super) entry: usize,
     pub(super) date: Date,
     /// Debit less credit, in ten-thousandths of a euro.
     pub(super) amount: i64,
     pub(super) labels: Labels,
+    /// Of an entry that may open the year; whether it does, its day tells.
     pub(super) opening: bool,
     /// Of class 6 or 7: it starts anew each year.
     pub(super) of_result: bool,
@@ -76,9 +85,11 @@ pub(super) struct Line {
 
 /// What is seen of one entry.
 #[derive(Clone, Copy)]
-struct Entry {
-    date: Date,
-    rows: usize,
+pub(super) struct Entry {
+    pub(super) date: Date,
+    /// Position of its journal among those of the file.
+    pub(super) journal: usize,
+    pub(super) rows: usize,
     /// Debits less credits.
     balance: i64,
     /// The line of the file where it begins.
@@ -87,7 +98,7 @@ struct Entry {
     opening_journal: bool,
     closing_journal: bool,
     /// Accounts of class 6 or 7.
-    of_result: bool,
+    pub(super) of_result: bool,
     /// Accounts 12: the year's result.
     result: bool,
     /// Account 890: the balance sheet at the beginning.
@@ -97,9 +108,10 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(line: u64, date: Date, (opening_journal, closing_journal): (bool, bool)) -> Entry {
+    fn new(line: u64, date: Date, journal: usize, (opening_journal, closing_journal): (bool, bool)) -> Entry {
         Entry {
             date,
+            journal,
             rows: 0,
             balance: 0,
             line,
@@ -121,43 +133,32 @@ impl Entry {
         self.closing_sheet |= row.account.starts_with("891");
     }
 
-    fn closes(&self) -> bool {
+    pub(super) fn closes(&self) -> bool {
         let zeroes = self.of_result && (self.result || self.opening_sheet);
         zeroes || self.closing_sheet || self.closing_journal
     }
 
-    fn opens(&self) -> bool {
+    pub(super) fn opens(&self) -> bool {
         !self.closes() && !self.of_result && (self.opening_journal || self.opening_sheet)
     }
 }
 
-/// Reads one file. `rows` counts those of all files.
+/// Reads one file: a book of each fiscal year in it. `rows` counts those of all files.
 pub(super) fn read(
     source: &FecSource,
     (kpi, query): (&Kpi, &LedgerQuery),
     (name, bytes): (&str, &[u8]),
     (rows, until): (&mut usize, Instant),
-) -> Result<Book, SourceError> {
+) -> Result<Vec<Book>, SourceError> {
     let text = text(bytes, encoding(source.files.encoding, bytes));
     let mut records = Records::open(&source.files, name, &text)?;
     let columns = Columns::of(name, &records.header, (kpi, query))?;
-    let journals = Journals::of(&source.config);
+    let mut journals = Journals::of(&source.config);
     let (siren, closing) = named(name);
-    let mut book = Book {
-        name: name.to_owned(),
-        siren,
-        closing,
-        validated: None,
-        written: source.files.files.written(name),
-        entries: HashSet::new(),
-        days: BTreeMap::new(),
-        opens: false,
-        lines: Vec::new(),
-        unbalanced: Unbalanced::default(),
-    };
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut validated = None;
+    let mut seen = Seen::default();
     let mut known: HashMap<String, usize> = HashMap::new();
-    let mut owners: Vec<usize> = Vec::new();
+    let mut lines = Vec::new();
     while let Some((record, line)) = records.next()? {
         *rows += 1;
         if rows.is_multiple_of(ROWS_PER_LOOK) {
@@ -171,43 +172,90 @@ pub(super) fn read(
         let Some(row) = columns.row(record, &|| format!("{name}:{line}"))? else { continue };
         let key = format!("{} {} of {}", row.journal, row.number, row.date);
         let entry = *known.entry(key).or_insert_with(|| {
-            entries.push(Entry::new(line, row.date, journals.kinds(row.journal, row.journal_name)));
-            entries.len() - 1
+            let kinds = journals.kinds(row.journal, row.journal_name);
+            seen.entries.push(Entry::new(line, row.date, journals.position(row.journal), kinds));
+            seen.entries.len() - 1
         });
-        entries[entry].take(&row);
-        book.validated = book.validated.max(row.validated);
+        seen.entries[entry].take(&row);
+        seen.amounts.extend(Group::of(row.account).map(|group| (entry, group, row.amount)));
+        validated = validated.max(row.validated);
         if query.names(row.account) {
             let position = |name: &str| kpi.dimensions.iter().position(|dimension| dimension == name);
             let labels = labels_of(kpi, |name| position(name).map(|at| columns.label(record, at)));
             let of_result = row.account.starts_with(['6', '7']);
-            book.lines.push(Line { date: row.date, amount: row.amount, labels, opening: false, of_result });
-            owners.push(entry);
+            lines.push(Line { entry, date: row.date, amount: row.amount, labels, opening: false, of_result });
         }
     }
-    book.opens = entries.iter().any(Entry::opens);
-    let mut owners = owners.into_iter();
-    book.lines.retain_mut(|line| {
-        let Some(entry) = owners.next().map(|owner| entries[owner]) else { return false };
+    seen.journals = journals.known;
+    lines.retain_mut(|line| {
+        let entry = &seen.entries[line.entry];
         line.opening = entry.opens();
         !entry.closes()
     });
-    book.note(&entries, known);
-    Ok(book)
+    let firsts = opening::first_days(&seen.entries, closing);
+    let mut books: Vec<Book> = Vec::new();
+    for (position, from) in firsts.iter().enumerate() {
+        let next = firsts.get(position + 1);
+        let span = (*from, next.map_or(Date::MAX, |next| next.saturating_sub(1.day())));
+        let book = Book {
+            name: name.to_owned(),
+            siren: siren.clone(),
+            // The day before another year begins is the last of this one, whatever the name says.
+            closing: if next.is_some() { Some(span.1) } else { closing },
+            validated,
+            written: source.files.files.written(name),
+            entries: HashSet::new(),
+            days: BTreeMap::new(),
+            openings: BTreeMap::new(),
+            moved: Balances::default(),
+            starts: Vec::new(),
+            lines: lines.extract_if(.., |line| line.date <= span.1).collect(),
+            unbalanced: Unbalanced::default(),
+        };
+        books.push(book.noting(&seen, &known, span));
+    }
+    Ok(books)
+}
+
+/// What is kept of a file's rows until its years are known.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) entries: Vec<Entry>,
+    /// Entry, accounts and amount of each row of a balance sheet.
+    pub(super) amounts: Vec<(usize, Group, i64)>,
+    /// Codes.
+    pub(super) journals: Vec<String>,
 }
 
 impl Book {
-    /// Keeps what is told of the entries, and what they are known by in other exports.
-    fn note(&mut self, entries: &[Entry], known: HashMap<String, usize>) {
-        for entry in entries {
+    /// Keeps what is told of the entries of its days, and what they are known by in other exports.
+    fn noting(mut self, seen: &Seen, known: &HashMap<String, usize>, (from, to): (Date, Date)) -> Book {
+        let entries = &seen.entries;
+        let is_own = |entry: &usize| (from..=to).contains(&entries[*entry].date);
+        for entry in entries.iter().filter(|entry| (from..=to).contains(&entry.date)) {
             let day = self.days.entry(entry.date).or_default();
             day.rows += entry.rows;
             day.moving += if entry.opens() { 0 } else { entry.rows };
+            if entry.opens() {
+                self.openings.entry(entry.date).or_default();
+            }
         }
-        self.entries = known.keys().map(Digest::of).collect();
-        let wrong = known.into_iter().filter(|(_, entry)| entries[*entry].balance.abs() >= TOLERANCE);
-        let mut wrong: Vec<(&Entry, String)> = wrong.map(|(key, entry)| (&entries[entry], key)).collect();
+        for (entry, group, amount) in seen.amounts.iter().filter(|(entry, ..)| is_own(entry)) {
+            let entry = &entries[*entry];
+            if entry.opens() {
+                self.openings.entry(entry.date).or_default().add(*group, *amount);
+            } else if !entry.closes() {
+                self.moved.add(*group, *amount);
+            }
+        }
+        if self.openings.is_empty() {
+            self.starts = opening::starts(seen, self.days.keys().next().copied(), self.closing);
+        }
+        self.entries = known.iter().filter(|(_, entry)| is_own(entry)).map(|(key, _)| Digest::of(key)).collect();
+        let wrong = known.iter().filter(|(_, entry)| is_own(entry) && entries[**entry].balance.abs() >= TOLERANCE);
+        let mut wrong: Vec<(&Entry, &String)> = wrong.map(|(key, entry)| (&entries[*entry], key)).collect();
         wrong.sort_unstable_by_key(|(entry, _)| entry.line);
-        let told = |(entry, key): &(&Entry, String)| {
+        let told = |(entry, key): &(&Entry, &String)| {
             let euro = entry.balance as f64 / AMOUNT_SCALE;
             format!("{}:{}: entry {key} (debits less credits: {euro:.2})", self.name, entry.line)
         };
@@ -216,14 +264,18 @@ impl Book {
             days: wrong.iter().map(|(entry, _)| entry.date).collect(),
             samples: wrong.iter().take(SAMPLES_MAX).map(told).collect(),
         };
+        self
     }
 }
 
 /// Which journals hold what.
 struct Journals {
     opening_codes: Vec<String>,
-    opening_words: Vec<String>,
+    /// Phrases, word by word.
+    opening_labels: Vec<Vec<String>>,
     closing_codes: Vec<String>,
+    /// Codes as they are written.
+    known: Vec<String>,
 }
 
 impl Journals {
@@ -231,17 +283,43 @@ impl Journals {
         let codes = |list: &[String]| list.iter().map(|code| code_of(code)).collect();
         Journals {
             opening_codes: codes(&config.opening_journals),
-            opening_words: config.opening_labels.iter().map(|word| word.to_lowercase()).collect(),
+            opening_labels: config.opening_labels.iter().map(|label| words(label)).collect(),
             closing_codes: codes(&config.closing_journals),
+            known: Vec::new(),
         }
+    }
+
+    fn position(&mut self, code: &str) -> usize {
+        self.known.iter().position(|known| known == code).unwrap_or_else(|| {
+            self.known.push(code.to_owned());
+            self.known.len() - 1
+        })
     }
 
     /// Whether a journal is one of opening entries, and whether one of entries that close the year.
     fn kinds(&self, code: &str, name: &str) -> (bool, bool) {
-        let (code, name) = (code_of(code), name.to_lowercase());
-        let opens = self.opening_codes.contains(&code) || self.opening_words.iter().any(|word| name.contains(word));
+        let (code, name_as_code, words) = (code_of(code), code_of(name), words(name));
+        let is_code = |code: &String| self.opening_codes.contains(code);
+        // Whole words: `Banque - nouveau compte` opens no year.
+        let has = |label: &Vec<String>| !label.is_empty() && words.windows(label.len()).any(|found| found == label);
+        let opens = is_code(&code) || is_code(&name_as_code) || self.opening_labels.iter().any(has);
         (opens, self.closing_codes.contains(&code))
     }
+}
+
+/// The words of a label, in small letters without accents.
+fn words(text: &str) -> Vec<String> {
+    let plain = |c: char| match c {
+        'à' | 'â' | 'ä' => 'a',
+        'é' | 'è' | 'ê' | 'ë' => 'e',
+        'î' | 'ï' => 'i',
+        'ô' | 'ö' => 'o',
+        'ù' | 'û' | 'ü' => 'u',
+        'ç' => 'c',
+        other => other,
+    };
+    let text: String = text.to_lowercase().chars().map(plain).collect();
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 /// `A_N`, `a-n` and `AN` are one code.
@@ -281,7 +359,35 @@ fn named(file: &str) -> (Option<String>, Option<Date>) {
 mod tests {
     use jiff::civil::date;
 
-    use super::{code_of, encoding, named};
+    use super::{Journals, code_of, encoding, named};
+    use crate::source::fec::FecConfig;
+
+    #[test]
+    fn names_of_journals_of_opening_entries() {
+        let config: FecConfig = serde_json::from_str(r#"{"path": "*"}"#).unwrap();
+        let journals = Journals::of(&config);
+        for (code, name, opens) in [
+            ("AN", "", true),
+            ("a-n", "Divers", true),
+            ("RAN", "x", true),
+            ("ZZ", "A nouveaux", true),
+            ("ZZ", "À NOUVEAU", true),
+            ("ANV", "A-nouveaux", true),
+            ("ZZ", "Journal des à-nouveaux", true),
+            ("ZZ", "Report à nouveau 2026", true),
+            ("ZZ", "R.A.N.", true),
+            ("ZZ", "A.N.", true),
+            ("OUV", "Ouverture", true),
+            ("ZZ", "Bilan d’ouverture", true),
+            ("BQ", "Banque - nouveau compte", false),
+            ("BQ", "Banque ouverture 2026", false),
+            ("VE", "Ventes nouveaux produits", false),
+            ("AN1", "Annecy", false),
+            ("OD", "Charges de l'an passé", false),
+        ] {
+            assert_eq!(journals.kinds(code, name).0, opens, "{code} {name}");
+        }
+    }
 
     #[test]
     fn names_of_files() {

@@ -26,7 +26,8 @@ use crate::source::request::{BuildContext, Capabilities, PullRequest, QueryForm}
 /// One file holds one fiscal year, which ends on the date in its name (`123456789FEC20261231.txt`), else on that of its
 /// last entry. Of several exports of one year (same date in the name, or half of the entries of one stand in the other)
 /// the newest counts: the one with the latest `ValidDate`, then the one written last, then the last by name. Entries dated
-/// outside the year of their file are left out, which is told.
+/// outside the year of their file are left out, which is told. A file of several years is parted where opening entries
+/// begin one. A week or month that lies in the books only in part has no movements.
 ///
 /// Movements are neither opening entries (`opening_journals`, `opening_labels`) nor entries that close the year (those
 /// that hold accounts of class 6 or 7 beside 12, 890 or 891). A balance is the opening entries of the year and its
@@ -48,10 +49,13 @@ pub struct FecConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
     /// Codes of the journals of opening entries (à-nouveaux), whatever their case and signs between. An entry with
-    /// accounts of class 6 or 7 is none. Default: `[AN, RAN, ANO, ANOUV, REPAN]`. Example: `[AN, OUV]`.
+    /// accounts of class 6 or 7 is none, nor one dated more than a month from the beginning of its year. Where no journal is
+    /// known, entries of the first days that restate the end of the year before count as such, which is told.
+    /// Default: `[AN, RAN, ANO, ANOUV, REPAN, OUVERTURE]`. Example: `[AN, OUV]`.
     #[serde(default = "opening_journals_default")]
     pub opening_journals: Vec<String>,
-    /// Words in the names of such journals. Default: `[nouveau, ouverture]`. Example: `[]`.
+    /// Whole words that stand side by side in the names of such journals, whatever their case and accents.
+    /// Default: `[à nouveau, à nouveaux, anouveau, anouveaux, ran, journal an, d'ouverture]`. Example: `[]`.
     #[serde(default = "opening_labels_default")]
     pub opening_labels: Vec<String>,
     /// Codes of journals that hold nothing but entries which close the year. Default: none, since journals called so
@@ -72,11 +76,11 @@ pub struct FecConfig {
 }
 
 fn opening_journals_default() -> Vec<String> {
-    ["AN", "RAN", "ANO", "ANOUV", "REPAN"].map(str::to_owned).to_vec()
+    ["AN", "RAN", "ANO", "ANOUV", "REPAN", "OUVERTURE"].map(str::to_owned).to_vec()
 }
 
 fn opening_labels_default() -> Vec<String> {
-    ["nouveau", "ouverture"].map(str::to_owned).to_vec()
+    ["à nouveau", "à nouveaux", "anouveau", "anouveaux", "ran", "journal an", "d'ouverture"].map(str::to_owned).to_vec()
 }
 
 fn quiet_days_default() -> u16 {
@@ -127,7 +131,7 @@ impl FecSource {
         let mut rows = 0;
         let mut books: Vec<Book> = Vec::new();
         for (name, bytes) in self.files.files.read(until)? {
-            books.push(book::read(self, (&request.kpi, query), (&name, &bytes), (&mut rows, until))?);
+            books.extend(book::read(self, (&request.kpi, query), (&name, &bytes), (&mut rows, until))?);
         }
         let years = years::of(books, self.config.quiet_days)?;
         Ok(figures::pull(request, query, &years))

@@ -27,7 +27,10 @@ pub(super) fn pull(request: &PullRequest, query: &LedgerQuery, years: &[Year]) -
     work.tell_of_years(&buckets);
     match query.reads {
         Reads::Movement => work.movements(&buckets, &missing),
-        Reads::Balance => work.balances(&buckets),
+        Reads::Balance => {
+            let whole: Vec<_> = buckets.iter().filter(|bucket| !missing.contains(bucket)).copied().collect();
+            work.balances(&whole);
+        }
     }
     work.tell_of_missing(&missing);
     work.pull
@@ -41,11 +44,17 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// The buckets whose last day no year holds.
+    /// The buckets whose last day no year holds, and those of which only a part is in the books, where that matters: a
+    /// balance of the last day needs no day before it.
     fn without_books(&self, buckets: &[BucketIndex]) -> BTreeSet<BucketIndex> {
+        let last_alone = matches!(
+            (self.query.reads, self.kpi.kind),
+            (Reads::Balance, Kind::Level { over_time: LevelOverTime::Last, .. })
+        );
         let held = |bucket: &&BucketIndex| {
-            let last = self.last_day(**bucket);
-            self.years.iter().any(|year| year.holds(last))
+            let (first, last) = (self.kpi.grain.date_of(**bucket), self.last_day(**bucket));
+            let begins = last_alone || self.years.iter().any(|year| year.covers(first));
+            begins && self.years.iter().any(|year| year.holds(last))
         };
         buckets.iter().filter(|bucket| !held(bucket)).copied().collect()
     }
@@ -145,13 +154,14 @@ impl Work<'_> {
             return Some(sums);
         }
         let name = &year.name;
+        let twice = "if a journal of it holds them that is not known for it, they count twice: add its code to opening_journals";
         let (warning, sums) = match before {
             None => (
                 format!("{name} has no opening entries, and no year before it is there: its balances begin at zero"),
                 Some(sums),
             ),
             Some((before, kept)) if year.follows(before) => (
-                format!("{name} has no opening entries: its balances go on from the end of {}", before.name),
+                format!("{name} has no opening entries: its balances go on from the end of {}; {twice}", before.name),
                 Some(kept),
             ),
             Some((before, _)) => (

@@ -5,6 +5,7 @@ mod book;
 mod columns;
 mod config;
 mod figures;
+mod opening;
 mod years;
 
 pub use config::{FecConfig, FecSource};

@@ -208,6 +208,126 @@ fn a_year_without_opening_entries_goes_on_from_the_one_before() {
 }
 
 #[test]
+fn a_journal_that_is_only_called_new_opens_no_year() {
+    let text = fec(BOOKS_2026).replace("|Journal BQ|", "|Banque - nouveau compte|");
+    let query = LedgerQuery { reads: Reads::Movement, ..Figure::Cash.query() };
+    let expected = [("2026-01-10", 700.0), ("2026-01-15", -400.0), ("2026-01-16", 24.0)];
+    let found = check(query, &[(NAME_2026, text)], JANUARY, &expected);
+    assert!(found.warnings.is_empty(), "{:?}", found.warnings);
+}
+
+/// The months from November 2025 to February 2026.
+fn monthly(query: LedgerQuery, files: &[(&str, String)]) -> (Vec<f64>, Vec<String>) {
+    let kpi = Kpi { grain: Grain::Month, ..kpi(query) };
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+    let found = pull_with(kpi, &files, ("2025-11-01", "2026-02-28"), |_| {}).unwrap();
+    (found.readings.iter().map(|reading| number(&reading.value)).collect(), found.warnings)
+}
+
+/// The year before, with the balances that `BOOKS_2026` opens with.
+const BEFORE_2026: &str = "
+AN 1 20250101 512000 700,00 0,00
+AN 1 20250101 411000 600,00 0,00
+AN 1 20250101 401000 0,00 100,00
+AN 1 20250101 101000 0,00 1200,00
+VE 1 20251220 512000 300,00 0,00
+VE 1 20251220 401000 0,00 300,00
+";
+
+#[test]
+fn a_file_of_two_years_is_parted_where_the_second_is_opened() {
+    for name in ["all.txt", NAME_2026] {
+        let files = [(name, fec(&format!("{BEFORE_2026}{}", BOOKS_2026.trim_start())))];
+        let (found, warnings) = monthly(Figure::Cash.query(), &files);
+        assert_eq!(found, [700.0, 1000.0, 1324.0, 1324.0], "{name} {warnings:?}");
+        // Class 7 begins anew.
+        let revenue = LedgerQuery { reads: Reads::Balance, ..Figure::Revenue.query() };
+        let sold = fec(&format!("{BEFORE_2026}{BOOKS_2026}").replace("VE 1 20251220 401000", "VE 1 20251220 706000"));
+        assert_eq!(monthly(revenue, &[(name, sold)]).0, [0.0, 300.0, 720.0, 720.0], "{name}");
+    }
+    // Beside the year's own export the newer one counts, and a wrong year makes no year.
+    let stray = BOOKS_2026.replace("BQ 2 20260115", "AN 7 20250101");
+    let files = [("a-FEC20251231.txt", fec(BEFORE_2026)), ("b-FEC20261231.txt", fec(&stray))];
+    let (found, warnings) = monthly(Figure::Cash.query(), &files);
+    assert_eq!(found, [700.0, 1000.0, 1724.0, 1724.0]);
+    assert!(warnings.iter().any(|warning| warning.contains("such as 2025-01-01")), "{warnings:?}");
+}
+
+#[test]
+fn a_correction_of_opening_entries_counts_from_its_day() {
+    let rows = format!("{BOOKS_2026}AN 2 20260115 512000 50,00 0,00\nAN 2 20260115 411000 0,00 50,00\n");
+    for (name, rows) in [(NAME_2026, rows.clone()), ("books.txt", rows)] {
+        let files = [(name, fec(&rows))];
+        let expected = [("2026-01-14", 1700.0), ("2026-01-15", 1350.0)];
+        let found = check(Figure::Cash.query(), &files, ("2026-01-14", "2026-01-15"), &expected);
+        let told = "entries of opening journals are dated 2026-01-15, not when the year begins (2026-01-01)";
+        assert!(found.warnings.iter().any(|warning| warning.contains(told)), "{:?}", found.warnings);
+    }
+}
+
+#[test]
+fn entries_that_restate_the_year_before_open_the_next_in_any_journal() {
+    for journal in ["RN", "00"] {
+        let renamed = BOOKS_2026.replace("AN 1", &format!("{journal} 1"));
+        let files = [(NAME_2025, fec(BEFORE_2026)), (NAME_2026, fec(&renamed))];
+        let (found, warnings) = monthly(Figure::Cash.query(), &files);
+        assert_eq!(found, [700.0, 1000.0, 1324.0, 1324.0], "{journal}");
+        let told = format!("journal `{journal}` of 2026-01-01 restate the end of {NAME_2025}: they count as such; add");
+        assert!(warnings.iter().any(|warning| warning.contains(&told)), "{warnings:?}");
+        let moved = LedgerQuery { reads: Reads::Movement, ..Figure::Cash.query() };
+        assert_eq!(monthly(moved, &files).0, [300.0, 324.0]);
+    }
+    // Others don't, but what looks like a whole balance sheet is told, and so is what follows of it.
+    let other = BOOKS_2026.replace("AN 1", "RN 1").replace("1000,00", "1100,00").replace("600,00", "500,00");
+    let files = [(NAME_2025, fec(BEFORE_2026)), (NAME_2026, fec(&other))];
+    let (_, warnings) = monthly(Figure::Cash.query(), &files);
+    for told in [
+        "look like opening entries, but count as movements; if they are, add `RN` to opening_journals",
+        "they count twice: add its code to opening_journals",
+    ] {
+        assert!(warnings.iter().any(|warning| warning.contains(told)), "{warnings:?}");
+    }
+}
+
+#[test]
+fn a_first_bucket_that_is_partly_in_the_books_has_no_movements() {
+    let first = |grain: Grain, name: &str, rows: &str| {
+        let kpi = Kpi { grain, ..kpi(Figure::Revenue.query()) };
+        let text = fec(rows);
+        let found = pull_with(kpi, &[(name, text.as_bytes())], ("2025-11-01", "2026-04-30"), |_| {}).unwrap();
+        let told = found.warnings.iter().any(|warning| warning.contains("the books say nothing of"));
+        assert!(told && !found.complete, "{:?}", found.warnings);
+        figures(&found).first().cloned()
+    };
+    let is = |day: &str, value| Some((day.to_owned(), value));
+    let early = BOOKS_2026.replace("VE 1 20260105", "VE 1 20260102");
+    // The week of 29 December is there from 1 January.
+    assert_eq!(first(Grain::Week, NAME_2026, &early), is("2026-01-05", -300.0));
+    assert_eq!(first(Grain::Month, NAME_2026, &early), is("2026-01-01", 720.0));
+    // A year that begins in the middle of a month, as its opening entries tell.
+    let middle = BOOKS_2026.replace("202601", "202602").replace("AN 1 20260201", "AN 1 20260115");
+    let middle = middle.replace("VE 1 20260205", "VE 1 20260120").replace("20260231", "20260228");
+    assert_eq!(first(Grain::Month, NAME_2026, &middle), is("2026-02-01", -280.0));
+    // A company that begins in March, and one whose first year is longer: nothing was before.
+    let no_opening = |rows: &str| {
+        let rows: Vec<&str> = rows.lines().filter(|row| !row.starts_with("AN") && !row.contains("20261231")).collect();
+        rows.join("\n")
+    };
+    let young = no_opening(BOOKS_2026).replace("202601", "202603");
+    assert_eq!(first(Grain::Month, NAME_2026, &young), is("2026-03-01", 720.0));
+    let long = no_opening(BOOKS_2026).replace("VE 1 202601", "VE 1 202512").replace("AC 1 202601", "AC 1 202512");
+    assert_eq!(first(Grain::Month, NAME_2026, &long), is("2025-12-01", 1000.0));
+    // The mean of days needs all of them, too; the last day's balance does not.
+    for (over_time, day) in [(LevelOverTime::Mean, "2026-01-05"), (LevelOverTime::Last, "2026-01-04")] {
+        let kind = Kind::Level { over_time, additive: true };
+        let kpi = Kpi { grain: Grain::Week, kind, ..kpi(Figure::Cash.query()) };
+        let text = fec(BOOKS_2026);
+        let found = pull_with(kpi, &[(NAME_2026, text.as_bytes())], ("2025-12-22", "2026-01-18"), |_| {}).unwrap();
+        assert_eq!(figures(&found)[0].0, day);
+    }
+}
+
+#[test]
 fn of_several_exports_of_a_year_the_newest_counts() {
     let early: String = BOOKS_2026.lines().take_while(|row| !row.starts_with("OD")).collect::<Vec<_>>().join("\n");
     let expected = [("2026-01-05", 1000.0), ("2026-01-06", -100.0), ("2026-01-07", -200.0), ("2026-01-16", 20.0)];

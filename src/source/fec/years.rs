@@ -1,30 +1,31 @@
 //! From files to fiscal years: which export of a year counts, from when to when it goes, what is wrong with it.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use jiff::{Span, ToSpan};
 
 use super::book::{Book, Day, Line, Unbalanced};
+use super::opening::{Balances, STRAY_ROWS, Start, is_near};
 use crate::source::error::SourceError;
 
 /// A fiscal year has 24 months at most.
 const MONTHS_MAX: i32 = 24;
 /// Days without any entry between two files that still follow one another.
 const PAUSE_DAYS: i32 = 31;
+/// Days after the usual first one of a year on which its opening entries may be dated all the same.
+const FIRST_DAYS: i32 = 7;
 /// The share of rows (one of that many) dated within another export from which both are of one year.
 const SHARED_ROWS: usize = 5;
-
-/// The share of rows (one of that many) dated before the usual twelve months from which the year is a longer one; fewer
-/// are strays.
-const STRAY_ROWS: usize = 20;
 
 /// One fiscal year.
 pub(super) struct Year {
     /// The file's name.
     pub(super) name: String,
     pub(super) start: Date,
+    /// The first day that is of it as far as can be known: earlier ones are of no year that is there.
+    pub(super) from: Date,
     pub(super) closing: Date,
     /// The last day for which it has figures.
     pub(super) end: Date,
@@ -40,6 +41,8 @@ pub(super) struct Year {
     pub(super) warnings: Vec<String>,
     /// Days of which entries are wrong or left out.
     pub(super) doubtful: BTreeSet<Date>,
+    /// Where all accounts stand at its end.
+    balances: Balances,
 }
 
 impl Year {
@@ -47,10 +50,19 @@ impl Year {
         (self.start..=self.end).contains(&day)
     }
 
+    /// Whether a bucket that begins on that day may be whole.
+    pub(super) fn covers(&self, day: Date) -> bool {
+        (self.from..=self.end).contains(&day)
+    }
+
     /// True when it begins where the other ended, but for a few days.
     pub(super) fn follows(&self, before: &Year) -> bool {
-        later(before.closing, PAUSE_DAYS.days()) >= self.start
+        follows(before, self.start)
     }
+}
+
+fn follows(before: &Year, start: Date) -> bool {
+    later(before.closing, PAUSE_DAYS.days()) >= start
 }
 
 /// The fiscal years, oldest first.
@@ -161,9 +173,13 @@ fn year(book: Book, before: Option<&Year>) -> Result<Year, SourceError> {
         _ => first,
     };
     let mut warnings = Vec::new();
+    let mut lines = book.lines;
+    let (opening, balances) =
+        opening(&name, (book.openings, book.moved, book.starts), (&mut lines, start, closing), before, &mut warnings);
     let outside = book.days.iter().filter(|(day, _)| !(start..=closing).contains(*day));
+    let rows_of = |day: &Date, rows: &Day| if Some(*day) == opening { rows.moving } else { rows.rows };
     let outside: Vec<(Date, usize)> =
-        outside.map(|(day, rows)| (*day, rows.moving)).filter(|(_, rows)| *rows > 0).collect();
+        outside.map(|(day, rows)| (*day, rows_of(day, rows))).filter(|(_, rows)| *rows > 0).collect();
     if let [(day, _), ..] = outside.as_slice() {
         let rows: usize = outside.iter().map(|(_, rows)| rows).sum();
         warnings.push(format!(
@@ -179,11 +195,69 @@ fn year(book: Book, before: Option<&Year>) -> Result<Year, SourceError> {
             samples.join(", ")
         ));
     }
-    let mut lines = book.lines;
     lines.retain(|line| line.opening || (start..=closing).contains(&line.date));
     lines.sort_by_key(|line| (!line.opening, line.date));
-    let (named, opens) = (book.closing.is_some(), book.opens);
-    Ok(Year { name, start, closing, end: closing, named, last_entry, opens, lines, warnings, doubtful })
+    let (named, opens) = (book.closing.is_some(), opening.is_some());
+    let from = match before.filter(|before| follows(before, start)) {
+        Some(before) => later(before.closing, 1.day()),
+        // Twelve months, though the first days may have no entry, or the company is younger.
+        None if named && usual <= start && (!opens || start <= later(usual, FIRST_DAYS.days())) => usual,
+        // A year of another length, as its opening entries tell.
+        None if opens => start,
+        // Nothing was before: a company's first year may have any length.
+        None => start.first_of_month(),
+    };
+    Ok(Year { name, start, from, closing, end: closing, named, last_entry, opens, lines, warnings, doubtful, balances })
+}
+
+/// The day on which a year is opened, and where all accounts stand at its end. Its lines are then marked so, and no others.
+fn opening(
+    name: &str,
+    (openings, moved, starts): (BTreeMap<Date, Balances>, Balances, Vec<Start>),
+    (lines, start, closing): (&mut [Line], Date, Date),
+    before: Option<&Year>,
+    warnings: &mut Vec<String>,
+) -> (Option<Date>, Balances) {
+    let before = before.filter(|before| follows(before, start));
+    let day = openings.keys().find(|day| is_near(**day, start)).copied();
+    let is_late = |other: &&Date| Some(**other) != day && (start..=closing).contains(*other);
+    if let Some(late) = openings.keys().find(is_late) {
+        warnings.push(format!(
+            "{name}: entries of opening journals are dated {late}, not when the year begins ({start}); they count as movements of their days"
+        ));
+    }
+    for line in lines.iter_mut() {
+        line.opening &= Some(line.date) == day;
+    }
+    let all = openings.values().fold(moved, Balances::plus);
+    if day.is_some() {
+        return (day, all);
+    }
+    let Some(before) = before else {
+        warnings.extend(starts.iter().find(|start| start.is_sheet()).map(|start| doubt(name, start)));
+        return (None, all);
+    };
+    if let Some(found) = Start::restating(&starts, start, &before.balances) {
+        let (journal, day) = (&found.journal, found.date);
+        warnings.push(format!(
+            "{name} has no journal that is known for opening entries, but those of journal `{journal}` of {day} restate the end of {}: they count as such; add `{journal}` to opening_journals",
+            before.name
+        ));
+        for line in lines.iter_mut() {
+            line.opening = found.entries.contains(&line.entry);
+        }
+        return (Some(day), all);
+    }
+    warnings.extend(starts.iter().find(|start| start.is_sheet()).map(|start| doubt(name, start)));
+    (None, before.balances.clone().plus(&all))
+}
+
+/// Says that entries may open a year, though nothing says so.
+fn doubt(name: &str, start: &Start) -> String {
+    let Start { journal, date, .. } = start;
+    format!(
+        "{name}: the entries of journal `{journal}` of {date} look like opening entries, but count as movements; if they are, add `{journal}` to opening_journals"
+    )
 }
 
 fn later(day: Date, span: Span) -> Date {

@@ -13,6 +13,25 @@ pub(super) struct Page {
     /// The headers `Link`.
     pub(super) links: Vec<String>,
     pub(super) bytes: usize,
+    /// It was refused, in a way that may mean that it is none any more.
+    pub(super) refused: Option<Refusal>,
+}
+
+/// How a page was refused.
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) error: SourceError,
+}
+
+/// Reads the answer to a request for a page beyond the first: some servers refuse those beyond the last.
+pub(super) fn read_later(response: Response, hide: impl Fn(&str) -> String) -> Result<Page, SourceError> {
+    let status = response.status;
+    match read(response, hide) {
+        Err(error) if matches!(status, 400 | 404 | 416 | 422) => {
+            Ok(Page { json: None, links: Vec::new(), bytes: 0, refused: Some(Refusal { status, error }) })
+        }
+        read => read,
+    }
 }
 
 /// Reads an answer; `hide` takes secrets out of what is quoted.
@@ -28,7 +47,7 @@ pub(super) fn read(mut response: Response, hide: impl Fn(&str) -> String) -> Res
     let links = links.collect();
     let bytes = response.body.len();
     if response.status == 204 {
-        return Ok(Page { json: None, links, bytes });
+        return Ok(Page { json: None, links, bytes, refused: None });
     }
     let origin = &response.origin;
     let unexpected = |what: String, remedy: &str| {
@@ -48,7 +67,7 @@ pub(super) fn read(mut response: Response, hide: impl Fn(&str) -> String) -> Res
         return Err(unexpected(format!("{media} instead of JSON"), elsewhere));
     }
     match serde_json::from_slice(&response.body) {
-        Ok(Strict(json)) => Ok(Page { json: Some(json), links, bytes }),
+        Ok(Strict(json)) => Ok(Page { json: Some(json), links, bytes, refused: None }),
         Err(error) => {
             // What is named there still is what was not decompressed.
             if let Some(encoding) = response.header("content-encoding") {

@@ -43,12 +43,12 @@ pub struct HttpJsonConfig {
     #[serde(default)]
     pub limits: LimitsConfig,
     /// How further pages are asked for; a KPI's query may say otherwise. They end where no link or cursor leads on, or with
-    /// an empty page where pages or rows are counted. Default: `none`.
+    /// an empty page where pages or elements are counted: a short one does not end them. Default: `none`.
     /// Examples: `{next_link: $.next}`, `{link_header: true}`, `{cursor: {from: $.meta.cursor, param: cursor}}`,
     /// `{offset: {param: offset, size_param: limit, size: 100}}`, `{page: {param: page, first: 1}}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paging: Option<Paging>,
-    /// Most pages of one answer; more is an error. Default: 100.
+    /// Most pages of one answer, an empty one at the end left out; more is an error. Default: 100.
     #[serde(default = "pages_max_default")]
     pub pages_max: u32,
     /// Most rows of one pull; more is an error. Default: 100000.

@@ -18,7 +18,7 @@ use crate::source::error::SourceError;
 const MARGIN_SECONDS_MAX: i64 = 60;
 /// Longest life that is believed.
 const LIFE_SECONDS_MAX: i64 = 366 * 86_400;
-/// Tokens that are kept out of messages: an answer may still quote the one before.
+/// Tokens that came from the server and are kept out of messages: an answer may still quote the one before.
 const TOKENS_HIDDEN_MAX: usize = 4;
 
 /// Access by OAuth 2.0 without a person: client credentials, or a refresh token that a person once gave.
@@ -62,7 +62,16 @@ pub(super) struct Tokens {
     credentials: ClientCredentials,
     /// Held while fetching, so that whoever comes meanwhile waits for the same token.
     state: tokio::sync::Mutex<State>,
-    hidden: Mutex<Vec<Secret>>,
+    hidden: Mutex<Hidden>,
+}
+
+/// What no message may hold besides the client's secret.
+#[derive(Default)]
+struct Hidden {
+    /// The refresh token that was configured and the one in use: however many access tokens came since, they hold.
+    lasting: Vec<Secret>,
+    /// The last tokens that the server gave.
+    passing: Vec<Secret>,
 }
 
 #[derive(Default)]
@@ -98,6 +107,14 @@ struct Refused {
     error_description: Option<String>,
 }
 
+impl Hidden {
+    fn pass(&mut self, secret: Secret) {
+        self.passing.push(secret);
+        let more = self.passing.len().saturating_sub(TOKENS_HIDDEN_MAX);
+        self.passing.drain(..more);
+    }
+}
+
 impl Tokens {
     /// `client` must have no credentials of its own: those are for the API, not for whoever gives tokens.
     pub(super) fn new(
@@ -117,7 +134,7 @@ impl Tokens {
             client_secret,
             scope: config.scope.clone(),
             credentials: config.credentials,
-            hidden: Mutex::new(refresh_token.iter().cloned().collect()),
+            hidden: Mutex::new(Hidden { lasting: refresh_token.iter().cloned().collect(), passing: Vec::new() }),
             state: tokio::sync::Mutex::new(State { token: None, refresh_token }),
         })
     }
@@ -135,8 +152,9 @@ impl Tokens {
         let secret = Secret::new(granted.access_token);
         self.hide(secret.clone());
         if let Some(replaced) = granted.refresh_token.filter(|_| state.refresh_token.is_some()) {
-            self.hide(Secret::new(replaced.clone()));
-            state.refresh_token = Some(Secret::new(replaced));
+            let replaced = Secret::new(replaced);
+            self.hide_lasting(replaced.clone());
+            state.refresh_token = Some(replaced);
         }
         let life = granted.expires_in.as_ref().and_then(seconds);
         if let Some(now) = moment.now {
@@ -157,14 +175,25 @@ impl Tokens {
     /// The text without any secret of this.
     pub(super) fn scrubbed(&self, text: &str) -> String {
         let text = scrub(&self.client.scrubbed(text), std::slice::from_ref(&self.client_secret));
-        scrub(&text, &self.hidden.lock().unwrap_or_else(PoisonError::into_inner))
+        let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        scrub(&scrub(&text, &hidden.lasting), &hidden.passing)
     }
 
     fn hide(&self, secret: Secret) {
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner).pass(secret);
+    }
+
+    /// Keeps a refresh token that takes the place of the one in use hidden; the one that was configured stays so too.
+    fn hide_lasting(&self, secret: Secret) {
         let mut hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
-        hidden.push(secret);
-        let more = hidden.len().saturating_sub(TOKENS_HIDDEN_MAX);
-        hidden.drain(..more);
+        if hidden.lasting.contains(&secret) {
+            return;
+        }
+        if hidden.lasting.len() > 1 {
+            let before = hidden.lasting.remove(1);
+            hidden.pass(before);
+        }
+        hidden.lasting.push(secret);
     }
 
     async fn fetch(&self, state: &State, left: Duration) -> Result<Granted, SourceError> {

@@ -133,6 +133,33 @@ async fn refresh_tokens_and_their_successors() {
 }
 
 #[tokio::test]
+async fn refresh_tokens_stay_hidden_however_many_tokens_came() {
+    // Each token is refused, so that every pull fetches another; the refresh token is replaced half-way, or never.
+    for replaced_at in [None, Some(2)] {
+        let server = MockServer::start().await;
+        Mock::given(path("/v1/orders")).respond_with(ResponseTemplate::new(401)).mount(&server).await;
+        for number in 0..8 {
+            let next = replaced_at.filter(|at| *at == number).map(|_| "rotated-refresh");
+            let answer = json(&json!({"access_token": format!("token-{number}"), "refresh_token": next}));
+            Mock::given(path("/token")).respond_with(answer).up_to_n_times(1).expect(1).mount(&server).await;
+        }
+        let source = oauth(&server, r#","refresh_token":{"env":"R"}"#);
+        // The first pull fetches two.
+        for _ in 0..7 {
+            pull(&source, kpi(orders())).await.unwrap_err();
+        }
+        let said = "refresh token s3cret-r or rotated-refresh of s3cret-client is revoked";
+        let refusal = json!({"error": "invalid_grant", "error_description": said});
+        let answer = ResponseTemplate::new(400).set_body_json(refusal);
+        Mock::given(path("/token")).respond_with(answer).mount(&server).await;
+        let error = pull(&source, kpi(orders())).await.unwrap_err();
+        let rotated = if replaced_at.is_some() { "***" } else { "rotated-refresh" };
+        let told = format!("refresh token *** or {rotated} of *** is revoked");
+        assert!(error.message.contains(&told), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_refused_token_says_why_without_secrets() {
     let cases = [
         (

@@ -1,15 +1,17 @@
 //! Which page comes next, and when there is none.
 //!
 //! A link or mark that repeats is an error: following it would never end. An empty page with a new one points on, as
-//! servers that filter late give it.
+//! servers that filter late give it. Where pages are numbered or skipped, only an empty one is the last for sure: a short
+//! one may be all that the server gives at once. Some servers have other ends, a refusal or the last page once more.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::answer::Page;
-use super::rows_path::{kind, path};
+use super::rows_path::{Elements, RowsPath, kind, path};
 use crate::model::http_query::{self, CursorPaging, OffsetPaging, PagePaging};
 use crate::net::{ErrorClass, Url};
 use crate::source::error::SourceError;
@@ -43,17 +45,35 @@ impl Paging {
                 Paging::Cursor { from: path("paging.cursor.from", from)?, param: param.clone() }
             }
             Some(http_query::Paging::Offset(offset)) if offset.size == 0 => {
-                return Err("paging.offset.size is 0; write the rows per page".to_owned());
+                return Err("paging.offset.size is 0; write the elements per page".to_owned());
             }
             Some(http_query::Paging::Offset(offset)) => Paging::Offset(offset.clone()),
             Some(http_query::Paging::Page(page)) if page.size == Some(0) => {
-                return Err("paging.page.size is 0; write the rows per page, or leave it out".to_owned());
+                return Err("paging.page.size is 0; write the elements per page, or leave it out".to_owned());
             }
             Some(http_query::Paging::Page(page)) if page.size_param.is_some() && page.size.is_none() => {
-                return Err("paging.page has a size_param but no size; add the rows per page".to_owned());
+                return Err("paging.page has a size_param but no size; add the elements per page".to_owned());
             }
             Some(http_query::Paging::Page(page)) => Paging::Page(page.clone()),
         })
+    }
+
+    /// The setting whose pages are asked for by place, not by what the page before says.
+    pub(super) fn counted(&self) -> Option<&'static str> {
+        match self {
+            Paging::None | Paging::NextLink(_) | Paging::LinkHeader | Paging::Cursor { .. } => None,
+            Paging::Offset(_) => Some("paging.offset"),
+            Paging::Page(_) => Some("paging.page"),
+        }
+    }
+
+    /// The elements of a page that is full, where they are told.
+    fn size(&self) -> Option<usize> {
+        match self {
+            Paging::None | Paging::NextLink(_) | Paging::LinkHeader | Paging::Cursor { .. } => None,
+            Paging::Offset(OffsetPaging { size, .. }) => Some(*size),
+            Paging::Page(PagePaging { size, .. }) => *size,
+        }
     }
 
     /// The parameters that it sets itself.
@@ -69,32 +89,87 @@ impl Paging {
     }
 }
 
+/// What a page turns out to be.
+pub(super) enum Turn {
+    /// It has rows, or may have.
+    Page,
+    /// There is no such page any more.
+    End,
+    /// It is the page before once more, which may mean that there is none any more; in words.
+    Again(String),
+}
+
 /// The way through the pages of one request.
 pub(super) struct Course<'a> {
     paging: &'a Paging,
+    rows: &'a RowsPath,
     /// Of the first request.
     origin: String,
     seen: HashSet<String>,
     pages: u64,
-    rows: usize,
+    /// Of all pages.
+    elements: usize,
+    /// Of the page with the most.
+    largest: usize,
+    before: Option<Arc<Page>>,
 }
 
 impl<'a> Course<'a> {
-    pub(super) fn new(paging: &'a Paging, base: &Url) -> Course<'a> {
+    pub(super) fn new(paging: &'a Paging, rows: &'a RowsPath, base: &Url) -> Course<'a> {
         let origin = base.origin().ascii_serialization();
-        Course { paging, origin, seen: HashSet::new(), pages: 0, rows: 0 }
+        Course { paging, rows, origin, seen: HashSet::new(), pages: 0, elements: 0, largest: 0, before: None }
     }
 
     pub(super) fn first(&self) -> Next {
         Next::Params(self.numbered())
     }
 
+    /// Judges a page before its rows are taken over.
+    pub(super) fn turn(&self, page: &Page) -> Result<Turn, SourceError> {
+        let (Some(setting), Some(before)) = (self.paging.counted(), &self.before) else { return Ok(Turn::Page) };
+        let before = self.elements_of(before)?.unwrap_or_default();
+        // Fewer than fit: the end was near.
+        let was_short = before.count() < self.paging.size().unwrap_or(self.largest);
+        let number = self.pages + 1;
+        if let Some(refusal) = &page.refused {
+            // By these two the page itself is not there. The others may as well refuse to go that far.
+            if was_short || matches!(refusal.status, 404 | 416) {
+                return Ok(Turn::End);
+            }
+            let message = format!(
+                "{} (asking for page {number}; if there is none any more, write as {setting}.size what a page holds, or another size)",
+                refusal.error.message
+            );
+            return Err(SourceError { message, ..refusal.error.clone() });
+        }
+        let elements = self.elements_of(page)?.unwrap_or_default();
+        if elements != before || elements.count() == 0 {
+            return Ok(Turn::Page);
+        }
+        // With another page before it, it is known that the server heeds the parameter.
+        let param = self.paging.params().first().copied().unwrap_or_default();
+        match (was_short, self.pages) {
+            (true, 1) => Ok(Turn::Again(format!(
+                "{setting}: the second page is the first once more, so that only this one counts; if there are more, the API does not heed the parameter `{param}`: correct it"
+            ))),
+            (true, _) => Ok(Turn::End),
+            (false, _) => Err(SourceError::new(
+                ErrorClass::Unexpected,
+                format!(
+                    "{setting}: page {number} is the one before once more; if the API does not heed the parameter `{param}`, correct it; if it gives the last page beyond the end, write as size what a page holds; if rows are alike, ask for their ids too"
+                ),
+            )),
+        }
+    }
+
     /// What comes after a page that was asked at `url` and held so many rows.
-    pub(super) fn after(&mut self, url: &Url, page: &Page, rows: usize) -> Result<Option<Next>, SourceError> {
+    pub(super) fn after(&mut self, url: &Url, page: Arc<Page>, rows: usize) -> Result<Option<Next>, SourceError> {
         self.pages += 1;
-        self.rows += rows;
+        let elements = self.elements_of(&page)?.map_or(rows, Elements::count);
+        self.elements += elements;
+        self.largest = self.largest.max(elements);
         let Some(json) = page.json.as_ref() else { return Ok(None) };
-        let is_empty = rows == 0;
+        let is_empty = elements == 0;
         match self.paging {
             Paging::None => Ok(None),
             Paging::NextLink(from) => match mark(from, json, "paging.next_link")? {
@@ -114,9 +189,20 @@ impl<'a> Course<'a> {
                 Ok(is_new.then(|| Next::Params(vec![(param.clone(), mark)])))
             }
             Paging::Offset(_) | Paging::Page(_) if is_empty => Ok(None),
-            Paging::Offset(OffsetPaging { size, .. }) if rows < *size => Ok(None),
-            Paging::Page(PagePaging { size: Some(size), .. }) if rows < *size => Ok(None),
-            Paging::Offset(_) | Paging::Page(_) => Ok(Some(Next::Params(self.numbered()))),
+            Paging::Offset(_) | Paging::Page(_) => {
+                let next = Next::Params(self.numbered());
+                self.before = Some(page);
+                Ok(Some(next))
+            }
+        }
+    }
+
+    /// None where they are not counted, and can't be.
+    fn elements_of<'p>(&self, page: &'p Page) -> Result<Option<Elements<'p>>, SourceError> {
+        let Some(json) = page.json.as_ref() else { return Ok(Some(Elements::default())) };
+        match self.rows.elements(json) {
+            Err(cause) if self.paging.counted().is_some() => Err(SourceError::config(cause)),
+            found => Ok(found.ok()),
         }
     }
 
@@ -125,7 +211,7 @@ impl<'a> Course<'a> {
         let (place, size) = match self.paging {
             Paging::None | Paging::NextLink(_) | Paging::LinkHeader | Paging::Cursor { .. } => return Vec::new(),
             Paging::Offset(OffsetPaging { param, size_param, size }) => {
-                ((param.clone(), self.rows.into()), size_param.clone().map(|name| (name, (*size).into())))
+                ((param.clone(), self.elements.into()), size_param.clone().map(|name| (name, (*size).into())))
             }
             Paging::Page(PagePaging { param, first, size_param, size }) => {
                 let size = size_param.clone().zip(size.map(Value::from));

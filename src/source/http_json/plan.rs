@@ -1,10 +1,9 @@
 //! A KPI's query, read: requests it makes, places it reads. What is wrong in it is found without asking.
 
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
 use super::paging::Paging;
-use super::rows_path::{RowsPath, path};
+use super::rows_path::{RowsPath, Trail};
 use super::template::{Escape, Span, Template};
 use crate::model::http_query::{self, Aggregate, HttpBody, HttpMethod, HttpQuery, Numbers};
 use crate::model::kpi::{Kpi, Query};
@@ -33,14 +32,14 @@ pub(super) struct Plan {
 /// Where a row holds what, and how it is read.
 #[derive(Clone, Debug)]
 pub(super) struct Fields {
-    pub(super) value: Option<JsonPath>,
-    pub(super) numerator: Option<JsonPath>,
-    pub(super) denominator: Option<JsonPath>,
-    pub(super) n: Option<JsonPath>,
-    pub(super) time: Option<JsonPath>,
+    pub(super) value: Option<Trail>,
+    pub(super) numerator: Option<Trail>,
+    pub(super) denominator: Option<Trail>,
+    pub(super) n: Option<Trail>,
+    pub(super) time: Option<Trail>,
     pub(super) time_format: Option<String>,
     /// In the order of the KPI's dimensions.
-    pub(super) labels: Vec<JsonPath>,
+    pub(super) labels: Vec<Trail>,
     pub(super) numbers: Numbers,
     pub(super) aggregate: Option<Aggregate>,
 }
@@ -76,7 +75,7 @@ impl Plan {
 
     fn read(query: &HttpQuery, kpi: &Kpi, paging: Option<&http_query::Paging>) -> Result<Plan, String> {
         let template = |key: &str, text: &str| Template::parse(text).map_err(|cause| format!("{key}: {cause}"));
-        let place = |key: &str, text: &Option<String>| text.as_ref().map(|text| path(key, text)).transpose();
+        let place = |key: &str, text: &Option<String>| text.as_ref().map(|text| Trail::parse(key, text)).transpose();
         let plan = Plan {
             method: query.method,
             path: template("path", query.path.trim().trim_start_matches('/'))?,
@@ -118,6 +117,9 @@ impl Plan {
         if let Some(name) = self.paging.params().into_iter().find(|name| self.params.iter().any(|(own, _)| own == name))
         {
             return Err(format!("`{name}` stands in params and in paging; remove it from params"));
+        }
+        if let Some(setting) = self.paging.counted() {
+            self.rows.check_countable(setting)?;
         }
         if kpi.kind == Kind::Window && (self.fields.time.is_some() || !self.asks_for_span()) {
             return Err(
@@ -187,14 +189,30 @@ impl Plan {
     }
 }
 
-fn labels(query: &HttpQuery, kpi: &Kpi) -> Result<Vec<JsonPath>, String> {
+impl Fields {
+    /// Each path with the setting that holds it.
+    pub(super) fn places(&self, kpi: &Kpi) -> Vec<(String, &Trail)> {
+        let named = [
+            ("time", &self.time),
+            ("value", &self.value),
+            ("numerator", &self.numerator),
+            ("denominator", &self.denominator),
+            ("n", &self.n),
+        ];
+        let named = named.into_iter().filter_map(|(key, trail)| Some((key.to_owned(), trail.as_ref()?)));
+        let labels = kpi.dimensions.iter().zip(&self.labels);
+        named.chain(labels.map(|(name, trail)| (format!("labels.{name}"), trail))).collect()
+    }
+}
+
+fn labels(query: &HttpQuery, kpi: &Kpi) -> Result<Vec<Trail>, String> {
     query.labels.iter().try_for_each(|(name, _)| check_dimension(kpi, name))?;
     let of = |dimension: &String| {
         let found = query.labels.iter().find(|(name, _)| name == dimension);
         let (_, text) = found.ok_or_else(|| {
             format!("dimension `{dimension}` has no path; add it to labels: {{{dimension}: $.{dimension}}}")
         })?;
-        path(&format!("labels.{dimension}"), text)
+        Trail::parse(&format!("labels.{dimension}"), text)
     };
     kpi.dimensions.iter().map(of).collect()
 }

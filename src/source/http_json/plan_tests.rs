@@ -31,7 +31,7 @@ fn wrong(kpi: &Kpi, part: &str) {
 #[test]
 fn what_is_wrong_is_found_without_asking() {
     type Change = fn(&mut HttpQuery);
-    let cases: [(Change, &str); 18] = [
+    let cases: [(Change, &str); 20] = [
         (|q| q.path = "orders/{form}".into(), "path: unknown placeholder `{form}` (did you mean `from`?)"),
         (|q| q.path = "https://other.example.test/x".into(), "stands below the source's url"),
         (|q| q.path = "orders?x=1".into(), "write it as params"),
@@ -55,6 +55,20 @@ fn what_is_wrong_is_found_without_asking() {
                 q.paging = Some(Paging::Offset(OffsetPaging { param: "skip".into(), size_param: None, size: 5 }));
             },
             "`skip` stands in params and in paging",
+        ),
+        (
+            |q| {
+                q.rows = "$.total".into();
+                q.paging = Some(Paging::Offset(OffsetPaging { param: "skip".into(), size_param: None, size: 5 }));
+            },
+            "paging.offset counts the elements of a list, and rows `$.total` names one place; write the list",
+        ),
+        (
+            |q| {
+                q.rows = "$..items[*]".into();
+                q.paging = Some(Paging::Offset(OffsetPaging { param: "skip".into(), size_param: None, size: 5 }));
+            },
+            "takes what is at any depth; write the way to the list by names",
         ),
     ];
     for (change, part) in cases {

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::answer::{self, Page};
 use super::config::HttpJsonSource;
 use super::oauth::Moment;
-use super::paging::{Course, Next};
+use super::paging::{Course, Next, Turn};
 use super::plan::Plan;
 use super::table::Table;
 use super::template::Span;
@@ -103,9 +103,17 @@ impl HttpJsonSource {
     ) -> Result<(), SourceError> {
         let id = &budget.request.kpi.id;
         let too_large = |what: String| SourceError::new(ErrorClass::TooLarge, format!("query of KPI `{id}`: {what}"));
-        let mut course = Course::new(&plan.paging, &self.base);
+        let named =
+            |error: SourceError| SourceError { message: format!("query of KPI `{id}`: {}", error.message), ..error };
+        let mut course = Course::new(&plan.paging, &plan.rows, &self.base);
         let mut next = course.first();
-        for number in 0..self.pages_max {
+        // That there are no more is told by one more that is empty.
+        let last = u32::from(plan.paging.counted().is_some());
+        for number in 0..self.pages_max.saturating_add(last) {
+            let params = match &next {
+                Next::Params(params) => format!("{params:?}"),
+                Next::Link(_) => String::new(),
+            };
             let (url, request) = match next {
                 Next::Params(params) => plan.request(&self.base, span, params)?,
                 Next::Link(url) => {
@@ -113,10 +121,20 @@ impl HttpJsonSource {
                     (url, request)
                 }
             };
-            // Everything else of a request is the group's.
-            let name = format!("{} {} {number} {url}", span.from, span.to);
+            // Everything else of a request is the group's; parameters may stand in its body.
+            let name = format!("{} {} {number} {url} {params}", span.from, span.to);
             let weigh = |page: &Page| page.bytes.saturating_mul(JSON_BYTES);
-            let page = budget.member.get(name, weigh, Box::pin(self.ask(&request, budget))).await?;
+            let is_later = number > 0 && plan.paging.counted().is_some();
+            let asked = Box::pin(self.ask(&request, is_later, budget));
+            let page = budget.member.get(name, weigh, asked).await?;
+            match course.turn(&page).map_err(named)? {
+                Turn::Page => {}
+                Turn::End => return Ok(()),
+                Turn::Again(warning) => {
+                    table.warn(warning);
+                    return Ok(());
+                }
+            }
             budget.bytes += page.bytes;
             if budget.bytes > self.bytes_max {
                 let bound = self.bytes_max;
@@ -126,21 +144,17 @@ impl HttpJsonSource {
             }
             let rows = match &page.json {
                 None => Vec::new(),
-                Some(json) => plan
-                    .rows
-                    .rows(json)
-                    .map_err(|cause| SourceError::config(format!("query of KPI `{id}`: {cause}")))?,
+                Some(json) => plan.rows.rows(json).map_err(|cause| named(SourceError::config(cause)))?,
             };
             if table.count + rows.len() > self.rows_max {
                 let bound = self.rows_max;
                 return Err(too_large(format!("it gives more than {bound} rows; ask for less, or raise rows_max")));
             }
             for row in &rows {
-                table.push(row, holds_for).map_err(|error| {
-                    SourceError::new(error.class, format!("query of KPI `{id}`: {}", error.message))
-                })?;
+                table.push(row, holds_for).map_err(named)?;
             }
-            match course.after(&url, &page, rows.len())? {
+            let count = rows.len();
+            match course.after(&url, page, count)? {
                 Some(more) => next = more,
                 None => return Ok(()),
             }
@@ -149,12 +163,13 @@ impl HttpJsonSource {
         Err(too_large(format!("it has more than {bound} pages; ask for larger pages or less, or raise pages_max")))
     }
 
-    /// Sends one request until it succeeds or can't.
-    async fn ask(&self, request: &Request, budget: &Budget<'_>) -> Result<Page, SourceError> {
+    /// Sends one request until it succeeds or can't; `is_later`: for a page that may be none any more.
+    async fn ask(&self, request: &Request, is_later: bool, budget: &Budget<'_>) -> Result<Page, SourceError> {
         retry(budget.request.retries(), budget.left(), |left| async move {
             let moment = Moment { now: Some(budget.now()), left };
             let response = self.exchange(request.clone().deadline(left), moment).await?;
-            answer::read(response, |text| self.scrubbed(text))
+            let hide = |text: &str| self.scrubbed(text);
+            if is_later { answer::read_later(response, hide) } else { answer::read(response, hide) }
         })
         .await
     }

@@ -8,7 +8,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::model::grain::Grain;
 use crate::model::http_query::{Aggregate, HttpBody, HttpMethod, HttpQuery, Numbers};
-use crate::model::kpi::Kpi;
+use crate::model::kpi::{Empty, Kpi};
 use crate::model::observation::{Parts, ReadingValue};
 use crate::model::unit::Kind;
 use crate::net::ErrorClass;
@@ -156,6 +156,48 @@ async fn no_rows_is_told_from_a_wrong_place() {
     let several = HttpQuery { value: Some("$.*".into()), ..orders() };
     let error = pull_from(items(&json!([{"at": "2026-05-01", "a": 1}])), kpi(several), "").await.unwrap_err();
     assert!(error.message.contains("leads to 2 values in row 1"), "{error}");
+}
+
+#[tokio::test]
+async fn a_path_that_no_row_has_is_told_with_what_they_have() {
+    let answer = items(&json!([
+        {"d": "2026-05-01", "total": 12, "sum": {"gross": 15}, "canal": "web"},
+        {"d": "2026-05-09", "total": 3, "sum": {"gross": 4}, "canal": "shop"},
+    ]));
+    type Change = fn(&mut HttpQuery);
+    let cases: [(Change, &str); 5] = [
+        (
+            |q| q.value = Some("$.totaal".into()),
+            "query of KPI `revenue`: value: nothing stands at `$.totaal` in any of the rows (2); `$` of the first has `d`, `total`, `sum`, `canal` (did you mean `total`?): correct value",
+        ),
+        (
+            |q| q.value = Some("$.sum.gros".into()),
+            "value: nothing stands at `$.sum.gros` in any of the rows (2); `$.sum` of the first has `gross` (did you mean `gross`?)",
+        ),
+        (|q| q.labels[0].1 = "$.chanel".into(), "labels.canal: nothing stands at `$.chanel`"),
+        (|q| q.time = Some("$.date".into()), "time: nothing stands at `$.date` in any of the rows (2)"),
+        (
+            |q| (q.value, q.numerator, q.denominator) = (None, Some("$.total".into()), Some("$.nr".into())),
+            "denominator: nothing stands at `$.nr`",
+        ),
+    ];
+    for (change, part) in cases {
+        let labels = vec![("canal".into(), "$.canal".into())];
+        let mut query = HttpQuery { time: Some("$.d".into()), labels, ..orders() };
+        change(&mut query);
+        let kpi = Kpi { dimensions: vec!["canal".into()], empty: Empty::Zero, ..kpi(query) };
+        let error = pull_from(answer.clone(), kpi, "").await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Config, "{error}");
+        assert!(error.message.contains(part), "{error} lacks {part}");
+    }
+    // A row without it is absent as long as another has it, be it one of another time.
+    let some = items(&json!([{"at": "2026-05-01"}, {"at": "2026-05-09", "total": 3}]));
+    assert_eq!(values(&pull_from(some, kpi(orders()), "").await.unwrap()), [ReadingValue::Absent]);
+    // What a filter selects may be missing from all; that makes no zeros.
+    let by_id = HttpQuery { value: Some("$.fields[?@.id==7].value".into()), ..orders() };
+    let none = items(&json!([{"at": "2026-05-01", "fields": [{"id": 1, "value": 3}]}]));
+    let found = pull_from(none, kpi(by_id), "").await.unwrap();
+    assert!(!found.complete && found.warnings[0].contains("selects nothing"), "{:?}", found.warnings);
 }
 
 #[tokio::test]

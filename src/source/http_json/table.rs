@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
 use super::aggregate::Groups;
 use super::plan::{Fields, Plan};
-use super::rows_path::kind;
+use super::rows_path::{DeadEnd, Trail, kind};
 use crate::model::http_query::Numbers;
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Pull, ReadingTime, ReadingValue};
@@ -28,6 +27,10 @@ pub(super) struct Table<'a> {
     pub(super) count: usize,
     /// A number that stands in a text, which nobody allowed.
     text_number: Option<String>,
+    /// Settings whose paths have led nowhere yet. A row here and there may lack a key; one that all rows lack is misspelt.
+    unseen: Vec<(String, &'a Trail)>,
+    /// The first row, while there are any.
+    sample: Option<Value>,
 }
 
 impl<'a> Table<'a> {
@@ -39,12 +42,19 @@ impl<'a> Table<'a> {
             groups: Groups::default(),
             count: 0,
             text_number: None,
+            unseen: plan.fields.places(&request.kpi),
+            sample: None,
         }
     }
 
     /// Takes a row over. `holds_for` is the bucket's start for rows that tell no time.
     pub(super) fn push(&mut self, row: &Value, holds_for: Timestamp) -> Result<(), SourceError> {
         self.count += 1;
+        // All rows count, also those of other times: whether a path is right does not depend on the span.
+        self.unseen.retain(|(_, trail)| trail.path.query(row).is_empty());
+        if !self.unseen.is_empty() {
+            self.sample.get_or_insert_with(|| row.clone());
+        }
         let origin = format!("row {}", self.count);
         let Some(time) = self.time(row, holds_for, &origin)? else { return Ok(()) };
         if !self.rows.wants(time) {
@@ -77,6 +87,7 @@ impl<'a> Table<'a> {
     }
 
     pub(super) fn finish(mut self) -> Result<Pull, SourceError> {
+        let selects_nothing = self.tell_of_unseen()?;
         if let Some(by) = self.fields.aggregate {
             for (bucket, labels, value, rows) in self.groups.finish(by) {
                 let start = self.kpi.grain.start_of(bucket, &self.kpi.zone);
@@ -86,7 +97,36 @@ impl<'a> Table<'a> {
         if let Some(sample) = self.text_number {
             self.rows.warn(format!("numbers stand in texts, such as `{sample}`; say numbers: text to have them read"));
         }
-        self.rows.finish_naming("time_format")
+        let mut pull = self.rows.finish_naming("time_format")?;
+        pull.complete &= !selects_nothing;
+        Ok(pull)
+    }
+
+    /// Refuses paths that lead nowhere in any row: absent values would look like null, and become zeros. Where a filter
+    /// decides, it may be right to select nothing: that is told, and no zeros are made up of it.
+    fn tell_of_unseen(&mut self) -> Result<bool, SourceError> {
+        let Some(sample) = self.sample.take() else { return Ok(false) };
+        let (count, mut wrong, mut empty) = (self.count, Vec::new(), Vec::new());
+        for (key, trail) in std::mem::take(&mut self.unseen) {
+            match trail.dead_end(&sample) {
+                Some(DeadEnd { text, step, has }) => wrong.push(format!(
+                    "{key}: nothing stands at `{text}{step}` in any of the rows ({count}); `{text}` of the first {has}: correct {key}"
+                )),
+                None if !trail.is_single() => empty.push(format!(
+                    "{key}: `{}` selects nothing in any of the rows ({count}), so that no zeros are made up; correct {key} if it should",
+                    trail.path
+                )),
+                None => {}
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(SourceError::config(format!("query of KPI `{}`: {}", self.kpi.id, wrong.join("; "))));
+        }
+        let selects_nothing = !empty.is_empty();
+        for warning in empty {
+            self.rows.warn(warning);
+        }
+        Ok(selects_nothing)
     }
 
     /// When a row holds; none, and remembered, when it tells a time that can't be read.
@@ -114,7 +154,7 @@ impl<'a> Table<'a> {
     fn number(
         &mut self,
         key: &str,
-        path: Option<&JsonPath>,
+        path: Option<&Trail>,
         row: &Value,
         origin: &str,
     ) -> Result<Option<ReadingValue>, SourceError> {
@@ -150,26 +190,28 @@ impl<'a> Table<'a> {
 }
 
 /// The text of a label; none where it is missing or null.
-fn label(name: &str, path: &JsonPath, row: &Value, origin: &str) -> Result<Option<String>, SourceError> {
+fn label(name: &str, path: &Trail, row: &Value, origin: &str) -> Result<Option<String>, SourceError> {
     match one(&format!("labels.{name}"), path, row, origin)? {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(plain @ (Value::Bool(_) | Value::Number(_))) => Ok(Some(plain.to_string())),
         Some(other @ (Value::Array(_) | Value::Object(_))) => Err(SourceError::config(format!(
-            "labels.{name}: `{path}` leads to {} in {origin}; name a text in it",
+            "labels.{name}: `{}` leads to {} in {origin}; name a text in it",
+            path.path,
             kind(other)
         ))),
     }
 }
 
 /// The value at a path of a row, which may be missing but must not be several.
-fn one<'a>(key: &str, path: &JsonPath, row: &'a Value, origin: &str) -> Result<Option<&'a Value>, SourceError> {
-    let found = path.query(row).all();
+fn one<'a>(key: &str, path: &Trail, row: &'a Value, origin: &str) -> Result<Option<&'a Value>, SourceError> {
+    let found = path.path.query(row).all();
     match found.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some(*one)),
         several => Err(SourceError::config(format!(
-            "{key}: `{path}` leads to {} values in {origin}; name one of them, or select them as rows",
+            "{key}: `{}` leads to {} values in {origin}; name one of them, or select them as rows",
+            path.path,
             several.len()
         ))),
     }
