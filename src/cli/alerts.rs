@@ -77,7 +77,7 @@ fn phase(alert: &Alert, now: Timestamp) -> String {
 }
 
 /// The title that messages use, else what the alert is about.
-fn title(alert: &Alert) -> String {
+pub(super) fn title(alert: &Alert) -> String {
     let titled = alert.facts.as_ref().map(|facts| facts.title.clone()).filter(|title| !title.is_empty());
     let labels = alert.key.series().map(|series| series.labels.to_string()).unwrap_or_default();
     let stem = titled.unwrap_or_else(|| match &alert.key.subject {
@@ -170,7 +170,7 @@ fn changes(out: &mut Out, history: &[Transition], catalog: &Catalog) -> anyhow::
     Ok(())
 }
 
-fn change(transition: &Transition, catalog: &Catalog) -> String {
+pub(super) fn change(transition: &Transition, catalog: &Catalog) -> String {
     match &transition.change {
         Change::Pended => "pending".to_owned(),
         Change::Withdrawn => "withdrawn".to_owned(),

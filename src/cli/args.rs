@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 
+use super::backtest::BacktestArgs;
 use super::new::NewCommand;
 use crate::model::alert::About;
 use crate::model::notification::DeliveryState;
@@ -83,6 +84,17 @@ pub enum Command {
   vigie query revenue                              the last 7 buckets
   vigie query revenue --from 2026-11-01 --to 2026-11-15")]
     Query(QueryArgs),
+    /// Show what rules would have done over the past: the same evaluation as live, with only what was known then
+    ///
+    /// Over the stored history of the configuration's KPIs, or over a table on disk, for which no configuration is
+    /// needed. Nothing is stored and nothing is sent.
+    #[command(after_help = "Examples:
+  vigie backtest                                   all rules, over all that is stored
+  vigie backtest --rule revenue-at-risk --from 2026-01-01
+  vigie backtest --rule revenue-at-risk --sweep enter=0.2..0.5/0.05
+  vigie backtest --csv load.csv --time at --value load --grain 5m \\
+        --rule signal/threshold --with above=90 --for '3 buckets'")]
+    Backtest(Box<BacktestArgs>),
     /// Draft an entry of the configuration from what its source says
     #[command(subcommand)]
     New(NewCommand),

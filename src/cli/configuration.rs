@@ -12,6 +12,17 @@ pub struct Refused {
     rendered: String,
 }
 
+impl Refused {
+    pub(super) fn of(rendered: String) -> Refused {
+        Refused { rendered }
+    }
+}
+
+/// The same as [`read`], with all that was read.
+pub(super) fn read_whole(paths: &[PathBuf]) -> anyhow::Result<(Config, Loaded)> {
+    read_with(paths, Environment::Unneeded)
+}
+
 /// Reads the configuration without looking for secrets: who asks how things stand need not have them.
 pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Config> {
     let (config, _) = read_with(paths, Environment::Unneeded)?;

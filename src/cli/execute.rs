@@ -4,8 +4,8 @@ use super::args::{Args, Command};
 use super::demo::DemoOptions;
 use super::output::Out;
 use super::{
-    ack, alerts, calendar, check, completions, deliveries, event, new, pull, query, record, schema, send, silence,
-    snooze, status, suspect,
+    ack, alerts, backtest, calendar, check, completions, deliveries, event, new, pull, query, record, schema, send,
+    silence, snooze, status, suspect,
 };
 use crate::clock::Clock;
 use crate::daemon::RunOptions;
@@ -20,6 +20,7 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
         Command::Check(check) => check::check(&mut out, &config, check, now).await,
         Command::Schema => schema::schema(&mut out),
         Command::Query(query) => query::query(&mut out, &config, query, now).await,
+        Command::Backtest(args) => backtest::backtest(&mut out, &config, *args, now).await,
         Command::New(command) => new::new(&mut out, &config, command, now).await,
         Command::Pull(span) => pull::pull(&mut out, &config, span, now).await,
         Command::Status => status::status(&mut out, &config, now).await,

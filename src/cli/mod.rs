@@ -6,6 +6,7 @@ mod ack;
 mod alerts;
 mod args;
 mod ask;
+mod backtest;
 mod calendar;
 mod check;
 mod completions;

@@ -12,7 +12,7 @@ use crate::model::unit::Language;
 
 /// The command's output.
 pub(super) struct Out {
-    sink: Box<dyn Write>,
+    sink: Box<dyn Write + Send>,
     format: Format,
     color: ColorChoice,
 }

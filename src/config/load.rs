@@ -151,6 +151,11 @@ pub fn load(options: &LoadOptions) -> Loaded {
     Reading::default().all(options, None)
 }
 
+/// The same of one text that stands in no file; paths in it are relative to the working folder.
+pub fn load_text(draft: Draft<'_>) -> Loaded {
+    Reading::default().all(&LoadOptions { paths: Vec::new(), env: Environment::Unneeded }, Some(draft))
+}
+
 /// The same of the sections that a KPI hangs on, with a draft beside them: rules and receivers may be unfinished while
 /// KPIs are written.
 pub fn load_kpis(options: &LoadOptions, draft: Option<Draft<'_>>) -> Loaded {
@@ -172,6 +177,10 @@ impl Reading {
     fn all(mut self, options: &LoadOptions, draft: Option<Draft<'_>>) -> Loaded {
         let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
         let files = find_files(&options.paths, &mut self.problems);
+        if options.paths.is_empty() && draft.is_none() {
+            let problem = Problem::of_file("", "no configuration was named");
+            self.problems.push(problem.help("name a file or a folder with `--config`"));
+        }
         for path in files.iter().take(FILES_MAX) {
             match read(path) {
                 Ok(text) => {
@@ -262,10 +271,6 @@ fn find_files(paths: &[PathBuf], problems: &mut Vec<Problem>) -> BTreeSet<PathBu
     if files.len() > FILES_MAX {
         let message = format!("more than {FILES_MAX} configuration files");
         problems.push(Problem::of_file("", message).help("merge some of them"));
-    }
-    if paths.is_empty() {
-        problems
-            .push(Problem::of_file("", "no configuration was named").help("name a file or a folder with `--config`"));
     }
     files
 }

@@ -10,6 +10,7 @@ use crate::channel::{Channel, ChannelContext, MailContext};
 use crate::clock::monotonic;
 use crate::config::{Config, Loaded, Problem, Secrets};
 use crate::engine::Setup;
+use crate::model::catalog::Catalog;
 use crate::model::ids::{PersonId, ReceiverId, SourceId};
 use crate::model::notification::Person;
 use crate::rule::{RuleProblem, RuleSet, ScriptFiles, Stopwatch, shipped};
@@ -61,8 +62,8 @@ impl Stopwatch for RunTime {
 pub fn build(config: &Config, loaded: &Loaded, secrets: &Secrets) -> Result<Built, Vec<Problem>> {
     let mut problems = Vec::new();
     let catalog = Arc::new(config.catalog.clone());
-    let (mut rules, wrong) = RuleSet::compile(&catalog, &|name| find_script(&config.rule_dirs, name));
-    problems.extend(wrong.into_iter().map(|problem| at_rule(loaded, problem)));
+    let (mut rules, wrong) = compile(&catalog, &config.rule_dirs, loaded);
+    problems.extend(wrong);
     rules.watch(Arc::new(RunTime::new()));
     let sources = build_sources(config, loaded, secrets, &mut problems);
     let channels = build_channels(config, loaded, secrets, &mut problems);
@@ -73,6 +74,18 @@ pub fn build(config: &Config, loaded: &Loaded, secrets: &Secrets) -> Result<Buil
     } else {
         Err(problems)
     }
+}
+
+/// What evaluates alone, with no word of sources and channels, so that no secret is needed.
+pub fn build_rules(catalog: Catalog, rule_dirs: &[PathBuf], loaded: &Loaded) -> Result<Setup, Vec<Problem>> {
+    let catalog = Arc::new(catalog);
+    let (rules, problems) = compile(&catalog, rule_dirs, loaded);
+    if problems.is_empty() { Ok(Setup::new(catalog, Arc::new(rules))) } else { Err(problems) }
+}
+
+fn compile(catalog: &Catalog, rule_dirs: &[PathBuf], loaded: &Loaded) -> (RuleSet, Vec<Problem>) {
+    let (rules, wrong) = RuleSet::compile(catalog, &|name| find_script(rule_dirs, name));
+    (rules, wrong.into_iter().map(|problem| at_rule(loaded, problem)).collect())
 }
 
 fn build_sources(

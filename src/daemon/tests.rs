@@ -15,6 +15,8 @@ use crate::store::{OpenOptions, Store, TransitionFilter};
 
 #[path = "formula_tests.rs"]
 mod formulas;
+#[path = "past_tests.rs"]
+mod past;
 #[path = "stepping_tests.rs"]
 mod pieces;
 #[path = "pull_tests.rs"]

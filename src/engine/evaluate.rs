@@ -129,6 +129,8 @@ impl<'a> Round<'a> {
                     }
                     Verdict::Judged(_) | Verdict::Hold { .. } | Verdict::NoData { .. } => failures = 0,
                 }
+                tally.held += u64::from(matches!(run.verdict(), Verdict::Hold { .. }));
+                tally.missing += u64::from(matches!(run.verdict(), Verdict::NoData { .. }));
                 self.apply(state, &target, &assessment, &run, commit);
             }
         }

@@ -101,6 +101,10 @@ pub struct Effects {
 pub struct Tally {
     pub verdicts: u64,
     pub failures: u64,
+    /// Verdicts that held: the script wants to say nothing for now.
+    pub held: u64,
+    /// Verdicts for want of data.
+    pub missing: u64,
     /// Slots in which a rule ran without figures that it waited for, because too many waited.
     pub crowded_out: u64,
     /// Values that jumped and were taken as they are, because too many wait to be settled.
@@ -111,6 +115,8 @@ impl std::ops::AddAssign for Tally {
     fn add_assign(&mut self, other: Tally) {
         self.verdicts += other.verdicts;
         self.failures += other.failures;
+        self.held += other.held;
+        self.missing += other.missing;
         self.crowded_out += other.crowded_out;
         self.unsuspected += other.unsuspected;
     }

@@ -439,3 +439,23 @@ pub enum Change {
         new: Option<f64>,
     },
 }
+
+impl Change {
+    /// Its name, stable across versions.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Change::Pended => "pended",
+            Change::Withdrawn => "withdrawn",
+            Change::Fired => "fired",
+            Change::Escalated { .. } => "escalated",
+            Change::Deescalated { .. } => "deescalated",
+            Change::Resolved(_) => "resolved",
+            Change::Frozen(_) => "frozen",
+            Change::Unfrozen => "unfrozen",
+            Change::Acknowledged { .. } => "acknowledged",
+            Change::Unacknowledged => "unacknowledged",
+            Change::Snoozed { .. } => "snoozed",
+            Change::Corrected { .. } => "corrected",
+        }
+    }
+}

@@ -269,6 +269,38 @@ impl Store {
         load.await.map_err(|failure: Failure| failure.on(&self.inner.path))
     }
 
+    /// Every version of every bucket of a KPI, in the order in which they became known.
+    pub async fn all_versions(&self, kpi: &KpiId) -> Result<Vec<Observation>, StoreError> {
+        let load = async {
+            let sql = columns!(
+                "s.id, s.labels FROM series AS s CROSS JOIN ( \
+                     SELECT series, bucket, value, numerator, denominator, n, provisional, known_at, assumed, version \
+                     FROM observation_version \
+                     UNION ALL \
+                     SELECT series, bucket, value, numerator, denominator, n, provisional, known_at, assumed, version \
+                     FROM observation) AS o ON o.series = s.id \
+                 WHERE s.kpi = ?1 ORDER BY o.known_at, o.version, o.bucket"
+            );
+            let mut rows = sqlx::query(sql).bind(kpi.as_str()).fetch(&self.inner.readers);
+            let mut known: HashMap<i64, SeriesKey> = HashMap::new();
+            let mut all = Vec::new();
+            while let Some(row) = rows.try_next().await? {
+                let id: i64 = row.try_get(8)?;
+                let series = match known.get(&id) {
+                    Some(series) => series.clone(),
+                    None => {
+                        let series = SeriesKey { kpi: kpi.clone(), labels: labels_of(row.try_get(9)?)? };
+                        known.insert(id, series.clone());
+                        series
+                    }
+                };
+                all.push(observation(&row, series)?);
+            }
+            Ok(all)
+        };
+        load.await.map_err(|failure: Failure| failure.on(&self.inner.path))
+    }
+
     /// Every version of one bucket, in the order they came; the last is the newest.
     pub async fn versions_of(
         &self,

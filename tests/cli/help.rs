@@ -11,6 +11,7 @@ fn help_of_every_command() {
         &["check"],
         &["schema"],
         &["query"],
+        &["backtest"],
         &["status"],
         &["alerts"],
         &["ack"],

@@ -83,17 +83,17 @@ fn what_columns_hold_decides_their_type() {
     let of = |text: &str, unit: Option<Unit>| {
         let mut kpi = sql("SELECT d AS bucket, x AS value FROM data", &[]);
         kpi.unit = unit.unwrap_or(Unit::None);
-        pull(kpi, &[("a.csv", text)], |_| {}).unwrap()
+        pull(kpi, &[("a.csv", text)], |_| {})
     };
+    let refused = of("d;x\n2026-05-02;1,5\n2026-05-03;1.5\n", None).unwrap_err();
+    assert!(refused.class == ErrorClass::Config && refused.message.contains("written both ways"), "{refused}");
+    let of = |text: &str, unit| of(text, unit).unwrap();
     let value = |pull: &Pull| pull.readings[0].value.clone();
     assert_eq!(value(&of("d;x\n2026-05-02;12,5 %\n", Some(Unit::Ratio))), ReadingValue::Number(0.125));
     assert_eq!(value(&of("d;x\n2026-05-02;12,5 %\n", None)), ReadingValue::Number(12.5));
     assert_eq!(value(&of("d;x\n2026-05-02;n/a\n", None)), ReadingValue::Absent);
     let open = of("d,x\n2026-05-02,\"1,234\"\n", None);
     assert_eq!((value(&open), open.warnings.len()), (ReadingValue::Number(1234.0), 1));
-    let mixed = of("d;x\n2026-05-02;1,5\n2026-05-03;1.5\n", None);
-    assert_eq!((value(&mixed), mixed.complete), (ReadingValue::Absent, false));
-    assert!(mixed.warnings[0].contains("written both ways"), "{:?}", mixed.warnings);
     // Whole numbers divide as numbers do.
     let mut kpi = sql("SELECT d AS bucket, sum(x) / sum(n) AS value FROM data", &[]);
     kpi.unit = Unit::None;

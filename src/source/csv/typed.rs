@@ -227,8 +227,9 @@ impl Typed {
             (Decimal::Point, _) => Type::Number(Mark::Point),
             (Decimal::Auto, Decided::Sure(mark)) => Type::Number(mark),
             (Decimal::Auto, Decided::Mixed { comma, point }) => {
-                self.note(notes, Effect::Incomplete, format!(
-                    "column `{name}` of {files} is written both ways, `{comma}` and `{point}`, and counts as absent; say decimal: comma or decimal: point"
+                // As absent cells its sums would be 0.
+                self.note(notes, Effect::Refused, format!(
+                    "column `{name}` of {files} is written both ways, `{comma}` and `{point}`; say decimal: comma or decimal: point"
                 ));
                 Type::Doubtful
             }

@@ -1,0 +1,237 @@
+//! What a replay came to, in figures.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use serde_json::{Value, json};
+
+use super::Plan;
+use crate::engine::{Effects, Past, Tally};
+use crate::locale::percent;
+use crate::locale::{Sign, duration};
+use crate::model::alert::{AlertKey, Aspect, Change, PeriodOutcome, Phase, Transition};
+use crate::model::catalog::Catalog;
+use crate::model::grain::start_of_day;
+use crate::model::ids::{KpiId, ObjectiveId, ReceiverId, RuleId};
+use crate::model::notification::NotifyReason;
+use crate::model::period::Period;
+use crate::model::unit::Language;
+
+/// An alert that fires again within this many buckets of its end flaps.
+const FLAP_BUCKETS: i32 = 10;
+
+/// Counts of one replay.
+pub(super) struct Counts {
+    flap_within: HashMap<KpiId, SignedDuration>,
+    pub(super) tally: Tally,
+    pub(super) fired: u64,
+    pub(super) ended: u64,
+    pub(super) escalated: u64,
+    pub(super) frozen: u64,
+    pub(super) corrected: u64,
+    /// Fired again soon after it had ended.
+    pub(super) flapped: u64,
+    /// Alerts about missing data, and about rules that fail.
+    pub(super) no_data: u64,
+    pub(super) failed: u64,
+    /// Of all breaches together.
+    pub(super) firing: SignedDuration,
+    /// Firing at the end.
+    pub(super) open: u64,
+    since: HashMap<AlertKey, Timestamp>,
+    ended_at: HashMap<AlertKey, Timestamp>,
+    pub(super) told: BTreeMap<(ReceiverId, NotifyReason), u64>,
+    /// The first firing of each rule in each period of an objective.
+    first: BTreeMap<(RuleId, ObjectiveId, Date), Timestamp>,
+    pub(super) truth: Truth,
+}
+
+/// Whether alerts about objectives were right in the end.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Truth {
+    /// Periods that were missed, with an alert and without one.
+    pub(super) warned: u64,
+    pub(super) unwarned: u64,
+    /// Periods that were reached in spite of an alert, and those that nobody was troubled in.
+    pub(super) false_alarms: u64,
+    pub(super) quiet: u64,
+    /// How long before the end of missed periods the alert came, one after the other.
+    pub(super) leads: Vec<SignedDuration>,
+}
+
+impl Truth {
+    /// Share of the warned periods that were missed.
+    pub(super) fn precision(&self) -> Option<f64> {
+        share(self.warned, self.warned + self.false_alarms)
+    }
+
+    /// Share of the missed periods that were warned of.
+    pub(super) fn recall(&self) -> Option<f64> {
+        share(self.warned, self.warned + self.unwarned)
+    }
+
+    /// The lead that half of the warnings had at least.
+    pub(super) fn lead(&self) -> Option<SignedDuration> {
+        let mut leads = self.leads.clone();
+        leads.sort_unstable();
+        leads.get(leads.len().checked_sub(1)? / 2).copied()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.warned + self.unwarned + self.false_alarms + self.quiet == 0
+    }
+
+    pub(super) fn cells(&self) -> [String; 3] {
+        let share = |share: Option<f64>| {
+            share.map_or_else(|| "-".to_owned(), |share| percent(Language::En, share, Sign::Negative))
+        };
+        let lead = self.lead().map_or_else(|| "-".to_owned(), |lead| duration(Language::En, lead));
+        [share(self.precision()), share(self.recall()), lead]
+    }
+}
+
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+impl Counts {
+    pub(super) fn new(catalog: &Catalog) -> Counts {
+        let flap_within =
+            catalog.kpis.values().map(|kpi| (kpi.id.clone(), kpi.grain.nominal() * FLAP_BUCKETS)).collect();
+        Counts {
+            flap_within,
+            tally: Tally::default(),
+            fired: 0,
+            ended: 0,
+            escalated: 0,
+            frozen: 0,
+            corrected: 0,
+            flapped: 0,
+            no_data: 0,
+            failed: 0,
+            firing: SignedDuration::ZERO,
+            open: 0,
+            since: HashMap::new(),
+            ended_at: HashMap::new(),
+            told: BTreeMap::new(),
+            first: BTreeMap::new(),
+            truth: Truth::default(),
+        }
+    }
+
+    pub(super) fn messages(&self) -> u64 {
+        self.told.values().sum()
+    }
+
+    pub(super) fn saw(&mut self, effects: &Effects, at: Timestamp) {
+        self.tally += effects.tally;
+        for transition in &effects.evaluate.transitions {
+            self.count(transition, at);
+        }
+        for notification in &effects.notify.notifications {
+            let key = (notification.group.receiver.clone(), notification.reason);
+            *self.told.entry(key).or_default() += 1;
+        }
+    }
+
+    fn count(&mut self, transition: &Transition, at: Timestamp) {
+        let key = &transition.key;
+        match (key.aspect, &transition.change) {
+            (Aspect::NoData, Change::Fired) => self.no_data += 1,
+            (Aspect::Failed, Change::Fired) => self.failed += 1,
+            (Aspect::Breach, Change::Fired) => {
+                self.fired += 1;
+                self.since.insert(key.clone(), at);
+                let within = key.kpi().and_then(|kpi| self.flap_within.get(kpi)).copied().unwrap_or_default();
+                let ended = self.ended_at.get(key);
+                self.flapped += u64::from(ended.is_some_and(|ended| at.duration_since(*ended) <= within));
+                if let (Some(rule), Some(objective), Some(first)) = (key.rule(), key.objective(), key.period) {
+                    self.first.entry((rule.clone(), objective.clone(), first)).or_insert(at);
+                }
+            }
+            (Aspect::Breach, Change::Resolved(_)) => {
+                self.ended += 1;
+                if let Some(since) = self.since.remove(key) {
+                    self.firing += at.duration_since(since);
+                }
+                self.ended_at.insert(key.clone(), at);
+            }
+            (Aspect::Breach, Change::Escalated { .. }) => self.escalated += 1,
+            (Aspect::Breach, Change::Frozen(_)) => self.frozen += 1,
+            (Aspect::Breach, Change::Corrected { .. }) => self.corrected += 1,
+            _ => {}
+        }
+    }
+
+    /// Looks at what there is at the end.
+    pub(super) fn end(&mut self, past: &Past<'_>, rules: &[RuleId], until: Timestamp) {
+        for since in self.since.values() {
+            self.firing += until.duration_since(*since);
+        }
+        let book = past.state().book.sorted();
+        let fires =
+            |alert: &&crate::model::alert::Alert| alert.phase == Phase::Firing && alert.key.aspect == Aspect::Breach;
+        self.open = book.into_values().filter(fires).count() as u64;
+        let setup = past.setup();
+        for rule in rules.iter().filter_map(|id| setup.rules.get(id)).filter(|rule| rule.needs_objective) {
+            let watched = |kpi: &KpiId| rule.def.on.contains(kpi);
+            for objective in setup.catalog.objectives.values().filter(|objective| watched(&objective.kpi)) {
+                if !rule.def.series.covers(&objective.labels) {
+                    continue;
+                }
+                for (period, outcome) in past.outcomes(objective, until) {
+                    self.judge((&rule.def.id, &objective.id, period), outcome, &setup.catalog);
+                }
+            }
+        }
+    }
+
+    fn judge(
+        &mut self,
+        (rule, objective, period): (&RuleId, &ObjectiveId, Period),
+        outcome: PeriodOutcome,
+        catalog: &Catalog,
+    ) {
+        let first = self.first.get(&(rule.clone(), objective.clone(), period.first)).copied();
+        let zone = catalog.objective(objective).and_then(|objective| catalog.kpi(&objective.kpi)).map(|kpi| &kpi.zone);
+        let truth = &mut self.truth;
+        match (outcome, first) {
+            (PeriodOutcome::Missed, Some(at)) => {
+                truth.warned += 1;
+                let end = zone.map(|zone| start_of_day(period.last.saturating_add(1.day()), zone));
+                truth.leads.extend(end.map(|end| end.duration_since(at)));
+            }
+            (PeriodOutcome::Missed, None) => truth.unwarned += 1,
+            (PeriodOutcome::Reached, Some(_)) => truth.false_alarms += 1,
+            (PeriodOutcome::Reached, None) => truth.quiet += 1,
+            (PeriodOutcome::ToBeConfirmed, _) => {}
+        }
+    }
+
+    pub(super) fn record(&self, plan: &Plan) -> Value {
+        let (from, to) = plan.span;
+        let mut told = serde_json::Map::new();
+        for ((receiver, reason), count) in &self.told {
+            let of = told.entry(receiver.to_string()).or_insert_with(|| json!({}));
+            if let Some(of) = of.as_object_mut() {
+                of.insert(reason.as_str().to_owned(), json!(count));
+            }
+        }
+        let Truth { warned, unwarned, false_alarms, quiet, .. } = &self.truth;
+        let objectives = (!self.truth.is_empty()).then(|| {
+            json!({"missed_warned": warned, "missed_unwarned": unwarned, "reached_warned": false_alarms,
+                   "reached_quiet": quiet, "precision": self.truth.precision(), "recall": self.truth.recall(),
+                   "lead_seconds": self.truth.lead().map(|lead| lead.as_secs())})
+        });
+        json!({
+            "type": "summary", "from": from, "to": to,
+            "evaluations": self.tally.verdicts, "held": self.tally.held, "no_data_verdicts": self.tally.missing,
+            "failures": self.tally.failures,
+            "fired": self.fired, "resolved": self.ended, "open": self.open, "escalated": self.escalated,
+            "flapped": self.flapped, "frozen": self.frozen, "corrected": self.corrected,
+            "no_data_alerts": self.no_data, "failed_alerts": self.failed,
+            "firing_seconds": self.firing.as_secs(), "messages": told, "objectives": objectives, "warnings": plan.warnings,
+        })
+    }
+}

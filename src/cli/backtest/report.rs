@@ -1,0 +1,205 @@
+//! What a replay shows as it goes: changes of alerts, messages, and at the end the figures.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::counts::Counts;
+use super::{Known, Plan};
+use crate::cli::alerts::{change, title};
+use crate::cli::output::{Out, counted, moment};
+use crate::engine::{Effects, State};
+use crate::locale::{duration, said};
+use crate::model::alert::{AlertFacts, AlertKey, Aspect, Transition};
+use crate::model::ids::RuleId;
+use crate::model::unit::Language;
+
+/// Lines of the timeline that people are shown; JSON has all.
+const LINES_MAX: u64 = 400;
+
+pub(super) struct Report<'a> {
+    out: &'a mut Out,
+    plan: &'a Plan,
+    /// Messages as JSON objects too.
+    messages: bool,
+    lines: u64,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(out: &'a mut Out, plan: &'a Plan, messages: bool) -> Report<'a> {
+        Report { out, plan, messages, lines: 0 }
+    }
+
+    fn moment(&self, at: Timestamp) -> String {
+        moment(at, &self.plan.catalog.zone)
+    }
+
+    pub(super) fn begin(&mut self) -> anyhow::Result<()> {
+        if self.out.is_json() {
+            return Ok(());
+        }
+        let rules: Vec<&str> = self.plan.rules.iter().map(|id| self.called(id)).collect();
+        let kpis: Vec<&str> = match &self.plan.known {
+            Known::Versions(known) => known.iter().map(|(kpi, _)| kpi.id.as_str()).collect(),
+            Known::Rows(kpi, _) => vec![kpi.id.as_str()],
+        };
+        let some = |all: &[&str], one: &str| match all {
+            few if few.len() <= 3 => few.join(", "),
+            many => counted(many.len(), one),
+        };
+        let (from, to) = self.plan.span;
+        let zone = self.plan.catalog.zone.iana_name().unwrap_or("UTC");
+        let span = format!("{} to {} ({zone})", self.moment(from), self.moment(to));
+        self.out.line(&format!("{} on {}, {span}", some(&rules, "rule"), some(&kpis, "KPI")))?;
+        self.out.line("")?;
+        Ok(())
+    }
+
+    fn called<'b>(&'b self, rule: &'b RuleId) -> &'b str {
+        self.plan.called.as_deref().unwrap_or(rule.as_str())
+    }
+
+    pub(super) fn saw(&mut self, state: &State, effects: &Effects, shown: Timestamp) -> anyhow::Result<()> {
+        for transition in effects.evaluate.transitions.iter().filter(|transition| transition.key.rule().is_some()) {
+            let alert = state.book.get(&transition.key);
+            // One that was withdrawn is known no more.
+            let title = alert.map(title).unwrap_or_else(|| self.title(&transition.key));
+            let facts = alert.and_then(|alert| alert.facts.clone());
+            if self.out.is_json() {
+                self.record(transition, shown, &title)?;
+            } else {
+                self.line(transition, shown, &title, facts.as_ref())?;
+            }
+        }
+        for delivery in &effects.notify.deliveries {
+            let message = &delivery.message;
+            if !self.out.is_json() {
+                let text =
+                    format!("message to {} ({}): {}", delivery.receiver, message.reason.as_str(), message.headline);
+                let when = self.moment(shown);
+                self.timeline(&format!("{when}    {text}"))?;
+            } else if self.messages {
+                self.out.record(&json!({
+                    "type": "message", "at": shown, "receiver": delivery.receiver, "recipient": delivery.recipient,
+                    "reason": message.reason, "severity": message.severity, "subject": message.subject,
+                    "headline": message.headline,
+                }))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn title(&self, key: &AlertKey) -> String {
+        let Some(series) = key.series() else { return String::new() };
+        let title = self.plan.catalog.kpi(&series.kpi).map_or(series.kpi.as_str(), |kpi| kpi.title.as_str());
+        format!("{title}{}", series.labels)
+    }
+
+    fn record(&mut self, transition: &Transition, at: Timestamp, title: &str) -> anyhow::Result<()> {
+        let key = &transition.key;
+        let rule = key.rule().map(|rule| self.called(rule).to_owned());
+        let labels = key.series().map(|series| &series.labels);
+        Ok(self.out.record(&json!({
+            "type": "transition", "at": at, "rule": rule, "kpi": key.kpi(), "labels": labels,
+            "objective": key.objective(), "period": key.period, "aspect": key.aspect,
+            "from": transition.from, "to": transition.to, "change": transition.change.name(),
+            "severity": transition.severity, "value": transition.value, "title": title,
+        }))?)
+    }
+
+    fn line(
+        &mut self,
+        transition: &Transition,
+        at: Timestamp,
+        title: &str,
+        facts: Option<&Arc<AlertFacts>>,
+    ) -> anyhow::Result<()> {
+        let mut line = format!("{}  {}", self.moment(at), change(transition, &self.plan.catalog));
+        let aspect = match transition.key.aspect {
+            Aspect::Breach => String::new(),
+            other => format!(" [{}]", other.as_str()),
+        };
+        write!(line, "  {}  {title}{aspect}", transition.severity.as_str())?;
+        if self.plan.rules.len() > 1 {
+            line.push_str(&transition.key.rule().map(|rule| format!("  ({rule})")).unwrap_or_default());
+        }
+        if let Some(text) = facts.and_then(|facts| said(facts.said.as_ref()?, Language::En)) {
+            write!(line, "  {text}")?;
+        }
+        self.timeline(&line)
+    }
+
+    fn timeline(&mut self, line: &str) -> anyhow::Result<()> {
+        self.lines += 1;
+        if self.lines <= LINES_MAX {
+            self.out.line(line)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn end(self, counts: &Counts) -> anyhow::Result<()> {
+        if self.out.is_json() {
+            return Ok(self.out.record(&counts.record(self.plan))?);
+        }
+        if self.lines > LINES_MAX {
+            self.out.line(&format!("... and {} more lines; `--format json` has all", self.lines - LINES_MAX))?;
+        }
+        if self.lines == 0 {
+            self.out.line("nothing would have happened")?;
+        }
+        self.out.line("")?;
+        for line in summary(counts, self.plan.span) {
+            self.out.line(&line)?;
+        }
+        for warning in &self.plan.warnings {
+            self.out.line(&format!("warning: {warning}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn summary(counts: &Counts, (from, to): (Timestamp, Timestamp)) -> Vec<String> {
+    let Counts { fired, ended, open, flapped, firing, tally, .. } = counts;
+    let whole = to.duration_since(from).max(SignedDuration::from_secs(1));
+    let mut lines = vec![format!(
+        "{fired} fired, {ended} ended, {open} still firing; {} in all ({:.1} % of the time); {flapped} fired again within 10 buckets",
+        duration(Language::En, *firing),
+        100.0 * firing.as_secs_f64() / whole.as_secs_f64(),
+    )];
+    let mut others = vec![counted(usize::try_from(tally.verdicts).unwrap_or(usize::MAX), "evaluation")];
+    for (count, what) in [
+        (tally.held, "held"),
+        (tally.missing, "without data"),
+        (tally.failures, "failed"),
+        (counts.frozen, "times frozen"),
+        (counts.corrected, "corrected"),
+        (counts.no_data, "alerts about missing data"),
+        (counts.failed, "alerts about a failing rule"),
+    ] {
+        if count > 0 {
+            others.push(format!("{count} {what}"));
+        }
+    }
+    lines.push(others.join(", "));
+    let mut receivers: Vec<&str> = counts.told.keys().map(|(receiver, _)| receiver.as_str()).collect();
+    receivers.dedup();
+    for receiver in receivers {
+        let of = counts.told.iter().filter(|((to, _), _)| to.as_str() == receiver);
+        let parts: Vec<String> =
+            of.clone().map(|((_, reason), count)| format!("{count} {}", reason.as_str())).collect();
+        let all: u64 = of.map(|(_, count)| count).sum();
+        let all = counted(usize::try_from(all).unwrap_or(usize::MAX), "message");
+        lines.push(format!("{receiver} would have got {all}: {}", parts.join(", ")));
+    }
+    let truth = &counts.truth;
+    if !truth.is_empty() {
+        let [precision, recall, lead] = truth.cells();
+        lines.push(format!(
+            "of the periods that are over {} were missed, {} of them with an alert; {} were reached in spite of one: precision {precision}, recall {recall}, lead {lead}",
+            truth.warned + truth.unwarned, truth.warned, truth.false_alarms
+        ));
+    }
+    lines
+}

@@ -1,0 +1,88 @@
+//! The history that a configuration's KPIs have in the state database.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use jiff::{Timestamp, ToSpan};
+
+use super::{BacktestArgs, Known, Plan};
+use crate::cli::{configuration, state};
+use crate::model::catalog::Catalog;
+use crate::model::grain::start_of_day;
+use crate::model::ids::{KpiId, RuleId};
+use crate::model::kpi::{Kpi, Quality};
+use crate::model::rule::RuleDef;
+
+pub(super) async fn plan(paths: &[PathBuf], args: &BacktestArgs, now: Timestamp) -> anyhow::Result<Plan> {
+    let (config, loaded) = configuration::read_whole(paths)?;
+    let rules = rules(&config.catalog, &args.rule)?;
+    let mut catalog = config.catalog.clone();
+    catalog.rules.retain(|id, _| rules.contains(id));
+    // What people decided of suspect values stands in what is stored.
+    for kpi in catalog.kpis.values_mut() {
+        let quality = Quality { max_jump: None, ignores_vanished: true, ..kpi.quality };
+        *kpi = Arc::new(Kpi { quality, reconcile: None, ..(**kpi).clone() });
+    }
+    let watched = watched(&catalog, &rules);
+    let store = state::open(&config).await?;
+    let mut known = Vec::new();
+    for kpi in catalog.kpis.values().filter(|kpi| watched.contains(&kpi.id)) {
+        let versions = store.all_versions(&kpi.id).await?;
+        if versions.is_empty() {
+            bail!("nothing is stored of KPI '{}'; let `vigie run` pull it, or replay a table with --csv", kpi.id);
+        }
+        known.push((kpi.clone(), versions));
+    }
+    let zone = catalog.zone.clone();
+    let day = |day| start_of_day(day, &zone);
+    let first = known.iter().filter_map(|(_, versions)| versions.first()).map(|version| version.known_at).min();
+    let last = known.iter().filter_map(|(_, versions)| versions.last()).map(|version| version.known_at).max();
+    let (first, last) = first.zip(last).context("a rule watches no KPI")?;
+    let from = args.from.map_or(first, day);
+    let to = match args.to {
+        Some(last) => day(last.checked_add(1.day()).context("--to is too late")?),
+        None => last,
+    };
+    let span = (from, to.min(now));
+    if span.1 < span.0 {
+        bail!("nothing lies between {} and {}; choose an earlier --from or a later --to", span.0, span.1);
+    }
+    let rule_dirs = config.rule_dirs.clone();
+    Ok(Plan {
+        catalog,
+        rule_dirs,
+        loaded,
+        rules,
+        called: None,
+        known: Known::Versions(known),
+        span,
+        warnings: Vec::new(),
+    })
+}
+
+/// The rules that were named; all, if none was.
+pub(super) fn rules(catalog: &Catalog, named: &[String]) -> anyhow::Result<Vec<RuleId>> {
+    let known = || catalog.rules.keys().map(RuleId::as_str).collect::<Vec<_>>().join(", ");
+    if catalog.rules.is_empty() {
+        bail!("the configuration has no rule");
+    }
+    let find = |name: &String| match catalog.rules.get(name.as_str()) {
+        Some(rule) => Ok(rule.id.clone()),
+        None => bail!("no rule '{name}' in the configuration; there are: {}", known()),
+    };
+    if named.is_empty() { Ok(catalog.rules.keys().cloned().collect()) } else { named.iter().map(find).collect() }
+}
+
+/// The KPIs that rules run on or read beside them.
+fn watched(catalog: &Catalog, rules: &[RuleId]) -> BTreeSet<KpiId> {
+    let of = |rule: &Arc<RuleDef>| {
+        let named = rule.with.values().filter_map(|value| match value {
+            crate::model::rule::ParamValue::Text(text) => catalog.kpis.get(text.as_str()).map(|kpi| kpi.id.clone()),
+            _ => None,
+        });
+        rule.on.iter().cloned().chain(named).collect::<Vec<_>>()
+    };
+    rules.iter().filter_map(|id| catalog.rules.get(id)).flat_map(of).collect()
+}

@@ -1,0 +1,251 @@
+//! A table on disk in place of what is stored: each row is known as soon as it stands there, and is judged at once.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use indexmap::IndexMap;
+use jiff::civil::date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use serde_json::json;
+
+use super::{BacktestArgs, Known, Plan, here, stored};
+use crate::cli::{configuration, query};
+use crate::config::{Config, Draft, Loaded, load_text, render};
+use crate::engine::{PullReport, SlotEvent};
+use crate::model::catalog::Catalog;
+use crate::model::grain::{BucketIndex, start_of_day};
+use crate::model::ids::{Labels, RuleId, SeriesKey};
+use crate::model::kpi::{Kpi, Quality, Query, TableQuery};
+use crate::model::observation::{Observation, Reading, ReadingValue};
+use crate::model::unit::Kind;
+use crate::source::{BuildContext, CsvConfig, SourceConfig};
+
+/// Buckets without a row that are stepped one by one between two rows; of longer gaps only the last ones are.
+const GAP_MAX: i64 = 5_000;
+
+/// One value of the table.
+pub(super) struct Row {
+    /// As it stands there.
+    pub(super) at: Timestamp,
+    pub(super) bucket: BucketIndex,
+    pub(super) value: f64,
+}
+
+pub(super) async fn plan(paths: &[PathBuf], csv: &str, args: &BacktestArgs) -> anyhow::Result<Plan> {
+    let [rule] = args.rule.as_slice() else { bail!("a table is replayed for one rule; name it once with --rule") };
+    let subject = if rule.contains('/') { ad_hoc(csv, rule, args)? } else { configured(paths, rule, args)? };
+    let Subject { config, loaded, kpi, rule, called } = subject;
+    let columns = TableQuery {
+        time: args.table.time.clone().unwrap_or_default(),
+        value: args.table.value.clone(),
+        ..TableQuery::default()
+    };
+    let kpi = Arc::new(Kpi {
+        query: Query::Table(columns),
+        dimensions: Vec::new(),
+        quality: Quality { max_jump: None, ignores_vanished: true, ..kpi.quality },
+        reconcile: None,
+        ..kpi
+    });
+    let (mut rows, warnings) = read(csv, &kpi).await?;
+    let day = |day| start_of_day(day, &kpi.zone);
+    let from = args.from.map_or(Timestamp::MIN, day);
+    let to = args
+        .to
+        .map(|last| last.checked_add(1.day()).context("--to is too late"))
+        .transpose()?
+        .map_or(Timestamp::MAX, day);
+    rows.retain(|row| from <= row.at && row.at < to);
+    let (Some(first), Some(last)) = (rows.iter().map(|row| row.at).min(), rows.iter().map(|row| row.at).max()) else {
+        bail!("{csv} has no row with a value in that span; check --time, --value, --from and --to");
+    };
+    let mut catalog = Catalog { kpis: IndexMap::from([(kpi.id.clone(), kpi.clone())]), ..config.catalog };
+    catalog.rules.retain(|id, _| *id == rule);
+    catalog.objectives.retain(|_, objective| objective.kpi == kpi.id && objective.labels == Labels::total());
+    for rule in catalog.rules.values_mut() {
+        Arc::make_mut(rule).on = vec![kpi.id.clone()];
+    }
+    catalog.zone = kpi.zone.clone();
+    let (known, rules) = (Known::Rows(kpi, rows), vec![rule]);
+    Ok(Plan { catalog, rule_dirs: config.rule_dirs, loaded, rules, called, known, span: (first, last), warnings })
+}
+
+/// What the values are of, and which rule is asked.
+struct Subject {
+    config: Config,
+    loaded: Loaded,
+    kpi: Kpi,
+    rule: RuleId,
+    called: Option<String>,
+}
+
+/// A rule of the configuration, on one of its KPIs.
+fn configured(paths: &[PathBuf], rule: &str, args: &BacktestArgs) -> anyhow::Result<Subject> {
+    let (config, loaded) = configuration::read_whole(paths)?;
+    let rule = stored::rules(&config.catalog, &[rule.to_owned()])?.remove(0);
+    let def = config.catalog.rules.get(&rule).context("a rule that was found")?;
+    let kpi = match (&args.table.kpi, def.on.as_slice()) {
+        (Some(named), _) => query::kpi_named(&config, named)?,
+        (None, [only]) => query::kpi_named(&config, only.as_str())?,
+        (None, several) => {
+            let names: Vec<&str> = several.iter().map(|kpi| kpi.as_str()).collect();
+            bail!(
+                "rule '{rule}' watches several KPIs; say with --kpi which one the values are of: {}",
+                names.join(", ")
+            )
+        }
+    };
+    let given = [
+        ("--grain", &args.table.grain),
+        ("--unit", &args.table.unit),
+        ("--better", &args.table.better),
+        ("--kind", &args.table.kind),
+    ];
+    if let Some((flag, _)) = given.into_iter().find(|(_, value)| value.is_some()) {
+        bail!("{flag} is that of KPI '{}' in the configuration; leave it out", kpi.id);
+    }
+    Ok(Subject { kpi: (*kpi).clone(), config, loaded, rule, called: None })
+}
+
+/// A script without any configuration, on a KPI that is made up for it.
+fn ad_hoc(csv: &str, script: &str, args: &BacktestArgs) -> anyhow::Result<Subject> {
+    let column = args.table.value.as_deref().unwrap_or("value");
+    let id: String =
+        column.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let id = if id.starts_with(|c: char| c.is_ascii_lowercase()) { id } else { format!("kpi_{id}") };
+    let id: String = id.chars().take(40).collect();
+    let mut kpi = json!({
+        "title": column, "category": "operational", "source": "table", "kind": args.table.kind.as_deref().unwrap_or("level"),
+        "query": {"time": args.table.time, "value": column},
+    });
+    for (key, value) in [("grain", &args.table.grain), ("unit", &args.table.unit), ("better", &args.table.better)] {
+        if let (Some(value), Some(fields)) = (value, kpi.as_object_mut()) {
+            fields.insert(key.to_owned(), json!(value));
+        }
+    }
+    // JSON is YAML.
+    let text = serde_json::to_string_pretty(&json!({
+        "timezone": args.table.zone, "language": "en",
+        "people": {"you": {"mail": "you@localhost"}},
+        "sources": {"table": {"csv": {"path": csv}}},
+        "kpis": {id.clone(): kpi},
+        "rules": {"rule": {"script": script, "on": [id.clone()]}},
+        "receivers": {"you": {"maildir": {"path": ".", "to": ["you"]}}},
+        "route": {"to": "you"},
+    }))?;
+    let loaded = load_text(Draft { name: "the command line", text: &text });
+    let Some(config) = loaded.config.clone() else {
+        let errors: Vec<_> = loaded.problems.iter().filter(|problem| problem.is_error()).cloned().collect();
+        return Err(configuration::Refused::of(render(&errors, &loaded.sources, false)).into());
+    };
+    let kpi = (*query::kpi_named(&config, &id)?).clone();
+    Ok(Subject { config, loaded, kpi, rule: "rule".into(), called: Some(script.to_owned()) })
+}
+
+/// The rows in their order, and what is to be said of the table.
+async fn read(csv: &str, kpi: &Arc<Kpi>) -> anyhow::Result<(Vec<Row>, Vec<String>)> {
+    let resolve = |_: &crate::secret::SecretRef| Err("a table needs no secret".to_owned());
+    let context = BuildContext { base_dir: here(), resolve: &resolve };
+    let source = SourceConfig::Csv(CsvConfig::new(csv))
+        .build(&context)
+        .map_err(|message| anyhow::anyhow!("--csv: {message}"))?;
+    source.check_query(kpi).map_err(|message| anyhow::anyhow!("--csv: {message}"))?;
+    let bound = |year| {
+        kpi.grain
+            .index_at(TimeZone::UTC.to_timestamp(date(year, 1, 1).at(0, 0, 0, 0)).unwrap_or(Timestamp::MIN), &kpi.zone)
+    };
+    let now = TimeZone::UTC.to_timestamp(date(2100, 1, 2).at(0, 0, 0, 0))?;
+    let pull = query::pull(kpi, Arc::new(source), (bound(1970), bound(2100)), now).await?;
+    let mut rows = Vec::with_capacity(pull.readings.len());
+    let mut unreadable = None;
+    for reading in pull.readings {
+        let Reading { time, value, origin, .. } = reading;
+        match value {
+            ReadingValue::Number(value) if value.is_finite() => {
+                rows.push(Row { at: time.instant(&kpi.zone), bucket: time.bucket(kpi.grain, &kpi.zone), value });
+            }
+            ReadingValue::Absent => {}
+            ReadingValue::Number(_) | ReadingValue::Parts(_) => {
+                unreadable = unreadable.or(Some((origin, "no finite number".to_owned())))
+            }
+            ReadingValue::Unreadable(text) => {
+                unreadable = unreadable.or(Some((origin, format!("`{text}` is no number"))))
+            }
+            ReadingValue::Foreign { raw, currency } => {
+                unreadable =
+                    unreadable.or(Some((origin, format!("`{raw}` is in {currency}, which --unit does not say"))))
+            }
+        }
+    }
+    if let Some((origin, why)) = unreadable {
+        bail!("{origin}: {why}; mend the cell or leave it empty");
+    }
+    refuse_finer(&rows, kpi)?;
+    Ok((rows, pull.warnings))
+}
+
+/// Parts of one bucket of a flow can't be judged one by one.
+fn refuse_finer(rows: &[Row], kpi: &Kpi) -> anyhow::Result<()> {
+    if kpi.kind != Kind::Flow {
+        return Ok(());
+    }
+    let is_part = |pair: &&[Row]| pair[0].bucket == pair[1].bucket && pair[0].at != pair[1].at;
+    match rows.windows(2).find(is_part) {
+        None => Ok(()),
+        Some(pair) => bail!(
+            "the rows of {} and {} are both of {}; give the --grain that the rows have, or add them up first",
+            pair[0].at,
+            pair[1].at,
+            kpi.bucket_name(pair[0].bucket)
+        ),
+    }
+}
+
+/// The slot of each row, and of each bucket without one, with its instant and the time that stands in the table.
+pub(super) fn slots<'a>(kpi: &'a Kpi, rows: &'a [Row]) -> impl Iterator<Item = (SlotEvent, Timestamp, Timestamp)> + 'a {
+    let series = SeriesKey { kpi: kpi.id.clone(), labels: Labels::total() };
+    let mut newest: Option<BucketIndex> = None;
+    rows.iter().flat_map(move |row| {
+        let is_new = newest.is_none_or(|newest| row.bucket > newest);
+        let gap_from = newest.map_or(row.bucket, |newest| (newest + 1).max(row.bucket - GAP_MAX));
+        newest = newest.max(Some(row.bucket));
+        let last = newest.unwrap_or(row.bucket);
+        let gap = (gap_from..row.bucket).map(|bucket| (bucket, None)).collect::<Vec<_>>();
+        let own = Observation {
+            series: series.clone(),
+            bucket: row.bucket,
+            value: row.value,
+            parts: None,
+            provisional: false,
+            known_at: end_of(kpi, last),
+            assumed: false,
+        };
+        let written = row.at;
+        gap.into_iter().chain([(last, Some(own))]).map(move |(bucket, own)| {
+            let at = end_of(kpi, bucket);
+            let is_row = own.is_some();
+            let pull = PullReport {
+                observations: own.into_iter().collect(),
+                pulled_to: (is_new || !is_row).then_some(bucket),
+                at: Some(at),
+                nothing_asked: is_row && !is_new,
+                ..PullReport::default()
+            };
+            let event = SlotEvent {
+                kpi: kpi.id.clone(),
+                slot: at,
+                pull: Some(pull),
+                only: None,
+                retry_at: None,
+                completes: true,
+            };
+            (event, at, if is_row { written } else { kpi.grain.start_of(bucket, &kpi.zone) })
+        })
+    })
+}
+
+fn end_of(kpi: &Kpi, bucket: BucketIndex) -> Timestamp {
+    kpi.grain.start_of(bucket + 1, &kpi.zone)
+}

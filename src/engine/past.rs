@@ -1,0 +1,197 @@
+//! The past lived once more: slots in their order, each with what was known by then, and the notify half in between.
+//! What is sent counts as accepted at once; people do nothing.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+use super::event::{Effects, Event, PullReport, SlotEvent};
+use super::setup::Setup;
+use super::state::State;
+use super::step::step;
+use crate::assess::Assessment;
+use crate::model::alert::PeriodOutcome;
+use crate::model::grain::{BucketIndex, day_of};
+use crate::model::ids::KpiId;
+use crate::model::kpi::Kpi;
+use crate::model::objective::Objective;
+use crate::model::observation::Observation;
+use crate::model::period::{Period, PeriodSpec};
+
+/// What came this long after a slot came with the slot's own pull; later, with one that was made again.
+const OWN_PULL: SignedDuration = SignedDuration::from_secs(90);
+
+/// Is given what comes of each step: the state after it, its effects, and the instant.
+pub type Watch<'a> = &'a mut dyn FnMut(&State, &Effects, Timestamp);
+
+/// The engine on a clock that only the past moves.
+pub struct Past<'a> {
+    setup: &'a Setup,
+    state: State,
+}
+
+impl<'a> Past<'a> {
+    /// Nothing is known yet. Must be used on a thread with a large stack ([`crate::rule::on_large_stack`]).
+    pub fn new(setup: &'a Setup) -> Past<'a> {
+        Past { setup, state: State::default() }
+    }
+
+    pub fn setup(&self) -> &Setup {
+        self.setup
+    }
+
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// A KPI's slot at an instant no earlier than the last one: what is due before is told first.
+    pub fn slot(&mut self, event: SlotEvent, at: Timestamp, watch: Watch<'_>) {
+        self.tell_before(at, watch);
+        let effects = step(&mut self.state, self.setup, Event::Slot(event), at);
+        watch(&self.state, &effects, at);
+        if !self.state.changed.is_empty() {
+            self.wake(at, watch);
+        }
+    }
+
+    /// Lets timers come due up to an instant.
+    pub fn tell_before(&mut self, until: Timestamp, watch: Watch<'_>) {
+        while let Some(at) = self.state.next_wake().filter(|at| *at <= until) {
+            self.wake(at, watch);
+        }
+    }
+
+    /// How the periods of an objective that are over by then came out, oldest first, as far as all that is known tells.
+    pub fn outcomes(&self, objective: &Arc<Objective>, now: Timestamp) -> Vec<(Period, PeriodOutcome)> {
+        let Some(kpi) = self.setup.catalog.kpi(&objective.kpi) else { return Vec::new() };
+        let Some(data) = self.state.history.series(&kpi.id, &objective.labels) else { return Vec::new() };
+        let Some((first, _)) = data.span() else { return Vec::new() };
+        let labels = objective.labels.clone();
+        let whole = Assessment::new(kpi.clone(), labels, data.clone(), Some(objective.clone()), now).final_only();
+        let mut outcomes = Vec::new();
+        let mut day = match objective.period {
+            PeriodSpec::Between { from, .. } => from,
+            PeriodSpec::Month | PeriodSpec::Quarter | PeriodSpec::Year => kpi.grain.date_of(first),
+        };
+        let today = day_of(now, &kpi.zone);
+        while let Some(period) = objective.period.holding(day).filter(|period| period.last < today) {
+            outcomes.push((period, whole.outcome_of(period)));
+            day = period.last.saturating_add(1.day());
+        }
+        outcomes
+    }
+
+    fn wake(&mut self, at: Timestamp, watch: Watch<'_>) {
+        let effects = step(&mut self.state, self.setup, Event::Wake, at);
+        watch(&self.state, &effects, at);
+    }
+}
+
+/// What was known of one KPI, and when.
+pub struct Track {
+    kpi: Arc<Kpi>,
+    /// Versions that are still to come, the next one last.
+    versions: Vec<Observation>,
+    /// The slot that was stepped last.
+    slot: Option<Timestamp>,
+}
+
+/// What a track does next.
+struct Turn {
+    at: Timestamp,
+    slot: Timestamp,
+    /// A slot's own pull, or one that was made again.
+    is_own: bool,
+    /// What is known by then is taken in.
+    known_by: Timestamp,
+}
+
+impl Track {
+    /// `versions` in the order in which they became known.
+    pub fn new(kpi: Arc<Kpi>, mut versions: Vec<Observation>) -> Track {
+        versions.reverse();
+        Track { kpi, versions, slot: None }
+    }
+
+    pub fn kpi(&self) -> &KpiId {
+        &self.kpi.id
+    }
+
+    /// When its first version became known.
+    pub fn begins(&self) -> Option<Timestamp> {
+        self.versions.last().map(|version| version.known_at)
+    }
+
+    /// When its newest version became known.
+    pub fn ends(&self) -> Option<Timestamp> {
+        self.versions.first().map(|version| version.known_at)
+    }
+
+    fn next(&self, from: Timestamp) -> Option<Turn> {
+        let Kpi { schedule, zone, calendar, .. } = &*self.kpi;
+        let next = match self.slot {
+            Some(last) => schedule.next_after(last, zone, calendar)?,
+            None => schedule.next_at_or_after(from, zone, calendar)?,
+        };
+        let late = self.slot.zip(self.begins()).filter(|(_, known)| *known < next);
+        if let Some((slot, at)) = late {
+            return Some(Turn { at, slot, is_own: false, known_by: at });
+        }
+        let following = schedule.next_after(next, zone, calendar).unwrap_or(Timestamp::MAX);
+        let ends = next.checked_add(OWN_PULL).unwrap_or(next).min(following);
+        // All that its own pull brought came at one instant.
+        let own = self.first_known_from(next).filter(|known| *known < ends);
+        let at = own.unwrap_or(next);
+        Some(Turn { at, slot: next, is_own: true, known_by: at })
+    }
+
+    fn first_known_from(&self, from: Timestamp) -> Option<Timestamp> {
+        self.versions.iter().rev().map(|version| version.known_at).find(|known| *known >= from)
+    }
+
+    fn step(&mut self, turn: &Turn) -> SlotEvent {
+        let still = self.versions.partition_point(|version| version.known_at > turn.known_by);
+        let mut observations = self.versions.split_off(still);
+        observations.reverse();
+        self.slot = Some(turn.slot);
+        let newest: BucketIndex = self.kpi.grain.last_ended(turn.slot, &self.kpi.zone);
+        let pull = PullReport {
+            observations,
+            pulled_to: turn.is_own.then_some(newest),
+            at: Some(turn.at),
+            nothing_asked: !turn.is_own,
+            ..PullReport::default()
+        };
+        SlotEvent {
+            kpi: self.kpi.id.clone(),
+            slot: turn.slot,
+            pull: Some(pull),
+            only: None,
+            retry_at: None,
+            completes: true,
+        }
+    }
+}
+
+impl Past<'_> {
+    /// Steps every slot in `from..=to` of all tracks, in the order of their instants; what was known before `from`
+    /// comes with the first. Of slots at one instant those of KPIs that are computed come last.
+    pub fn run(&mut self, tracks: &mut [Track], (from, to): (Timestamp, Timestamp), watch: Watch<'_>) {
+        let mut queue: BinaryHeap<Reverse<(Timestamp, bool, usize)>> = BinaryHeap::new();
+        let queued = |track: &Track, place: usize| {
+            let turn = track.next(from).filter(|turn| turn.at <= to)?;
+            Some(Reverse((turn.at, track.kpi.formula().is_some(), place)))
+        };
+        queue.extend(tracks.iter().enumerate().filter_map(|(place, track)| queued(track, place)));
+        while let Some(Reverse((_, _, place))) = queue.pop() {
+            let track = &mut tracks[place];
+            let Some(turn) = track.next(from) else { continue };
+            let event = track.step(&turn);
+            self.slot(event, turn.at, watch);
+            queue.extend(queued(track, place));
+        }
+        self.tell_before(to, watch);
+    }
+}

@@ -1,0 +1,168 @@
+//! `vigie backtest` from outside: tables on disk without any configuration.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::support::{Ran, vigie};
+
+const LOAD: &str = "at,load
+2026-03-01 10:00:00,50
+2026-03-01 10:05:00,95
+2026-03-01 10:10:00,96.5
+2026-03-01 10:15:00,40
+2026-03-01 10:30:00,99
+2026-03-01 10:10:00,20
+2026-03-01 10:35:00,10
+";
+
+fn backtest(dir: &Path, words: &[&str]) -> Ran {
+    let table = ["backtest", "--csv", "load.csv", "--time", "at", "--value", "load", "--grain", "5m"];
+    vigie(dir, &[&table, words].concat())
+}
+
+fn folder(table: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("load.csv"), table).unwrap();
+    dir
+}
+
+fn records(ran: &Ran) -> Vec<Value> {
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+const ABOVE_90: [&str; 4] = ["--rule", "signal/threshold", "--with", "above=90"];
+
+#[test]
+fn changes_are_told_by_the_times_that_stand_in_the_table() {
+    let dir = folder(LOAD);
+    let told = records(&backtest(dir.path(), &[&ABOVE_90[..], &["--format", "json"]].concat()));
+    let (summary, changes) = told.split_last().unwrap();
+    let brief = |change: &Value| {
+        format!("{} {} {}", change["at"].as_str().unwrap(), change["change"].as_str().unwrap(), change["value"])
+    };
+    let seen: Vec<String> = changes.iter().map(brief).collect();
+    assert_eq!(
+        seen,
+        [
+            "2026-03-01T10:05:00Z fired 95.0",
+            "2026-03-01T10:15:00Z resolved 40.0",
+            // Of the rows that are not there.
+            "2026-03-01T10:25:00Z pended null",
+            "2026-03-01T10:30:00Z fired 99.0",
+            "2026-03-01T10:30:00Z withdrawn null",
+            "2026-03-01T10:35:00Z resolved 10.0",
+        ]
+    );
+    let first = &changes[0];
+    for (field, value) in [
+        ("type", json!("transition")),
+        ("rule", json!("signal/threshold")),
+        ("kpi", json!("load")),
+        ("labels", json!({})),
+        ("objective", Value::Null),
+        ("period", Value::Null),
+        ("from", json!("inactive")),
+        ("to", json!("firing")),
+        ("severity", json!("warning")),
+        ("title", json!("load")),
+    ] {
+        assert_eq!(first[field], value, "{field} of {first}");
+    }
+    for (field, value) in [
+        ("type", json!("summary")),
+        ("fired", json!(2)),
+        ("resolved", json!(2)),
+        ("open", json!(0)),
+        ("firing_seconds", json!(15 * 60)),
+    ] {
+        assert_eq!(summary[field], value, "{field} of {summary}");
+    }
+}
+
+#[test]
+fn people_read_a_timeline_and_what_it_came_to() {
+    let dir = folder(LOAD);
+    let ran = backtest(dir.path(), &[&ABOVE_90[..], &["--for", "2 buckets"]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    insta::assert_snapshot!("backtest", ran.out);
+}
+
+/// A day of values that rise and fall; now and then an older one is said again, or a few are left out.
+fn table(seed: u64) -> Vec<String> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let start: jiff::civil::DateTime = "2026-03-01T00:00:00".parse().unwrap();
+    let mut lines = Vec::new();
+    let mut bucket = 0;
+    while bucket < 400 {
+        let said = if bucket > 5 && rng.u32(0..12) == 0 { bucket - rng.i64(1..5) } else { bucket };
+        let at = start.saturating_add(jiff::Span::new().minutes(5 * said));
+        lines.push(format!("{},{}", at.strftime("%Y-%m-%d %H:%M:%S"), rng.u32(0..120)));
+        bucket += if said == bucket { 1 + i64::from(rng.u32(0..20) == 0) * 3 } else { 0 };
+    }
+    lines
+}
+
+#[test]
+fn nothing_is_decided_on_what_comes_later() {
+    for seed in 1..=3 {
+        let rows = table(seed);
+        let run = |count: usize| {
+            let mut text = "at,load\n".to_owned();
+            rows[..count].iter().for_each(|row| writeln!(text, "{row}").unwrap());
+            let dir = folder(&text);
+            let rule =
+                ["--rule", "signal/threshold", "--with", "above=90", "--with", "recover=60", "--with", "critical=110"];
+            let ran = backtest(dir.path(), &[&rule[..], &["--for", "2 buckets", "--format", "json"]].concat());
+            assert_eq!(ran.code, 0, "{ran:?}");
+            let lines: Vec<String> = ran.out.lines().map(str::to_owned).collect();
+            lines[..lines.len() - 1].to_vec()
+        };
+        let whole = run(rows.len());
+        assert!(whole.len() > 40, "seed {seed}: {} changes are too few to compare", whole.len());
+        for part in 1..8 {
+            let count = rows.len() * part / 8;
+            let some = run(count);
+            assert_eq!(some, whole[..some.len()], "seed {seed}, the first {count} rows");
+        }
+    }
+}
+
+#[test]
+fn a_parameter_is_swept() {
+    let dir = folder(LOAD);
+    let sweep = ["--rule", "signal/threshold", "--sweep", "above=30..98/34"];
+    let told = records(&backtest(dir.path(), &[&sweep[..], &["--format", "json"]].concat()));
+    let seen: Vec<String> = told.iter().map(|each| format!("{} {}", each["parameter_value"], each["fired"])).collect();
+    assert_eq!(seen, ["30.0 1", "64.0 2", "98.0 1"]);
+    let ran = backtest(dir.path(), &sweep);
+    assert!(ran.code == 0 && ran.out.lines().count() == 5, "{ran:?}");
+}
+
+#[test]
+fn what_can_not_be_replayed_is_told() {
+    let dir = folder(LOAD);
+    let refused = |words: &[&str], parts: &[&str]| {
+        let ran = backtest(dir.path(), words);
+        assert!(ran.code != 0 && ran.out.is_empty(), "{ran:?}");
+        for part in parts {
+            assert!(ran.err.contains(part), "{part:?} is not in {ran:?}");
+        }
+    };
+    refused(&["--rule", "signal/threshold", "--with", "abov=90"], &["--rule signal/threshold", "abov", "did you mean"]);
+    refused(&["--rule", "signal/treshold"], &["signal/treshold", "these ship"]);
+    refused(&["--rule", "signal/threshold", "--with", "above"], &["write NAME=VALUE"]);
+    refused(&["--rule", "signal/threshold", "--sweep", "above=9..1/1"], &["1 is before 9"]);
+    let coarse =
+        ["backtest", "--csv", "load.csv", "--time", "at", "--value", "load", "--grain", "hour", "--kind", "flow"];
+    let ran = vigie(dir.path(), &[&coarse, &ABOVE_90[..]].concat());
+    assert!(ran.code == 1 && ran.err.contains("give the --grain that the rows have"), "{ran:?}");
+    let ran = vigie(
+        dir.path(),
+        &[&["backtest", "--csv", "load.csv", "--time", "when", "--value", "load"], &ABOVE_90[..]].concat(),
+    );
+    assert!(ran.code == 1 && ran.err.contains("no column `when`"), "{ran:?}");
+}
