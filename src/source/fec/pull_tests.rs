@@ -507,6 +507,9 @@ fn a_first_year_may_be_long_but_a_stray_date_makes_none() {
     let stray = balance(&format!("{}{many}", BOOKS_2026.replace("CA 1 20260116", "CA 1 20250716")));
     assert_eq!(figures(&stray), [("2026-01-01".to_owned(), 1000.0)]);
     assert!(stray.warnings.iter().any(|warning| warning.contains("such as 2025-07-16")), "{:?}", stray.warnings);
+    // However many there are, the year begins where it is opened.
+    let opened = balance(&BOOKS_2026.replace("CA 1 20260116", "CA 1 20250716"));
+    assert_eq!(figures(&opened), [("2026-01-01".to_owned(), 1000.0)]);
 }
 
 #[test]

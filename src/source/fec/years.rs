@@ -153,7 +153,8 @@ fn year(book: Book, before: Option<&Year>) -> Result<Year, SourceError> {
     let rows = |days: &mut dyn Iterator<Item = (&Date, &Day)>| days.map(|(_, day)| day.moving).sum::<usize>();
     let before_usual = rows(&mut book.days.range(..usual));
     let mut floor = later(later(closing, (-MONTHS_MAX).months()), 1.day());
-    if before_usual * STRAY_ROWS < rows(&mut book.days.iter()) {
+    let is_opened = book.closing.is_some() && book.openings.contains_key(&usual);
+    if is_opened || before_usual * STRAY_ROWS < rows(&mut book.days.iter()) {
         floor = floor.max(usual);
     }
     if let Some(before) = before {
