@@ -65,7 +65,7 @@ impl<'a> Report<'a> {
         for transition in effects.evaluate.transitions.iter().filter(|transition| transition.key.rule().is_some()) {
             let alert = state.book.get(&transition.key);
             // One that was withdrawn is known no more.
-            let title = alert.map(title).unwrap_or_else(|| self.title(&transition.key));
+            let title = alert.map_or_else(|| self.title(&transition.key), title);
             let facts = alert.and_then(|alert| alert.facts.clone());
             if self.out.is_json() {
                 self.record(transition, shown, &title)?;

@@ -16,7 +16,7 @@ use crate::config::{Config, Draft, Loaded, load_text, render};
 use crate::engine::{PullReport, SlotEvent};
 use crate::model::catalog::Catalog;
 use crate::model::grain::{BucketIndex, start_of_day};
-use crate::model::ids::{Labels, RuleId, SeriesKey};
+use crate::model::ids::{KpiId, Labels, RuleId, SeriesKey};
 use crate::model::kpi::{Kpi, Quality, Query, TableQuery};
 use crate::model::observation::{Observation, Reading, ReadingValue};
 use crate::model::unit::Kind;
@@ -90,7 +90,7 @@ fn configured(paths: &[PathBuf], rule: &str, args: &BacktestArgs) -> anyhow::Res
         (Some(named), _) => query::kpi_named(&config, named)?,
         (None, [only]) => query::kpi_named(&config, only.as_str())?,
         (None, several) => {
-            let names: Vec<&str> = several.iter().map(|kpi| kpi.as_str()).collect();
+            let names: Vec<&str> = several.iter().map(KpiId::as_str).collect();
             bail!(
                 "rule '{rule}' watches several KPIs; say with --kpi which one the values are of: {}",
                 names.join(", ")
@@ -159,27 +159,22 @@ async fn read(csv: &str, kpi: &Arc<Kpi>) -> anyhow::Result<(Vec<Row>, Vec<String
     let now = TimeZone::UTC.to_timestamp(date(2100, 1, 2).at(0, 0, 0, 0))?;
     let pull = query::pull(kpi, Arc::new(source), (bound(1970), bound(2100)), now).await?;
     let mut rows = Vec::with_capacity(pull.readings.len());
-    let mut unreadable = None;
+    let mut refused: Option<(String, String)> = None;
     for reading in pull.readings {
         let Reading { time, value, origin, .. } = reading;
-        match value {
+        let why = match value {
             ReadingValue::Number(value) if value.is_finite() => {
                 rows.push(Row { at: time.instant(&kpi.zone), bucket: time.bucket(kpi.grain, &kpi.zone), value });
+                continue;
             }
-            ReadingValue::Absent => {}
-            ReadingValue::Number(_) | ReadingValue::Parts(_) => {
-                unreadable = unreadable.or(Some((origin, "no finite number".to_owned())))
-            }
-            ReadingValue::Unreadable(text) => {
-                unreadable = unreadable.or(Some((origin, format!("`{text}` is no number"))))
-            }
-            ReadingValue::Foreign { raw, currency } => {
-                unreadable =
-                    unreadable.or(Some((origin, format!("`{raw}` is in {currency}, which --unit does not say"))))
-            }
-        }
+            ReadingValue::Absent => continue,
+            ReadingValue::Number(_) | ReadingValue::Parts(_) => "no finite number".to_owned(),
+            ReadingValue::Unreadable(text) => format!("`{text}` is no number"),
+            ReadingValue::Foreign { raw, currency } => format!("`{raw}` is in {currency}, which --unit does not say"),
+        };
+        refused.get_or_insert((origin, why));
     }
-    if let Some((origin, why)) = unreadable {
+    if let Some((origin, why)) = refused {
         bail!("{origin}: {why}; mend the cell or leave it empty");
     }
     refuse_finer(&rows, kpi)?;
