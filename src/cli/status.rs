@@ -17,7 +17,7 @@ use crate::model::grain::BucketIndex;
 use crate::model::ids::ReceiverId;
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Observation, Rejection};
-use crate::model::suspect::Suspect;
+use crate::model::suspect::{Settled, Suspect, SuspectState};
 use crate::model::unit::Language;
 use crate::model::verdict::Severity;
 use crate::store::Store;
@@ -37,10 +37,11 @@ pub(super) async fn status(out: &mut Out, paths: &[PathBuf], now: Timestamp) -> 
     for kpi in config.catalog.kpis.values() {
         let clock = stored.clocks.iter().find(|clock| clock.kpi == kpi.id);
         let newest = newest(&store, kpi, clock).await?;
+        let is_refused = newest.as_ref().is_some_and(|newest| is_refused(&stored.suspects, newest));
         let rejected = store.rejections(&kpi.id).await?;
         let open = stored.suspects.iter().filter(|suspect| suspect.is_open() && suspect.series.kpi == kpi.id);
         let suspect = open.collect();
-        kpis.push(Standing { rejected, suspect, ..Standing::of(kpi, clock, newest, now) });
+        kpis.push(Standing { is_refused, rejected, suspect, ..Standing::of(kpi, clock, newest, now) });
     }
     if out.is_json() {
         records(out, &config, &daemon, &kpis, (&stored, &sources, &queue), now)?;
@@ -81,6 +82,8 @@ struct Standing<'a> {
     kpi: &'a Kpi,
     clock: Option<&'a KpiClock>,
     newest: Option<Observation>,
+    /// A person said that the newest value is none.
+    is_refused: bool,
     /// End of the newest bucket.
     as_of: Option<Timestamp>,
     /// How long the next bucket has been due.
@@ -99,18 +102,31 @@ impl<'a> Standing<'a> {
         let late = next.map(|next| now.duration_since(due_at(kpi, &next))).filter(SignedDuration::is_positive);
         let as_of = bucket.map(|bucket| bucket.end);
         let age = as_of.map(|end| now.duration_since(end));
-        Standing { kpi, clock, newest, as_of, late, age, rejected: Vec::new(), suspect: Vec::new() }
+        Standing { kpi, clock, newest, is_refused: false, as_of, late, age, rejected: Vec::new(), suspect: Vec::new() }
     }
 
     fn value(&self) -> Option<String> {
         let newest = self.newest.as_ref()?;
-        let mark = if newest.provisional { " (provisional)" } else { "" };
+        let mark = match newest.provisional {
+            _ if self.is_refused => " (rejected)",
+            true => " (provisional)",
+            false => "",
+        };
         Some(if newest.value.is_nan() {
             format!("undefined{mark}")
         } else {
             format!("{}{mark}", quantity(Language::En, newest.value, &self.kpi.unit))
         })
     }
+}
+
+fn is_refused(suspects: &[Suspect], newest: &Observation) -> bool {
+    suspects.iter().any(|suspect| {
+        suspect.series == newest.series
+            && suspect.bucket == newest.bucket
+            && suspect.overrides()
+            && matches!(&suspect.state, SuspectState::Settled(settlement) if settlement.how == Settled::Rejected)
+    })
 }
 
 /// The newest observation of the total; of any series where there is no total.

@@ -113,7 +113,7 @@ pub(super) fn look_beside(
             commit.clocks.push(clock.clone());
         }
         // As of its own slot: the pull of its next one may be on its way.
-        if has_settled && !is_outdated(state, kpi) {
+        if has_settled && !is_outdated(state, setup, kpi) {
             for binding in setup.bindings(id) {
                 tally += run_waited(state, setup, kpi, binding, (now, last_slot), commit);
             }

@@ -15,6 +15,7 @@ use crate::model::rule::SeriesChoice;
 use crate::rule::{CompiledRule, RuleSet};
 
 use super::history::History;
+use super::shape::shape_of;
 
 /// A configuration ready to run.
 pub struct Setup {
@@ -28,6 +29,14 @@ pub struct Setup {
     computed: HashMap<KpiId, Vec<KpiId>>,
     /// For each KPI that others are compared with: those others.
     reconciled: HashMap<KpiId, Vec<KpiId>>,
+    /// Of each KPI, since every slot asks for them.
+    digests: HashMap<KpiId, Digests>,
+}
+
+/// What tells a KPI's definition, and the shape of its numbers, from others.
+struct Digests {
+    definition: String,
+    shape: String,
 }
 
 /// One rule on one KPI.
@@ -77,7 +86,20 @@ impl Setup {
                 reconciled.entry(reconcile.with.clone()).or_default().push(kpi.id.clone());
             }
         }
-        Setup { catalog, rules, bindings, roll_ups, readers, computed, reconciled }
+        let digests =
+            |kpi: &Arc<Kpi>| (kpi.id.clone(), Digests { definition: definition_of(kpi), shape: shape_of(kpi) });
+        let digests = catalog.kpis.values().map(digests).collect();
+        Setup { catalog, rules, bindings, roll_ups, readers, computed, reconciled, digests }
+    }
+
+    /// The digest of what decides which numbers a KPI of the configuration has, see [`definition_of`].
+    pub(super) fn definition(&self, kpi: &Kpi) -> &str {
+        self.digests.get(&kpi.id).map_or("", |digests| digests.definition.as_str())
+    }
+
+    /// The digest of what a stored number of a KPI of the configuration means.
+    pub(super) fn shape(&self, kpi: &Kpi) -> &str {
+        self.digests.get(&kpi.id).map_or("", |digests| digests.shape.as_str())
     }
 
     /// The series between total and finest that rules and objectives ask of a KPI.
@@ -87,7 +109,7 @@ impl Setup {
 
     /// True when what is stored of a KPI is not what it now asks for, so that its history must be pulled anew.
     pub fn asks_anew(&self, kpi: &Kpi, clock: &KpiClock) -> bool {
-        clock.definition != definition_of(kpi) || !self.roll_ups(&kpi.id).is_covered_by(&clock.roll_ups)
+        clock.definition != self.definition(kpi) || !self.roll_ups(&kpi.id).is_covered_by(&clock.roll_ups)
     }
 
     /// The rules that run on a KPI; on a period to date only those that read its objective.

@@ -27,14 +27,14 @@ pub(super) fn shape_of(kpi: &Kpi) -> String {
 }
 
 /// True when the stored series are of another shape than the KPI now has: they must not be read as its own.
-pub(super) fn is_outdated(state: &State, kpi: &Kpi) -> bool {
-    state.clocks.get(&kpi.id).is_some_and(|clock| !clock.shape.is_empty() && clock.shape != shape_of(kpi))
+pub(super) fn is_outdated(state: &State, setup: &Setup, kpi: &Kpi) -> bool {
+    state.clocks.get(&kpi.id).is_some_and(|clock| !clock.shape.is_empty() && clock.shape != setup.shape(kpi))
 }
 
 impl State {
     /// Takes over a KPI's series as the store has them; none of those that have another shape than it has now.
     pub fn take_up(&mut self, setup: &Setup, kpi: KpiId, mut series: BTreeMap<Labels, Arc<SeriesData>>) {
-        if setup.catalog.kpi(&kpi).is_some_and(|kpi| is_outdated(self, kpi)) {
+        if setup.catalog.kpi(&kpi).is_some_and(|kpi| is_outdated(self, setup, kpi)) {
             series.clear();
         }
         for suspect in self.suspects.of(&kpi) {

@@ -10,7 +10,7 @@ use super::evaluate::run_binding;
 use super::event::{PullReport, SlotEvent, Tally};
 use super::outage;
 use super::reconcile;
-use super::setup::{Setup, definition_of};
+use super::setup::Setup;
 use super::shape;
 use super::state::State;
 use super::suspects::{self, First, News};
@@ -33,7 +33,7 @@ pub(super) fn slot(
     let Some(kpi) = setup.catalog.kpi(&event.kpi).cloned() else { return tally };
     let last_slot = state.clocks.get(&kpi.id).and_then(|clock| clock.last_slot);
     let mut revised = HashMap::new();
-    let mut outdated = shape::is_outdated(state, &kpi);
+    let mut outdated = shape::is_outdated(state, setup, &kpi);
     if let Some(pull) = &event.pull {
         if outdated && pull.trouble.is_none() {
             shape::retire(state, &kpi, pull.at.unwrap_or(now), commit);
@@ -150,18 +150,21 @@ fn advance_clock(
         last_error: None,
     });
     // A history that could not be pulled is still to be pulled.
-    let new = clock.definition != definition_of(kpi) || clock.pulled_to.is_none();
+    let new = clock.definition != setup.definition(kpi) || clock.pulled_to.is_none();
     let failed = event.pull.as_ref().is_some_and(|pull| pull.trouble.is_some());
     if event.completes || failed {
         // One that asked for something else stays noted until its history was pulled anew.
-        let is_other = !clock.definition.is_empty() && clock.definition != definition_of(kpi);
+        let is_other = !clock.definition.is_empty() && clock.definition != setup.definition(kpi);
         if !(failed && is_other) {
-            clock.definition = if new && failed { String::new() } else { definition_of(kpi) };
+            let definition = if new && failed { "" } else { setup.definition(kpi) };
+            if clock.definition != definition {
+                definition.clone_into(&mut clock.definition);
+            }
         }
     }
     let came = event.pull.is_some() && !failed;
     if came || clock.shape.is_empty() {
-        clock.shape = shape::shape_of(kpi);
+        setup.shape(kpi).clone_into(&mut clock.shape);
     }
     let roll_ups = setup.roll_ups(&kpi.id);
     if (came && event.completes) || roll_ups.is_covered_by(&clock.roll_ups) {

@@ -28,7 +28,7 @@ pub(super) fn run_ready(
     let mut tally = Tally::default();
     for owner in setup.readers(arrived) {
         // What is stored of an outdated one can't be judged: its rules wait on for the history that failed to come.
-        let current = |kpi: &&Arc<Kpi>| !is_outdated(state, kpi);
+        let current = |kpi: &&Arc<Kpi>| !is_outdated(state, setup, kpi);
         let Some(kpi) = setup.catalog.kpi(owner).filter(current) else { continue };
         let Some(clock) = state.clocks.get(owner).filter(|clock| !clock.waiting.is_empty()) else { continue };
         let mut left: HashMap<&RuleId, usize> = HashMap::new();

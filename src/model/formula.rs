@@ -104,12 +104,16 @@ impl Formula {
     }
 
     /// Why a KPI of that kind can't be computed so from these inputs (in their order).
-    pub fn obstacle(&self, kind: Kind, inputs: &[&Kpi]) -> Option<String> {
+    pub fn obstacle(&self, (kind, unit): (Kind, &Unit), inputs: &[&Kpi]) -> Option<String> {
         if let Some(window) = inputs.iter().find(|input| input.kind == Kind::Window) {
             return Some(format!("`{}` is a window, which only its source can compute", window.id));
         }
-        if let Some(mixed) = self.expression.mixed(inputs).err() {
-            return Some(mixed);
+        match (self.expression.mixed(inputs), unit) {
+            (Err(mixed), _) => return Some(mixed),
+            (Ok(Some(given)), Unit::Currency(own)) if given != own => {
+                return Some(format!("it gives {given}, and the KPI's unit is {own}; convert it in its query"));
+            }
+            (Ok(_), _) => {}
         }
         let parts: Vec<&Expression> = match (kind, &self.expression) {
             (Kind::Level { .. }, _) => return None,
@@ -191,7 +195,7 @@ impl Expression {
         }
     }
 
-    /// The currency of an expression; two that are added or subtracted must not differ.
+    /// The currency of an expression; two that meet in it must not differ.
     fn mixed<'a>(&self, inputs: &[&'a Kpi]) -> Result<Option<&'a str>, String> {
         match self {
             Expression::Number(_) => Ok(None),
@@ -207,6 +211,12 @@ impl Expression {
                         Err(format!("it adds {one} to {other}; convert one of them in its query"))
                     }
                     (Operator::Add | Operator::Subtract, one, other) => Ok(one.or(other)),
+                    (Operator::Multiply, Some(one), Some(other)) if one != other => {
+                        Err(format!("it multiplies {one} by {other}; convert one of them in its query"))
+                    }
+                    (Operator::Divide, Some(one), Some(other)) if one != other => {
+                        Err(format!("it divides {one} by {other}; convert one of them in its query"))
+                    }
                     (Operator::Multiply | Operator::Divide, one, other) => Ok(one.xor(other)),
                 }
             }

@@ -12,7 +12,7 @@ use crate::config::suggest;
 use crate::model::formula::Formula;
 use crate::model::grain::Grain;
 use crate::model::kpi::Kpi;
-use crate::model::unit::Kind;
+use crate::model::unit::{Kind, Unit};
 
 /// What stands in the place of a source.
 pub(super) const SOURCE: &str = "formula";
@@ -74,7 +74,8 @@ pub(super) fn resolve(
     }
     let default = if formula.is_quotient() { Kind::Ratio } else { Kind::Flow };
     let kind = if raw.kind.is_some() { kind_of(raw.kind) } else { default };
-    if let Some(obstacle) = formula.obstacle(kind, &inputs) {
+    let unit = raw.unit.as_ref().map_or(Unit::None, |unit| unit.0.clone());
+    if let Some(obstacle) = formula.obstacle((kind, &unit), &inputs) {
         context.report.error(&path, format!("the formula `{text}` does not hold: {obstacle}"), "");
         return None;
     }

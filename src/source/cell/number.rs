@@ -69,6 +69,12 @@ pub(in crate::source) fn is_amount(text: &str) -> bool {
             .is_some_and(|bare| bare.percent || bare.currency.is_some() || bare.digits.contains([',', '.']))
 }
 
+/// Whether the only mark in a number could as well group its thousands.
+pub(in crate::source) fn is_ambiguous(text: &str, mark: char) -> bool {
+    Bare::of(text)
+        .is_some_and(|bare| bare.digits.contains(mark) && matches!(evidence(&bare.digits), Evidence::Ambiguous))
+}
+
 fn is_absent(text: &str) -> bool {
     let text = text.trim();
     text.len() <= 5 && ABSENT.contains(&text.to_lowercase().as_str())

@@ -42,12 +42,24 @@ impl Setting<'_> {
 
     /// A time as the database's own functions read it, and as `:from` and `:to` are written: in the KPI's zone.
     fn as_time(&self, cell: &str) -> Option<SqlValue> {
-        let local = match self.time(cell)? {
-            ReadingTime::Date(date) => return Some(SqlValue::Text(date.to_string())),
-            ReadingTime::Local(local) => local,
-            ReadingTime::Instant(at) => self.kpi.zone.to_datetime(at),
-        };
-        Some(SqlValue::Text(local.strftime("%Y-%m-%d %H:%M:%S").to_string()))
+        const FORM: &str = "%Y-%m-%d %H:%M:%S";
+        let zone = &self.kpi.zone;
+        Some(SqlValue::Text(match self.time(cell)? {
+            ReadingTime::Date(date) => date.to_string(),
+            ReadingTime::Local(local) => local.strftime(FORM).to_string(),
+            ReadingTime::Instant(at) => {
+                let local = zone.to_datetime(at);
+                let text = local.strftime(FORM).to_string();
+                // Of an hour that comes twice the offset says which one is meant.
+                if zone.to_ambiguous_timestamp(local).is_ambiguous() {
+                    let minutes = zone.to_offset(at).seconds() / 60;
+                    let sign = if minutes < 0 { '-' } else { '+' };
+                    format!("{text}{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+                } else {
+                    text
+                }
+            }
+        }))
     }
 }
 

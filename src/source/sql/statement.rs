@@ -80,11 +80,15 @@ impl Parameter {
         let local = zone.to_datetime(at);
         let twice = zone.to_ambiguous_timestamp(local).is_ambiguous();
         let hour = SignedDuration::from_hours(1);
-        let is_end = matches!(self, Parameter::To | Parameter::ToDate | Parameter::ToUnix);
         match at.checked_add(hour) {
-            Ok(later) if twice && is_end => zone.to_datetime(later).max(local.saturating_add(hour)),
+            Ok(later) if twice && self.is_end() => zone.to_datetime(later).max(local.saturating_add(hour)),
             _ => local,
         }
+    }
+
+    /// The end of the span.
+    pub(super) fn is_end(self) -> bool {
+        matches!(self, Parameter::To | Parameter::ToDate | Parameter::ToUnix)
     }
 
     /// A day without time.

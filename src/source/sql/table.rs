@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Pull, ReadingTime, ReadingValue};
 use crate::model::unit::{Kind, Unit};
-use crate::source::cell::number::{Cell, Mark, read};
+use crate::source::cell::number::{Cell, Mark, is_ambiguous, read};
 use crate::source::cell::time;
 use crate::source::error::SourceError;
 use crate::source::labels::{check_dimension, labels_of};
@@ -48,6 +48,8 @@ impl SqlValue {
             SqlValue::Integer(number) => ReadingValue::Number(number as f64),
             SqlValue::Real(number) if number.is_nan() => ReadingValue::Absent,
             SqlValue::Real(number) => ReadingValue::Number(number),
+            // No database writes `1,250`, and who did may mean either.
+            SqlValue::Text(text) if is_ambiguous(&text, ',') => ReadingValue::Unreadable(cut(&text)),
             SqlValue::Text(text) => match read(&text, Mark::Point) {
                 Cell::Number { value, percent: false, currency } => amount(unit, value, currency, &text),
                 Cell::Absent => ReadingValue::Absent,
@@ -116,7 +118,9 @@ impl Columns {
         if let Some((_, name)) = names.iter().enumerate().find(|(at, _)| !taken(*at)) {
             let known = TIMES.iter().chain(&VALUES).copied();
             let near = did_you_mean(name, known);
+            let twice = names.iter().filter(|other| other.eq_ignore_ascii_case(name)).count() > 1;
             return Err(match near.as_str() {
+                _ if twice => format!("two columns are named `{name}`; leave one of them out"),
                 "" => check_dimension(kpi, name).err().unwrap_or_else(|| format!("two columns are named `{name}`")),
                 near => format!("unknown column `{name}`{near}; rename it with AS"),
             });
@@ -230,6 +234,10 @@ impl<'a> Table<'a> {
 
 #[cfg(test)]
 mod tests {
+    use crate::model::observation::ReadingValue;
+    use crate::model::unit::Unit;
+    use crate::source::sql::SqlValue;
+
     use super::{Columns, further};
     use crate::model::kpi::Query;
     use crate::source::fixture;
@@ -272,6 +280,14 @@ mod tests {
     }
 
     #[test]
+    fn texts_that_can_be_read_two_ways_are_no_numbers() {
+        let read = |text: &str| SqlValue::Text(text.to_owned()).into_reading(&Unit::None);
+        assert_eq!(read("1,250"), ReadingValue::Unreadable("1,250".to_owned()));
+        assert_eq!(read("1.250"), ReadingValue::Number(1.25));
+        assert_eq!(read("1,250.50"), ReadingValue::Number(1250.5));
+    }
+
+    #[test]
     fn wrong_columns_say_why() {
         fn check(names: &[&str], dimensions: &[&str], part: &str) {
             let error = find(names, dimensions).unwrap_err();
@@ -282,6 +298,6 @@ mod tests {
         check(&["bucket", "chanel", "value"], &["channel"], "no column for dimension `channel`");
         check(&["bucket"], &[], "must have a column `value`");
         check(&["bucket", "value", "numerator"], &[], "must have a column `value`, or");
-        check(&["value", "value"], &[], "value");
+        check(&["value", "value"], &[], "two columns are named `value`");
     }
 }
