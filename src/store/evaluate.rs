@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use crate::model::alert::{Alert, AlertKey, Change, Transition};
+use crate::model::alert::{Alert, AlertKey, Transition};
 use crate::model::commit::{EvaluateCommit, RulePulse};
 use crate::model::entry::Entry;
 use crate::model::event::BusinessEvent;
@@ -130,7 +130,7 @@ async fn put_transitions(conn: &mut SqliteConnection, transitions: &[Transition]
         .map(|step| {
             let name = (step.key.canonical(), step.key.id(), step.key.kpi(), step.episode);
             let when = (step.at.as_millisecond(), step.slot.as_millisecond());
-            let what = (step.from.as_str(), step.to.as_str(), change_name(&step.change), step.severity, step.value);
+            let what = (step.from.as_str(), step.to.as_str(), step.change.name(), step.severity, step.value);
             (step.seq, name, when, what, step)
         })
         .collect();
@@ -142,24 +142,6 @@ async fn put_transitions(conn: &mut SqliteConnection, transitions: &[Transition]
                       value -> '$[4]' \
                FROM json_each(?1)";
     batch(conn, sql, &rows).await
-}
-
-/// The change's kind, as the `change` column names it.
-pub(super) fn change_name(change: &Change) -> &'static str {
-    match change {
-        Change::Pended => "pended",
-        Change::Withdrawn => "withdrawn",
-        Change::Fired => "fired",
-        Change::Escalated { .. } => "escalated",
-        Change::Deescalated { .. } => "deescalated",
-        Change::Resolved(_) => "resolved",
-        Change::Frozen(_) => "frozen",
-        Change::Unfrozen => "unfrozen",
-        Change::Acknowledged { .. } => "acknowledged",
-        Change::Unacknowledged => "unacknowledged",
-        Change::Snoozed { .. } => "snoozed",
-        Change::Corrected { .. } => "corrected",
-    }
 }
 
 async fn put_rejections(conn: &mut SqliteConnection, commit: &EvaluateCommit) -> Result<(), Failure> {
