@@ -31,7 +31,10 @@ fn formulas_read_kpis_that_fit() {
     refused("formula: revenue / revenu", "no KPI is called `revenu`");
     refused("formula: revenue +", "the formula `revenue +` is wrong at character 10");
     refused("formula: revenue * 2, unit: USD", "it gives EUR, and the KPI's unit is USD");
-    refused("formula: revenue / revenue, unit: \"%\"", "a ratio is a share of 1");
+    for share in ["revenue / revenue", "revenue / (1000 * revenue)"] {
+        refused(&format!("formula: {share}, unit: \"%\""), "a ratio is a share of 1");
+    }
+    accepted(&with("  x: {title: X, category: financial, formula: 100 * revenue / revenue, unit: \"%\"}\n"));
     refused("formula: revenue * revenue", "two KPIs are multiplied");
     refused("formula: revenue + 1", "a constant is added to a KPI");
     refused("formula: revenue, grain: month", "`revenue` has another grain");

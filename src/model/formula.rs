@@ -103,6 +103,11 @@ impl Formula {
         (halves.0.is_finite() && halves.1.is_finite()).then_some(halves)
     }
 
+    /// Whether a number stands in it, such as the 100 of per cents.
+    pub fn holds(&self, number: f64) -> bool {
+        self.expression.holds(number)
+    }
+
     /// Why a KPI of that kind can't be computed so from these inputs (in their order).
     pub fn obstacle(&self, (kind, unit): (Kind, &Unit), inputs: &[&Kpi]) -> Option<String> {
         if let Some(window) = inputs.iter().find(|input| input.kind == Kind::Window) {
@@ -192,6 +197,15 @@ impl Expression {
                 (Operator::Divide, left, 0) => Ok(left),
                 (Operator::Divide, ..) => Err("it divides by a KPI"),
             },
+        }
+    }
+
+    fn holds(&self, number: f64) -> bool {
+        match self {
+            Expression::Number(own) => *own == number,
+            Expression::Input(_) => false,
+            Expression::Negative(inner) => inner.holds(number),
+            Expression::Both(_, left, right) => left.holds(number) || right.holds(number),
         }
     }
 

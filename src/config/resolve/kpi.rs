@@ -75,7 +75,7 @@ pub(super) fn resolve(
         context.report.error(&at("empty"), "a ratio without cases is not zero", "write `missing`, or leave it out");
     }
     // Its halves give a share: 0.82 would be read as 0.82 %.
-    let is_scaled = raw.formula.as_ref().is_some_and(|formula| formula.contains("100"));
+    let is_scaled = formula.as_ref().is_some_and(|computed| computed.formula.holds(100.0));
     if kind == Kind::Ratio && unit == Unit::Percent && !is_scaled {
         let message = "a ratio is a share of 1, and `%` means parts of 100";
         context.report.error(&at("unit"), message, "write `ratio`: 0.82 is then shown as 82 %");
