@@ -100,12 +100,11 @@ pub struct Track {
 
 /// What a track does next.
 struct Turn {
+    /// What is known by then is taken in.
     at: Timestamp,
     slot: Timestamp,
     /// A slot's own pull, or one that was made again.
     is_own: bool,
-    /// What is known by then is taken in.
-    known_by: Timestamp,
 }
 
 impl Track {
@@ -137,14 +136,14 @@ impl Track {
         };
         let late = self.slot.zip(self.begins()).filter(|(_, known)| *known < next);
         if let Some((slot, at)) = late {
-            return Some(Turn { at, slot, is_own: false, known_by: at });
+            return Some(Turn { at, slot, is_own: false });
         }
         let following = schedule.next_after(next, zone, calendar).unwrap_or(Timestamp::MAX);
         let ends = next.checked_add(OWN_PULL).unwrap_or(next).min(following);
         // All that its own pull brought came at one instant.
         let own = self.first_known_from(next).filter(|known| *known < ends);
         let at = own.unwrap_or(next);
-        Some(Turn { at, slot: next, is_own: true, known_by: at })
+        Some(Turn { at, slot: next, is_own: true })
     }
 
     fn first_known_from(&self, from: Timestamp) -> Option<Timestamp> {
@@ -152,7 +151,7 @@ impl Track {
     }
 
     fn step(&mut self, turn: &Turn) -> SlotEvent {
-        let still = self.versions.partition_point(|version| version.known_at > turn.known_by);
+        let still = self.versions.partition_point(|version| version.known_at > turn.at);
         let mut observations = self.versions.split_off(still);
         observations.reverse();
         self.slot = Some(turn.slot);

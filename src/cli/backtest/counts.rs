@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::Plan;
 use crate::engine::{Effects, Past, Tally};
-use crate::locale::percent;
-use crate::locale::{Sign, duration};
+use crate::locale::{Sign, duration, percent};
 use crate::model::alert::{AlertKey, Aspect, Change, PeriodOutcome, Phase, Transition};
 use crate::model::catalog::Catalog;
 use crate::model::grain::start_of_day;
