@@ -14,7 +14,7 @@ use crate::locale::{duration, quantity};
 use crate::model::alert::{Alert, Phase};
 use crate::model::commit::{KpiClock, StoredState};
 use crate::model::grain::BucketIndex;
-use crate::model::ids::ReceiverId;
+use crate::model::ids::{Labels, ReceiverId};
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Observation, Rejection};
 use crate::model::suspect::{Settled, Suspect, SuspectState};
@@ -37,11 +37,11 @@ pub(super) async fn status(out: &mut Out, paths: &[PathBuf], now: Timestamp) -> 
     for kpi in config.catalog.kpis.values() {
         let clock = stored.clocks.iter().find(|clock| clock.kpi == kpi.id);
         let newest = newest(&store, kpi, clock).await?;
-        let is_refused = newest.as_ref().is_some_and(|newest| is_refused(&stored.suspects, newest));
+        let refused = newest_refused(&stored.suspects, kpi, newest.as_ref());
         let rejected = store.rejections(&kpi.id).await?;
         let open = stored.suspects.iter().filter(|suspect| suspect.is_open() && suspect.series.kpi == kpi.id);
         let suspect = open.collect();
-        kpis.push(Standing { is_refused, rejected, suspect, ..Standing::of(kpi, clock, newest, now) });
+        kpis.push(Standing { refused, rejected, suspect, ..Standing::of(kpi, clock, newest, now) });
     }
     if out.is_json() {
         records(out, &config, &daemon, &kpis, (&stored, &sources, &queue), now)?;
@@ -82,8 +82,8 @@ struct Standing<'a> {
     kpi: &'a Kpi,
     clock: Option<&'a KpiClock>,
     newest: Option<Observation>,
-    /// A person said that the newest value is none.
-    is_refused: bool,
+    /// The newest bucket of which a person said that it has no value, if it follows the newest that has one.
+    refused: Option<BucketIndex>,
     /// End of the newest bucket.
     as_of: Option<Timestamp>,
     /// How long the next bucket has been due.
@@ -102,16 +102,15 @@ impl<'a> Standing<'a> {
         let late = next.map(|next| now.duration_since(due_at(kpi, &next))).filter(SignedDuration::is_positive);
         let as_of = bucket.map(|bucket| bucket.end);
         let age = as_of.map(|end| now.duration_since(end));
-        Standing { kpi, clock, newest, is_refused: false, as_of, late, age, rejected: Vec::new(), suspect: Vec::new() }
+        Standing { kpi, clock, newest, refused: None, as_of, late, age, rejected: Vec::new(), suspect: Vec::new() }
     }
 
     fn value(&self) -> Option<String> {
-        let newest = self.newest.as_ref()?;
-        let mark = match newest.provisional {
-            _ if self.is_refused => " (rejected)",
-            true => " (provisional)",
-            false => "",
-        };
+        let refused = self.refused.map(|bucket| format!("{} rejected", self.kpi.bucket_name(bucket)));
+        let Some(newest) = &self.newest else { return refused };
+        let provisional = newest.provisional.then(|| "provisional".to_owned());
+        let marks: Vec<String> = provisional.into_iter().chain(refused).collect();
+        let mark = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
         Some(if newest.value.is_nan() {
             format!("undefined{mark}")
         } else {
@@ -120,13 +119,16 @@ impl<'a> Standing<'a> {
     }
 }
 
-fn is_refused(suspects: &[Suspect], newest: &Observation) -> bool {
-    suspects.iter().any(|suspect| {
-        suspect.series == newest.series
-            && suspect.bucket == newest.bucket
+fn newest_refused(suspects: &[Suspect], kpi: &Kpi, newest: Option<&Observation>) -> Option<BucketIndex> {
+    let labels = newest.map_or_else(Labels::total, |newest| newest.series.labels.clone());
+    let is_refused = |suspect: &&Suspect| {
+        suspect.series.kpi == kpi.id
+            && suspect.series.labels == labels
             && suspect.overrides()
             && matches!(&suspect.state, SuspectState::Settled(settlement) if settlement.how == Settled::Rejected)
-    })
+    };
+    let refused = suspects.iter().filter(is_refused).map(|suspect| suspect.bucket).max();
+    refused.filter(|bucket| newest.is_none_or(|newest| newest.bucket < *bucket))
 }
 
 /// The newest observation of the total; of any series where there is no total.

@@ -108,3 +108,29 @@ async fn a_bucket_waits_for_that_of_every_input() {
     script.advance_to(at("2026-09-04T09:05:00Z")).await.unwrap();
     assert_eq!(stored(&script, "margin", "2026-08-20").await, Some((0.5, Some((40.0, 80.0)))));
 }
+
+#[tokio::test]
+async fn what_an_input_has_no_more_is_taken_back() {
+    let place = Place::new(&[]);
+    place.write_costs("2026-12-31", "2026-12-31");
+    let limited = MARGIN.replace("    formula:", "    quality: {min: 0}\n    formula:");
+    let mut script = place.start(&limited, "2026-09-02T09:00:00Z").await;
+    script.advance_to(at("2026-09-03T09:00:00Z")).await.unwrap();
+    let margin = Some((0.2, Some((10.0, 50.0))));
+    for day in ["2026-08-20", "2026-08-22"] {
+        assert_eq!(stored(&script, "margin", day).await, margin);
+    }
+    // One day is gone, and another one's margin is not believed: neither keeps what it was.
+    place.lose("2026-08-20");
+    place.restate("2026-08-22", 20);
+    super::repairs::ask(&mut script, "sales", "2026-08-19", "2026-08-22").await;
+    script.advance_to(at("2026-09-03T09:05:00Z")).await.unwrap();
+    for day in ["2026-08-20", "2026-08-22"] {
+        assert_eq!(stored(&script, "margin", day).await, None, "{day}");
+    }
+    assert_eq!(stored(&script, "margin", "2026-08-21").await, margin);
+    place.restate("2026-08-22", 50);
+    super::repairs::ask(&mut script, "sales", "2026-08-19", "2026-08-22").await;
+    script.advance_to(at("2026-09-03T09:10:00Z")).await.unwrap();
+    assert_eq!(stored(&script, "margin", "2026-08-22").await, margin);
+}

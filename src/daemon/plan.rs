@@ -6,10 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::jobs::{self, JobKind};
 use crate::engine::{History, Setup, State, awaited, computed, first_slots, is_awaited, missed, oldest_change};
-use crate::model::ids::{KpiId, Labels, RuleId};
+use crate::model::ids::{KpiId, RuleId};
 use crate::model::kpi::Kpi;
 use crate::model::observation::Pull;
-use crate::model::series::SeriesData;
 use crate::validate::Known;
 
 /// A slot is stepped as missed, by its own time, when its turn comes later than this.
@@ -151,9 +150,8 @@ pub(super) fn plan(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, now: Timest
 }
 
 pub(super) fn known_series(history: &History, kpi: &KpiId) -> Vec<Known> {
-    let first =
-        |(labels, data): (&Labels, &Arc<SeriesData>)| Some(Known { labels: labels.clone(), first: data.span()?.0 });
-    history.of(kpi).filter_map(first).collect()
+    let filled = history.of(kpi).filter(|(_, data)| !data.is_empty());
+    filled.map(|(labels, data)| Known { labels: labels.clone(), data: data.clone() }).collect()
 }
 
 /// Slots that were missed. That some are too old to be stepped is said.

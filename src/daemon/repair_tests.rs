@@ -22,6 +22,19 @@ impl Place {
         fs::write(self.path("sales.csv"), text.lines().map(restated).collect::<String>()).unwrap();
     }
 
+    /// Says something of a day that it said nothing of.
+    fn add(&self, day: &str, amount: i64) {
+        let text = fs::read_to_string(self.path("sales.csv")).unwrap();
+        fs::write(self.path("sales.csv"), format!("{text}{day};{amount}\n")).unwrap();
+    }
+
+    /// Says nothing of one day any more.
+    pub(super) fn lose(&self, day: &str) {
+        let text = fs::read_to_string(self.path("sales.csv")).unwrap();
+        let left = text.lines().filter(|line| !line.starts_with(day)).map(|line| format!("{line}\n"));
+        fs::write(self.path("sales.csv"), left.collect::<String>()).unwrap();
+    }
+
     /// The text of every mail, oldest first.
     fn mails(&self) -> Vec<String> {
         let mut paths: Vec<PathBuf> = Vec::new();
@@ -186,4 +199,49 @@ async fn a_restated_past_is_corrected_in_its_thread() {
         told.iter().any(|mail| mail.contains("Valeur corrig=C3=A9e (3 septembre 2026) : 90 au lieu de 200")),
         "{mails:#?}"
     );
+}
+
+/// What is known of a day, and how many days are known.
+async fn held(script: &Script, day: &str) -> (Option<f64>, usize) {
+    let day = bucket(day);
+    let look = move |state: &mut crate::engine::State, _: &crate::engine::Setup| {
+        let data = state.history.series(&"sales".into(), &Labels::total()).cloned().unwrap();
+        (data.get(day).map(|point| point.value), data.range(i64::MIN, i64::MAX).count())
+    };
+    script.cycle.engine().with(look).await
+}
+
+#[tokio::test]
+async fn what_the_source_has_no_more_is_withdrawn_and_may_come_again() {
+    let place = Place::new(&["2026-09-03"]);
+    let mut script = place.start(COMPANY, "2026-09-02T09:00:00Z").await;
+    script.advance_to(at("2026-09-06T09:00:00Z")).await.unwrap();
+    let fired = "2026-09-04T06:00:00Z rule:high/sales#breach Fired";
+    assert_eq!(changes(&script.cycle).await[..1], [fired]);
+    place.lose("2026-08-20");
+    // Of that day alone nobody can say whether the source forgot it or never had it.
+    let Reply::Ok(Value::Pulled { stored: 0, warnings, .. }) =
+        ask(&mut script, "sales", "2026-08-20", "2026-08-20").await
+    else {
+        panic!("nothing is withdrawn")
+    };
+    assert!(warnings[0].contains("1 stored buckets of KPI `sales` from 2026-08-20 on"), "{warnings:?}");
+    let all = ask(&mut script, "sales", "2026-08-19", "2026-08-21").await;
+    assert_eq!(all, Reply::Ok(Value::Pulled { stored: 1, rejected: 0, warnings: Vec::new() }));
+    let told = versions(&script, "2026-08-20").await;
+    assert!(told.len() == 2 && told[0] == 50.0 && told[1].is_nan(), "{told:?}");
+    let (value, count) = held(&script, "2026-08-20").await;
+    assert_eq!(value, None);
+    // Nothing is written twice, and a start finds the same.
+    ask(&mut script, "sales", "2026-08-19", "2026-08-21").await;
+    assert_eq!(versions(&script, "2026-08-20").await.len(), 2);
+    let now = script.now();
+    kill(script).await;
+    let mut script = place.start(COMPANY, &now.to_string()).await;
+    script.advance_to(now + seconds(5)).await.unwrap();
+    assert_eq!(held(&script, "2026-08-20").await, (None, count));
+    place.add("2026-08-20", 60);
+    ask(&mut script, "sales", "2026-08-19", "2026-08-21").await;
+    assert_eq!(held(&script, "2026-08-20").await, (Some(60.0), count + 1));
+    assert_eq!(versions(&script, "2026-08-20").await[2..], [60.0]);
 }

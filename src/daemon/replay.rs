@@ -7,7 +7,7 @@ use crate::engine::{PullReport, SlotEvent, known_by};
 use crate::model::grain::day_of;
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Observation, Pull, Reading};
-use crate::validate::{Context, KnownAt, Span, validate};
+use crate::validate::{Context, Known, KnownAt, Span, validate};
 
 /// The evaluations that follow a pull, each with its instant.
 pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
@@ -164,13 +164,24 @@ fn validated(job: &Job, pull: Pull, at: Timestamp) -> PullReport {
     let first_said = || pull.readings.iter().map(bucket).min();
     let zero_from = match job.kind {
         JobKind::First { .. } | JobKind::Anew { .. } => first_said(),
-        JobKind::Asked { .. } => first_said().into_iter().chain(job.known.iter().map(|known| known.first)).min(),
+        JobKind::Asked { .. } => first_said().into_iter().chain(job.known.iter().map(Known::first)).min(),
         JobKind::CatchUp { .. } | JobKind::Slot { .. } | JobKind::Retry { .. } | JobKind::NewRules { .. } => None,
     };
     let known_at = if job.is_late() { KnownAt::Assumed } else { KnownAt::Own(at) };
     let (kpi, roll_ups, known) = (&*job.kpi, &*job.roll_ups, &*job.known);
     let context = Context { kpi, span: Span { from, to }, known_at, now: at, roll_ups, known, zero_from };
-    let found = validate(&context, pull);
+    let mut found = validate(&context, pull);
+    if let (JobKind::Asked { .. }, Some(first)) = (&job.kind, found.kept.first()) {
+        // A person may have asked because it was deleted.
+        found.warnings.push(format!(
+            "`{}` says nothing of {} stored buckets of KPI `{}` from {} on, and nothing of what lies before: they are kept, \
+             for sources forget; if they were deleted, ask from an earlier day on",
+            kpi.source,
+            found.kept.len(),
+            kpi.id,
+            kpi.bucket_name(*first),
+        ));
+    }
     if !found.rejections.is_empty() {
         tracing::warn!(kpi = %job.kpi.id, rejected = found.rejections.len(), "readings were refused; `vigie status` shows them");
     }

@@ -9,7 +9,7 @@ use super::state::State;
 use crate::model::formula::Formula;
 use crate::model::grain::BucketIndex;
 use crate::model::ids::{KpiId, Labels};
-use crate::model::kpi::Kpi;
+use crate::model::kpi::{Empty, Kpi};
 use crate::model::observation::{Parts, Pull, Reading, ReadingTime, ReadingValue};
 use crate::model::unit::Kind;
 
@@ -28,13 +28,13 @@ pub fn is_awaited(state: &State, setup: &Setup, id: &KpiId, slot: Timestamp) -> 
     needed.is_some_and(|needed| needed <= slot && clock.last_slot < Some(needed))
 }
 
-/// What the formula says of the buckets asked for. Those that an input lacks, or of which one is suspect, are left out;
-/// that the newest is among them is said.
+/// What the formula says of the buckets asked for. Those that an input lacks are left out, or taken back where they had
+/// a value; while one of them is suspect nothing changes. That the newest is lacking is said.
 pub fn computed(state: &State, kpi: &Kpi, formula: &Formula, (from, to): (BucketIndex, BucketIndex)) -> Pull {
     let mut pull = Pull { complete: true, ..Pull::default() };
     for labels in series(state, kpi, formula) {
         for bucket in from..=to {
-            let Some(value) = value(state, kpi, formula, &labels, bucket) else { continue };
+            let Some(value) = reading(state, kpi, formula, &labels, bucket) else { continue };
             pull.readings.push(Reading {
                 time: ReadingTime::Instant(kpi.grain.start_of(bucket, &kpi.zone)),
                 labels: labels.clone(),
@@ -62,28 +62,34 @@ pub fn oldest_change(
         let (first, _) = state.history.series(input, &Labels::total()).and_then(|data| data.span())?;
         Some(first)
     });
+    // What is computed of buckets that no input reaches back to any more is to be taken back.
+    let own = state.history.series(&kpi.id, &Labels::total()).and_then(|data| data.span()).map(|(first, _)| first);
     let oldest = kpi.grain.index_at(now.checked_sub(kpi.history).unwrap_or(now), &kpi.zone);
-    let first = spans.max()?.max(oldest);
+    let first = spans.max()?.min(own.unwrap_or(BucketIndex::MAX)).max(oldest);
+    // What validation refuses is no value.
+    let is_taken = |value: &f64| {
+        !(kpi.quality.min.is_some_and(|min| *value < min) || kpi.quality.max.is_some_and(|max| *value > max))
+    };
     let differs = |labels: &Labels, bucket: BucketIndex| {
-        let Some(value) = value(state, kpi, formula, labels, bucket) else { return false };
-        // What validation refuses, or a person has replaced, stays different for ever.
-        let is_refused = |value: f64| {
-            kpi.quality.min.is_some_and(|min| value < min) || kpi.quality.max.is_some_and(|max| value > max)
-        };
-        let number = match value {
-            ReadingValue::Number(number) => Some(number),
-            ReadingValue::Parts(parts) => parts.ratio(),
-            ReadingValue::Absent | ReadingValue::Unreadable(_) | ReadingValue::Foreign { .. } => None,
-        };
-        if number.is_some_and(is_refused) || state.suspects.is_overridden(&kpi.id, labels, bucket) {
+        let Some(value) = reading(state, kpi, formula, labels, bucket) else { return false };
+        // What a person has replaced stays different for ever.
+        if state.suspects.is_overridden(&kpi.id, labels, bucket) {
             return false;
         }
         let known = state.history.series(&kpi.id, labels).and_then(|data| data.get(bucket));
-        known.is_none_or(|known| match value {
-            ReadingValue::Parts(parts) => known.parts != Some(parts),
-            ReadingValue::Number(number) => known.value != number,
-            ReadingValue::Absent | ReadingValue::Unreadable(_) | ReadingValue::Foreign { .. } => false,
-        })
+        let (number, parts) = match value {
+            ReadingValue::Number(number) => (Some(number).filter(is_taken), None),
+            // An undefined ratio is taken as it is.
+            ReadingValue::Parts(parts) => (Some(parts.ratio().unwrap_or(f64::NAN)).filter(is_taken), Some(parts)),
+            ReadingValue::Absent | ReadingValue::Unreadable(_) | ReadingValue::Foreign { .. } => (None, None),
+        };
+        let zero = (kpi.empty == Empty::Zero && kpi.kind != Kind::Ratio).then_some(0.0);
+        match (number.or(zero), known) {
+            (Some(_), Some(known)) if parts.is_some() => known.parts != parts,
+            (Some(number), Some(known)) => known.value != number,
+            (Some(_), None) | (None, Some(_)) => true,
+            (None, None) => false,
+        }
     };
     let all = series(state, kpi, formula);
     all.iter().filter_map(|labels| (first..=to).find(|bucket| differs(labels, *bucket))).min()
@@ -95,12 +101,19 @@ fn series(state: &State, kpi: &Kpi, formula: &Formula) -> BTreeSet<Labels> {
     formula.inputs().iter().flat_map(|input| state.history.labels(input)).filter(is_own).cloned().collect()
 }
 
+/// What the formula says of a bucket: that it has no value, where it had one; nothing where there is nothing to say.
+fn reading(state: &State, kpi: &Kpi, formula: &Formula, labels: &Labels, bucket: BucketIndex) -> Option<ReadingValue> {
+    let known = state.history.series(&kpi.id, labels).and_then(|data| data.get(bucket));
+    if formula.inputs().iter().any(|input| state.suspects.is_open(input, labels, bucket)) {
+        // Until it is settled what was said stands.
+        return known.map(|known| known.parts.map_or(ReadingValue::Number(known.value), ReadingValue::Parts));
+    }
+    value(state, kpi, formula, labels, bucket).or_else(|| known.map(|_| ReadingValue::Absent))
+}
+
 fn value(state: &State, kpi: &Kpi, formula: &Formula, labels: &Labels, bucket: BucketIndex) -> Option<ReadingValue> {
     let mut values = Vec::with_capacity(formula.inputs().len());
     for input in formula.inputs() {
-        if state.suspects.is_open(input, labels, bucket) {
-            return None;
-        }
         let point = state.history.series(input, labels)?.get(bucket)?;
         values.push(Some(point.value).filter(|value| value.is_finite())?);
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::model::grain::BucketIndex;
-use crate::model::ids::{KpiId, Labels, SeriesKey};
+use crate::model::ids::{KpiId, Labels};
 use crate::model::observation::Observation;
 use crate::model::series::{Point, SeriesData};
 
@@ -38,6 +38,9 @@ impl History {
 
     /// Takes in a version. Returns the point it revised, when value or parts differ.
     pub fn put(&mut self, observation: &Observation) -> Option<Point> {
+        if observation.withdraws() && self.knows(observation) {
+            return None;
+        }
         let series = self.kpis.entry(observation.series.kpi.clone()).or_default();
         let data = series.entry(observation.series.labels.clone()).or_insert_with(SeriesData::shared);
         let before = Arc::make_mut(data).put(observation)?;
@@ -54,21 +57,16 @@ impl History {
         }
     }
 
-    /// Takes a bucket out of a series.
-    pub(super) fn remove(&mut self, series: &SeriesKey, bucket: BucketIndex) {
-        if let Some(data) = self.kpis.get_mut(&series.kpi).and_then(|all| all.get_mut(&series.labels)) {
-            Arc::make_mut(data).remove(bucket);
-        }
-    }
-
     /// True when the version says what is known already.
     pub fn knows(&self, observation: &Observation) -> bool {
-        self.series(&observation.series.kpi, &observation.series.labels)
-            .and_then(|data| data.get(observation.bucket))
-            .is_some_and(|point| {
+        let known = self.series(&observation.series.kpi, &observation.series.labels);
+        match known.and_then(|data| data.get(observation.bucket)) {
+            None => observation.withdraws(),
+            Some(point) => {
                 point.value.to_bits() == observation.value.to_bits()
                     && point.parts == observation.parts
                     && point.provisional == observation.provisional
-            })
+            }
+        }
     }
 }

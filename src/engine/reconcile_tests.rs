@@ -193,7 +193,8 @@ fn where_one_says_nothing_they_do_not_agree() {
     let (mut pair, _) = Pair::with_history(100.0);
     pair.brings("shop", (11, 0), &[(11, 200.0)]);
     pair.brings("ledger", (11, 5), &[(11, 100.0)]);
-    pair.state.history.remove(&SeriesKey::total(&"ledger".into()), bucket(11));
+    let gone = Observation::withdrawn(SeriesKey::total(&"ledger".into()), bucket(11), slot(11));
+    pair.state.history.put(&gone);
     pair.brings("shop", (12, 0), &[(12, 100.0)]);
     assert_eq!(pair.held(), Some(bucket(11)));
 }

@@ -128,7 +128,9 @@ fn replace(
     match decision {
         Decision::Accept => Ok(None),
         Decision::Reject => {
-            state.history.remove(&suspect.series, suspect.bucket);
+            let withdrawn = Observation::withdrawn(suspect.series.clone(), suspect.bucket, now);
+            state.history.put(&withdrawn);
+            commit.observations.push(withdrawn);
             Ok(Some(suspect.bucket))
         }
         Decision::Correct { value } => {

@@ -106,12 +106,13 @@ impl Parts {
     }
 }
 
-/// A validated number of one series for one bucket.
+/// A validated number of one series for one bucket, or that there is none any more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
     pub series: SeriesKey,
     pub bucket: BucketIndex,
-    /// NaN stands for a ratio whose denominator was zero: the bucket came, its ratio is undefined.
+    /// NaN with `parts` stands for a ratio whose denominator was zero: the bucket came, its ratio is undefined. NaN
+    /// without is a version that says that the bucket has no value ([`Observation::withdraws`]).
     pub value: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Parts>,
@@ -120,6 +121,19 @@ pub struct Observation {
     pub known_at: Timestamp,
     /// `known_at` was assumed (catch-up, back-fill), not witnessed.
     pub assumed: bool,
+}
+
+impl Observation {
+    /// Says that a bucket which had a value has none any more.
+    pub fn withdrawn(series: SeriesKey, bucket: BucketIndex, known_at: Timestamp) -> Observation {
+        let value = f64::NAN;
+        Observation { series, bucket, value, parts: None, provisional: false, known_at, assumed: false }
+    }
+
+    /// True for a version that takes the bucket's value away: the source has it no more, or it is not believed.
+    pub fn withdraws(&self) -> bool {
+        self.value.is_nan() && self.parts.is_none()
+    }
 }
 
 /// A reading that was refused, with the cause, for `status` and `query`.

@@ -122,6 +122,10 @@ impl SeriesData {
     /// Takes over a newer version of one bucket. Returns what it replaced.
     pub fn put(&mut self, observation: &Observation) -> Option<Point> {
         let before = self.get(observation.bucket);
+        if observation.withdraws() {
+            self.remove(observation.bucket);
+            return before;
+        }
         let offset = self.make_room(observation.bucket)?;
         self.values[offset] = observation.value;
         self.marks.set(offset, PRESENT | if observation.provisional { PROVISIONAL } else { 0 });
@@ -149,6 +153,22 @@ impl SeriesData {
         self.marks.set(offset, 0);
         if let Some(parts) = self.parts.get_mut(offset) {
             *parts = NO_PARTS;
+        }
+        self.trim();
+    }
+
+    /// The span reaches from a bucket that is present to one that is, as it does after a load.
+    fn trim(&mut self) {
+        let is_present = |offset: &usize| self.marks.get(*offset) & PRESENT != 0;
+        let kept = (0..self.values.len()).rfind(is_present).map_or(0, |last| last + 1);
+        let absent = (0..kept).find(is_present).unwrap_or(0);
+        self.values.truncate(kept);
+        self.parts.truncate(kept);
+        if absent > 0 {
+            self.marks = self.marks.moved(absent..kept, 0);
+            self.values.drain(..absent);
+            self.parts.drain(..absent.min(self.parts.len()));
+            self.first += absent as i64;
         }
     }
 
@@ -258,6 +278,29 @@ mod tests {
         data.put(&observed(&point(BUCKETS_MAX as i64 / 2, None)));
         data.put(&observed(&point(newest, None)));
         assert_eq!(held(&data), [BUCKETS_MAX as i64 / 2, newest].map(|index| point(index, None)));
+    }
+
+    #[test]
+    fn a_bucket_that_is_taken_out_leaves_the_series_that_never_had_it() {
+        let parts = Some(Parts { numerator: 1.0, denominator: 2.0, n: None });
+        let all = [point(-3, None), point(-2, parts), point(4, None), point(9, parts), point(10, None)];
+        for gone in 0..1_u32 << all.len() {
+            let mut data = SeriesData::of(&all);
+            let is_gone = |place: usize| gone >> place & 1 == 1;
+            for (_, point) in all.iter().enumerate().filter(|(place, _)| is_gone(*place)) {
+                let withdrawn = Observation { value: f64::NAN, parts: None, ..observed(point) };
+                assert_eq!(data.put(&withdrawn), Some(*point));
+                assert_eq!(data.put(&withdrawn), None);
+            }
+            let left: Vec<Point> =
+                all.iter().enumerate().filter(|(place, _)| !is_gone(*place)).map(|(_, point)| *point).collect();
+            let made = SeriesData::of(&left);
+            assert_eq!(data.span(), made.span(), "{left:?}");
+            assert_eq!(data.range(i64::MIN, i64::MAX).collect::<Vec<_>>(), left);
+            // It grows on from there.
+            data.put(&observed(&point(12, parts)));
+            assert_eq!((data.last(), data.get(11)), (Some(point(12, parts)), None));
+        }
     }
 
     #[test]

@@ -140,7 +140,7 @@ fn observation(row: &SqliteRow, series: SeriesKey) -> Result<Observation, Failur
     Ok(Observation {
         series,
         bucket: row.try_get(0)?,
-        // SQLite has no NaN; the ratio of a zero denominator is stored as null.
+        // SQLite has no NaN: the ratio of a zero denominator is stored as null, and so is that there is no value any more.
         value: row.try_get::<Option<f64>, _>(1)?.unwrap_or(f64::NAN),
         parts,
         provisional: row.try_get(5)?,
@@ -149,15 +149,20 @@ fn observation(row: &SqliteRow, series: SeriesKey) -> Result<Observation, Failur
     })
 }
 
-/// A point from the columns series, twice the bucket plus provisional, value, numerator, denominator, n.
-fn point(row: &SqliteRow) -> Result<Point, Failure> {
+/// A point from the columns series, twice the bucket plus provisional, value, numerator, denominator, n; none where the
+/// bucket's value was withdrawn.
+fn point(row: &SqliteRow) -> Result<Option<Point>, Failure> {
     let bucket: i64 = row.try_get_unchecked(1)?;
     let parts = match (row.try_get(3)?, row.try_get(4)?) {
         (Some(numerator), Some(denominator)) => Some(Parts { numerator, denominator, n: row.try_get(5)? }),
         (None, _) | (_, None) => None,
     };
-    let value = row.try_get::<Option<f64>, _>(2)?.unwrap_or(f64::NAN);
-    Ok(Point { index: bucket >> 1, value, parts, provisional: bucket & 1 == 1 })
+    let value: Option<f64> = row.try_get(2)?;
+    if value.is_none() && parts.is_none() {
+        return Ok(None);
+    }
+    let value = value.unwrap_or(f64::NAN);
+    Ok(Some(Point { index: bucket >> 1, value, parts, provisional: bucket & 1 == 1 }))
 }
 
 /// Ends one series of a load. One that a writer added in between waits for the next load.
@@ -181,7 +186,8 @@ pub(super) fn instant(milliseconds: i64) -> Result<Timestamp, Failure> {
 }
 
 impl Store {
-    /// Hands over all newest versions of a KPI, series by series, oldest bucket first. Holds no more than a few rows.
+    /// Hands over all newest versions of a KPI, series by series, oldest bucket first, without buckets whose value was
+    /// withdrawn. Holds no more than a few rows.
     pub async fn load_series(
         &self,
         kpi: &KpiId,
@@ -190,7 +196,7 @@ impl Store {
         let load = async {
             let sql = columns!(
                 "s.id, s.labels FROM series AS s CROSS JOIN observation AS o ON o.series = s.id \
-                 WHERE s.kpi = ?1 ORDER BY s.labels, o.bucket"
+                 WHERE s.kpi = ?1 AND (o.value IS NOT NULL OR o.numerator IS NOT NULL) ORDER BY s.labels, o.bucket"
             );
             let mut rows = sqlx::query(sql).bind(kpi.as_str()).fetch(&self.inner.readers);
             let mut current = None;
@@ -210,7 +216,7 @@ impl Store {
     }
 
     /// Hands over a KPI's series as they are held in memory, newest versions only: a fraction of the cost of
-    /// whole observations, of which there may be millions.
+    /// whole observations, of which there may be millions. A series all of whose values were withdrawn is an empty one.
     pub async fn load_data(
         &self,
         kpi: &KpiId,
@@ -231,14 +237,14 @@ impl Store {
                 if current != Some(series) {
                     hand_over(&mut labels, current.replace(series), &mut points, &mut each)?;
                 }
-                points.push(point(&row)?);
+                points.extend(point(&row)?);
             }
             hand_over(&mut labels, current, &mut points, &mut each)
         };
         load.await.map_err(|failure: Failure| failure.on(&self.inner.path))
     }
 
-    /// All newest versions of a KPI, by series, oldest bucket first.
+    /// All newest versions of a KPI, by series, oldest bucket first, without buckets whose value was withdrawn.
     pub async fn series_of(&self, kpi: &KpiId) -> Result<Vec<(Labels, Vec<Observation>)>, StoreError> {
         let mut all: Vec<(Labels, Vec<Observation>)> = Vec::new();
         let collect = |labels: &Labels, observation: Observation| match all.last_mut() {
@@ -249,7 +255,7 @@ impl Store {
         Ok(all)
     }
 
-    /// Newest versions in `from..=to`, by series, oldest bucket first.
+    /// Newest versions in `from..=to`, by series, oldest bucket first, without buckets whose value was withdrawn.
     pub async fn observations(
         &self,
         kpi: &KpiId,
@@ -259,7 +265,8 @@ impl Store {
         let load = async {
             let sql = columns!(
                 "s.labels FROM series AS s CROSS JOIN observation AS o ON o.series = s.id \
-                 WHERE s.kpi = ?1 AND o.bucket BETWEEN ?2 AND ?3 ORDER BY s.labels, o.bucket"
+                 WHERE s.kpi = ?1 AND o.bucket BETWEEN ?2 AND ?3 \
+                     AND (o.value IS NOT NULL OR o.numerator IS NOT NULL) ORDER BY s.labels, o.bucket"
             );
             let rows = sqlx::query(sql).bind(kpi.as_str()).bind(from).bind(to).fetch_all(&self.inner.readers).await?;
             let read =

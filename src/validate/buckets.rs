@@ -143,6 +143,11 @@ impl Slot {
         })
     }
 
+    /// The source gave the bucket a value that is not taken, or said that it has none.
+    pub(super) fn is_denied(&self) -> bool {
+        self.spoiled || (self.absent && self.said.is_none())
+    }
+
     /// Why its combined value is no number to store, though each of its readings was finite.
     pub(super) fn overflow(&self) -> Option<&'static str> {
         let (sums, quotient) = match self.said? {
@@ -214,11 +219,18 @@ impl Buckets {
         }
     }
 
-    fn holds(&self, index: BucketIndex) -> bool {
+    pub(super) fn get(&self, index: BucketIndex) -> Option<&Slot> {
         match self {
-            Buckets::Few(few) => few.binary_search_by_key(&index, |(known, _)| *known).is_ok(),
-            Buckets::Many(many) => many.contains_key(&index),
+            Buckets::Few(few) => {
+                let place = few.binary_search_by_key(&index, |(known, _)| *known).ok()?;
+                few.get(place).map(|(_, slot)| slot)
+            }
+            Buckets::Many(many) => many.get(&index),
         }
+    }
+
+    fn holds(&self, index: BucketIndex) -> bool {
+        self.get(index).is_some()
     }
 
     /// Oldest first.

@@ -1,16 +1,18 @@
 //! The whole validation of one pull.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::buckets::{Combined, Impossible, Obstacle, Slots, Taken, roll_up};
+use super::buckets::{Combined, Impossible, Obstacle, Slot, Slots, Taken, roll_up};
 use super::limits;
 use crate::model::grain::{Bucket, BucketIndex};
 use crate::model::ids::{Labels, SeriesKey};
 use crate::model::kpi::{Empty, Kpi};
 use crate::model::observation::{Observation, Pull, Reading, ReadingValue, Rejection};
 use crate::model::roll_ups::RollUps;
+use crate::model::series::{Point, SeriesData};
 use crate::model::unit::Kind;
 
 /// Dimensions that say in which currency an amount is.
@@ -32,12 +34,18 @@ pub enum KnownAt {
     Assumed,
 }
 
-/// A series that is stored already.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A series that is stored already, with at least one bucket.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Known {
     pub labels: Labels,
+    pub data: Arc<SeriesData>,
+}
+
+impl Known {
     /// Its oldest bucket.
-    pub first: BucketIndex,
+    pub fn first(&self) -> BucketIndex {
+        self.data.span().map_or(BucketIndex::MAX, |(first, _)| first)
+    }
 }
 
 /// What validating needs beside the pull.
@@ -49,7 +57,7 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// The roll-ups to derive beside the total.
     pub roll_ups: &'a RollUps,
-    /// The series that are stored already, so that a vanished one becomes zero.
+    /// The series that are stored already: what a complete pull holds no more of them becomes zero, or is withdrawn.
     pub known: &'a [Known],
     /// No zero is made up for buckets before this one; none: for the whole span. Whatever it is, a dimension value
     /// has no zeros before it was first seen, so that slots missed and stepped later give what they would have given.
@@ -59,7 +67,7 @@ pub struct Context<'a> {
 /// What became of a pull.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Validated {
-    /// By labels, then by bucket.
+    /// By labels, then by bucket; those that withdraw a value come last.
     pub observations: Vec<Observation>,
     pub rejections: Vec<Rejection>,
     /// Those of the pull, and what was dropped or replaced here.
@@ -68,6 +76,9 @@ pub struct Validated {
     pub outside: usize,
     /// Readings of buckets that have not ended yet.
     pub running: usize,
+    /// Stored buckets of which a complete pull says nothing and that were kept all the same, for it reaches back to
+    /// nothing before them.
+    pub kept: BTreeSet<BucketIndex>,
 }
 
 /// Makes observations of a pull.
@@ -78,6 +89,7 @@ pub fn validate(context: &Context<'_>, pull: Pull) -> Validated {
         work.take(&reading);
     }
     work.refuse_outliers(false);
+    let oldest = work.slots.values().filter_map(|buckets| Some(buckets.iter().next()?.0)).min();
     let impossible = roll_up(context.kpi, context.roll_ups, &mut work.slots);
     work.refuse_outliers(true);
     work.note(&impossible);
@@ -85,6 +97,7 @@ pub fn validate(context: &Context<'_>, pull: Pull) -> Validated {
         work.fill_zeros(&impossible);
     }
     work.observe();
+    work.withdraw((pull.complete, oldest), &impossible);
     work.outcome
 }
 
@@ -210,7 +223,7 @@ impl Work<'_> {
     fn first_seen(&self) -> BTreeMap<Labels, BucketIndex> {
         let mut first: BTreeMap<Labels, BucketIndex> = BTreeMap::new();
         let known = self.context.known.iter().filter(|known| self.is_kept(&known.labels));
-        let known = known.map(|known| (&known.labels, known.first));
+        let known = known.map(|known| (&known.labels, known.first()));
         // A bucket that was refused tells nothing of its series: it leaves no observation.
         let pulled = self.slots.iter().filter_map(|(labels, buckets)| {
             let (index, _) = buckets.iter().find(|(_, slot)| !slot.spoiled)?;
@@ -251,6 +264,42 @@ impl Work<'_> {
                 });
             }
         }
+    }
+
+    /// Takes back the values of stored buckets that the source has no more: those that a complete pull leaves out, and
+    /// those in whose place something stands that is not taken. `oldest` is the first bucket that anything was said of.
+    fn withdraw(&mut self, (complete, oldest): (bool, Option<BucketIndex>), impossible: &Impossible) {
+        let Context { kpi, span, known, now, .. } = self.context;
+        let last = span.to.min(kpi.grain.last_ended(now, &kpi.zone));
+        // Sources forget: a metric store after weeks, a folder when files are archived, and a query of what is now knows
+        // no yesterday. What lies before all that is said is kept, unless it was to be asked for again anyway.
+        let is_gone = |point: &Point| {
+            let is_open = point.provisional && !matches!(kpi.kind, Kind::Level { .. });
+            complete && (is_open || oldest.is_some_and(|oldest| oldest <= point.index))
+        };
+        let (mut withdrawn, mut kept) = (Vec::new(), BTreeSet::new());
+        for known in known.iter().filter(|known| self.is_kept(&known.labels)) {
+            let (buckets, impossible) = (self.slots.get(&known.labels), impossible.get(&known.labels));
+            for point in known.data.range(span.from, last) {
+                let slot = buckets.and_then(|buckets| buckets.get(point.index));
+                let is_denied = slot.is_some_and(Slot::is_denied)
+                    || impossible.and_then(|buckets| buckets.get(&point.index)) == Some(&Obstacle::Absent);
+                let is_taken = slot.is_some_and(|slot| slot.combined().is_some());
+                if is_taken {
+                    continue;
+                }
+                if is_denied || is_gone(&point) {
+                    let series = SeriesKey { kpi: kpi.id.clone(), labels: known.labels.clone() };
+                    let (known_at, assumed) = self.known_at(kpi.grain.bucket(point.index, &kpi.zone));
+                    let gone = Observation::withdrawn(series, point.index, known_at);
+                    withdrawn.push(Observation { assumed, ..gone });
+                } else if complete {
+                    kept.insert(point.index);
+                }
+            }
+        }
+        self.outcome.observations.extend(withdrawn);
+        self.outcome.kept = kept;
     }
 
     fn known_at(&self, bucket: Bucket) -> (Timestamp, bool) {
