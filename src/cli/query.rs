@@ -147,6 +147,9 @@ pub(super) fn span(kpi: &Kpi, args: &QueryArgs, now: Timestamp) -> anyhow::Resul
         }
         None => last,
     };
+    if let Some((day, until)) = args.from.zip(args.to).filter(|(day, until)| until < day) {
+        bail!("--to {until} lies before --from {day}; the days of a span are both included");
+    }
     if to < from {
         bail!("no bucket of KPI '{}' has ended in that span; choose an earlier --from, or a --to after it", kpi.id);
     }

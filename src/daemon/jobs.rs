@@ -168,6 +168,8 @@ impl Job {
             whole.complete &= part.complete;
             whole.readings.extend(part.readings);
             whole.warnings.extend(part.warnings);
+            // What lies outside of one piece may lie inside of another.
+            whole.outside = if (from, to) == (starts(first), starts(newest + 1)) { part.outside } else { 0 };
         }
         Ok(whole)
     }

@@ -65,7 +65,7 @@ pub(super) fn read(
         known: &[],
         zero_from: None,
     };
-    let found = validate(&context, Pull { readings, complete: false, warnings: Vec::new() });
+    let found = validate(&context, Pull { readings, ..Pull::default() });
     if let Some(refused) = found.rejections.first() {
         return Err(format!("{} is not taken: {}", refused.origin, refused.cause));
     }

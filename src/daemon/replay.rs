@@ -9,6 +9,9 @@ use crate::model::kpi::Kpi;
 use crate::model::observation::{Observation, Pull, Reading};
 use crate::validate::{Context, Known, KnownAt, Span, validate};
 
+/// Buckets that a KPI of which nothing ever came is stepped through: as many as `no_data.after` waits for by default.
+const MISSED_AT_FIRST: i64 = 3;
+
 /// The evaluations that follow a pull, each with its instant.
 pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
     let PullOutcome { job, result, refusal, at, took: _ } = outcome;
@@ -62,10 +65,13 @@ pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
             completing_last(events)
         }
         JobKind::First { mut slots } => {
-            // Nothing was missing before the first value that there is.
+            // Nothing was missing before the first value that there is; while there is none, it is since a few buckets that
+            // are enough to miss it.
             let first = report.observations.iter().map(|seen| seen.known_at).min();
+            let newest = job.kpi.grain.last_ended(at, &job.kpi.zone);
+            let from = first.unwrap_or_else(|| job.kpi.grain.bucket(newest - MISSED_AT_FIRST + 1, &job.kpi.zone).end);
             let last = slots.last().copied();
-            slots.retain(|slot| first.is_none_or(|first| *slot >= first) || Some(*slot) == last);
+            slots.retain(|slot| *slot >= from || Some(*slot) == last);
             replay(&event, &job.kpi, slots, report, at)
         }
         JobKind::CatchUp { slots, after } => {

@@ -15,7 +15,7 @@ use super::setup::Setup;
 use super::state::State;
 use crate::alert::{Moment, Policy, Signal};
 use crate::assess::Band;
-use crate::model::alert::{About, AlertFacts, AlertKey, Aspect, EndReason, Subject, SuspectFacts};
+use crate::model::alert::{About, AlertFacts, AlertKey, Aspect, EndReason, Phase, Subject, SuspectFacts};
 use crate::model::commit::EvaluateCommit;
 use crate::model::grain::{BucketIndex, day_of};
 use crate::model::ids::{KpiId, Labels, SeriesKey};
@@ -485,15 +485,14 @@ fn tell(
     let start = kpi.grain.start_of(suspect.bucket, &kpi.zone);
     let day = day_of(start, &kpi.zone);
     let key = AlertKey { subject: Subject::Data(kpi.id.clone()), period: Some(day), aspect: Aspect::Suspect };
-    let has_total = state.history.series(&kpi.id, &Labels::total()).is_some();
-    if has_total && !suspect.series.labels.is_total() {
-        return;
-    }
+    let is_part = state.history.series(&kpi.id, &Labels::total()).is_some() && !suspect.series.labels.is_total();
     let moment = |slot| Moment { now, slot, bucket: Some(suspect.bucket), counts: true, about: About::Data };
     let make = || Some(facts(kpi, suspect, now));
     let figures = Some(Figures { make: &make, renewals: &Cell::new(1) });
     match &suspect.state {
         SuspectState::Seen { .. } => {}
+        // What is told is the total.
+        SuspectState::Asked if is_part => {}
         SuspectState::Asked => {
             // As of the slot that saw it, and of when the source is asked again: a stop in between changes nothing in the
             // alert's history.
@@ -507,7 +506,17 @@ fn tell(
                     && known.beside.is_none()
                     && day_of(kpi.grain.start_of(known.bucket, &kpi.zone), &kpi.zone) == day
             };
-            if !state.suspects.of(&kpi.id).iter().any(same_day) {
+            if let Some(left) = state.suspects.of(&kpi.id).iter().find(|known| same_day(known)).cloned() {
+                // What is left to be settled is what the alert goes on about.
+                let make = || Some(facts(kpi, &left, now));
+                let figures = Some(Figures { make: &make, renewals: &Cell::new(1) });
+                let told = state.book.get(&key).is_some_and(|alert| alert.phase == Phase::Firing);
+                if told && left.state == SuspectState::Asked {
+                    let signal = (Signal::Breach(Severity::Warning), Some(left.value));
+                    let moment = Moment { counts: false, ..moment(left.slot) };
+                    move_alert(state, &key, signal, figures, (Policy::AT_ONCE, moment), commit);
+                }
+            } else {
                 let signal = (Signal::End(EndReason::Settled(settlement.how)), None);
                 move_alert(state, &key, signal, figures, (Policy::AT_ONCE, moment(slot)), commit);
             }

@@ -172,8 +172,8 @@ fn a_catch_up_tells_of_it_at_the_slot_that_saw_it() {
     assert_eq!(bench.alert(Aspect::Suspect).map(|alert| alert.slot), Some(slot(9)));
 }
 
-#[test]
-fn parts_are_looked_at_where_the_total_jumped() {
+/// A KPI of two channels; the shop's jumped on the tenth, and so did the total.
+fn two_channels() -> (Bench, [Labels; 2]) {
     let mut dimensioned = kpi();
     dimensioned.quality.max_jump = Some(3.0);
     dimensioned.dimensions = vec!["d".to_owned()];
@@ -196,9 +196,33 @@ fn parts_are_looked_at_where_the_total_jumped() {
     let found = bench.slot(day(10, 6.0, 900.0), None).evaluate.suspects;
     let labels: Vec<String> = found.iter().map(|suspect| suspect.series.labels.to_string()).collect();
     assert_eq!(labels, ["", r#"{d="shop"}"#]);
+    (bench, [web, shop])
+}
+
+#[test]
+fn parts_are_looked_at_where_the_total_jumped() {
+    let (mut bench, [web, shop]) = two_channels();
     assert_eq!(bench.state.history.series(&"k".into(), &web).and_then(|data| data.held), None);
     decide(&mut bench, 10, Decision::Accept).unwrap();
     assert_eq!(bench.state.suspects.of(&"k".into()), []);
+    assert_eq!(bench.state.history.series(&"k".into(), &shop).and_then(|data| data.held), None);
+}
+
+#[test]
+fn the_alert_stays_until_the_parts_are_settled_too() {
+    let (mut bench, [_, shop]) = two_channels();
+    let at = slot(10) + SignedDuration::from_mins(10);
+    let pull = PullReport { at: Some(at), ..PullReport::default() };
+    let (state, setup) = (&mut bench.state, &bench.setup);
+    let asked = on_large_stack(|| step(state, setup, came("k", slot(10), pull), at));
+    assert_eq!(shown(&asked), "0 suspect fired");
+    assert_eq!(shown(&decide(&mut bench, 10, Decision::Correct { value: 15.0 }).unwrap()), "0 breach unfrozen");
+    // What is left is the shop's, and the alert says so.
+    let facts = bench.alert(Aspect::Suspect).and_then(|alert| alert.facts).and_then(|facts| facts.suspect.clone());
+    assert_eq!(facts.map(|facts| (facts.labels, facts.value)), Some((shop.clone(), 900.0)));
+    assert!(bench.state.history.series(&"k".into(), &shop).is_some_and(|data| data.held.is_some()));
+    let rest = decide(&mut bench, 10, Decision::Correct { value: 9.0 }).unwrap();
+    assert_eq!(shown(&rest), "0 suspect resolved");
     assert_eq!(bench.state.history.series(&"k".into(), &shop).and_then(|data| data.held), None);
 }
 

@@ -77,6 +77,8 @@ pub struct Pull {
     pub complete: bool,
     /// Why it is not complete, or what else the source warned of. Free of secrets.
     pub warnings: Vec<String>,
+    /// Rows whose time lies outside of what was asked for, and that were passed over.
+    pub outside: usize,
 }
 
 /// Numerator and denominator of a ratio, with the sample size.

@@ -55,12 +55,19 @@ impl PeriodSpec {
         period.contains(day).then_some(period)
     }
 
-    /// The period just before that one; for a single period the span of equal length before.
+    /// The period just before that one; for a single period as many months before if it is of whole ones, else the span
+    /// of equal length.
     pub fn before(&self, period: Period) -> Period {
         let last = period.first.saturating_sub(1.day());
         match self {
             PeriodSpec::Month | PeriodSpec::Quarter | PeriodSpec::Year => {
                 self.holding(last).unwrap_or(Period { first: last, last })
+            }
+            PeriodSpec::Between { .. } if period.is_of_months() => {
+                let last_month = period.last.saturating_add(1.day());
+                let months = i32::from(last_month.year() - period.first.year()) * 12
+                    + i32::from(last_month.month() - period.first.month());
+                Period { first: period.first.saturating_sub(months.months()), last }
             }
             PeriodSpec::Between { .. } => {
                 Period { first: last.saturating_sub((i64::from(period.days()) - 1).days()), last }
@@ -70,6 +77,10 @@ impl PeriodSpec {
 }
 
 impl Period {
+    fn is_of_months(self) -> bool {
+        self.first == self.first.first_of_month() && self.last == self.last.last_of_month()
+    }
+
     pub fn contains(&self, day: Date) -> bool {
         self.first <= day && day <= self.last
     }
@@ -129,6 +140,13 @@ mod tests {
         check(PeriodSpec::Year, date(2025, 2, 1), date(2024, 1, 1), date(2024, 12, 31));
         let single = PeriodSpec::Between { from: date(2026, 3, 1), to: date(2026, 3, 10) };
         check(single, date(2026, 3, 5), date(2026, 2, 19), date(2026, 2, 28));
+        let months = |from, to| PeriodSpec::Between { from, to };
+        let november = months(date(2026, 11, 1), date(2026, 11, 30));
+        check(november, date(2026, 11, 5), date(2026, 10, 1), date(2026, 10, 31));
+        let winter = months(date(2025, 12, 1), date(2026, 2, 28));
+        check(winter, date(2026, 1, 5), date(2025, 9, 1), date(2025, 11, 30));
+        let year = months(date(2026, 1, 1), date(2026, 12, 31));
+        check(year, date(2026, 1, 5), date(2025, 1, 1), date(2025, 12, 31));
     }
 
     #[test]

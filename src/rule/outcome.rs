@@ -207,7 +207,10 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     (".critical_below(x)", "on below(): level critical while value < x"),
     (".level(\"info\")", "level of a condition: info, warning (the default) or critical"),
     (".say(text)", "the text: a key of the sidecar's texts, or a literal with {placeholders}"),
-    (".suggest(text, #{who: ..., by: ...})", "proposes an adjustment; who is a person's id, by is a date"),
+    (
+        ".suggest(text, #{who: ..., by: ...})",
+        "proposes an adjustment; who is a person's id, by is a date, at the latest the last day of the objective's period",
+    ),
 ];
 
 pub(super) fn register(engine: &mut Engine) {

@@ -15,6 +15,7 @@ use super::views::{Ended, KpiView, ObjectiveView, Param, ParamsView, Shared, Sur
 use crate::assess::Assessment;
 use crate::model::assessment::Unmeasurable;
 use crate::model::calendar::Calendar;
+use crate::model::grain::day_of;
 use crate::model::ids::PersonId;
 use crate::model::rule::ParamValue;
 use crate::model::text::{Figure, Localized, Said};
@@ -129,6 +130,10 @@ impl CompiledRule {
         outcome: &Outcome,
         first: Option<&ConditionRecord>,
     ) -> (Option<Said>, Vec<Suggestion>) {
+        // What is proposed while an objective's period lasts is to be done within it.
+        let today = day_of(run.assessment.now, &run.assessment.kpi.zone);
+        let period = run.assessment.objective.as_ref().and(run.assessment.period().ok());
+        let end = period.map(|period| period.last).filter(|last| *last >= today);
         let localized = |key: &str| self.texts.get(key).cloned().unwrap_or_else(|| Localized::literal(key));
         let text = outcome.text().map(|key| said(run, &localized(key), first));
         let suggestions = outcome
@@ -137,7 +142,7 @@ impl CompiledRule {
             .map(|proposal| Suggestion {
                 say: said(run, &localized(&proposal.say), first),
                 who: proposal.who.as_deref().map(PersonId::from),
-                by: proposal.by,
+                by: proposal.by.map(|by| end.map_or(by, |end| by.min(end))),
             })
             // What to do can't hang on a figure that there is not.
             .filter(|suggestion| !suggestion.say.figures.values().any(|figure| *figure == Figure::Unknown))

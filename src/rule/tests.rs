@@ -432,6 +432,45 @@ fn working_days_are_those_of_the_owner() {
 }
 
 #[test]
+fn what_is_proposed_ends_with_the_period() {
+    let by = |days: u32, now: &str| {
+        let script =
+            format!("fn evaluate(kpi, objective, p) {{ warning(\"low\").suggest(\"call\", #{{ by: days({days}) }}) }}");
+        on_large_stack(|| {
+            let november = Objective {
+                id: "o".into(),
+                kpi: "revenue".into(),
+                labels: Labels::total(),
+                statement: "400 in November".into(),
+                target: Target::Reach(400.0),
+                measure: Measure::Sum,
+                period: PeriodSpec::Between { from: date(2026, 11, 1), to: date(2026, 11, 30) },
+                trajectory: Trajectory::Linear,
+                baseline: None,
+                axis: None,
+                owner: None,
+                actions: Vec::new(),
+            };
+            let (november, mut catalog) = (Arc::new(november), catalog(&[]));
+            catalog.objectives.insert("o".into(), november.clone());
+            let (rules, problems) = RuleSet::compile(&catalog, &|_| Ok(files(&script, None)));
+            assert_eq!(problems, []);
+            let rule = rules.get(&"r".into()).expect("compiled").clone();
+            let plain = assessment(&[Some(1.0)]);
+            let (kpi, data) = (plain.kpi.clone(), plain.data.clone());
+            let now = now.parse().expect("an instant");
+            let own = Assessment::new(kpi, Labels::total(), data, Some(november), now);
+            let run = rules.run(&rule, &Arc::new(own), BTreeMap::new());
+            rule.details(&run).suggestions[0].by
+        })
+    };
+    assert_eq!(by(3, NOW), Some(date(2026, 11, 26)));
+    assert_eq!(by(30, NOW), Some(date(2026, 11, 30)));
+    // On the day after, nothing can be done within it any more.
+    assert_eq!(by(3, "2026-12-01T06:15:00Z"), Some(date(2026, 12, 4)));
+}
+
+#[test]
 fn the_manual_is_what_the_code_offers() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/rules/README.md");
     let written = std::fs::read_to_string(path).unwrap_or_default();

@@ -7,16 +7,23 @@ use crate::model::unit::Kind;
 
 /// Labels with the KPI's dimensions, given a lookup by dimension name.
 ///
-/// A missing value becomes the label value `""` (orders without a channel still count). Only where
-/// the total can't be derived, for windows and levels that don't add up, does a row without any value mean the total.
+/// A missing value becomes the label value `""` (orders without a channel still count). Only where the total can't be
+/// derived, for windows and levels that don't add up, does a row in which all are missing mean the total; an empty text
+/// of a database is a value, not a missing one.
 pub(super) fn labels_of<'a>(kpi: &Kpi, value: impl Fn(&str) -> Option<&'a str>) -> Labels {
-    let pairs: Vec<(&str, &str)> =
-        kpi.dimensions.iter().map(|name| (name.as_str(), value(name).unwrap_or_default())).collect();
-    let not_additive = matches!(kpi.kind, Kind::Level { additive: false, .. } | Kind::Window);
-    if not_additive && pairs.iter().all(|(_, value)| value.is_empty()) {
+    let values: Vec<(&str, Option<&str>)> = kpi.dimensions.iter().map(|name| (name.as_str(), value(name))).collect();
+    if !adds_up(kpi.kind) && values.iter().all(|(_, value)| value.is_none()) {
         return Labels::total();
     }
-    pairs.into_iter().collect()
+    values.into_iter().map(|(name, value)| (name, value.unwrap_or_default())).collect()
+}
+
+/// Whether the total is made of the dimension values.
+pub(super) fn adds_up(kind: Kind) -> bool {
+    match kind {
+        Kind::Flow | Kind::Ratio | Kind::Level { additive: true, .. } => true,
+        Kind::Level { additive: false, .. } | Kind::Window => false,
+    }
 }
 
 /// Refuses a label that is no dimension of the KPI.

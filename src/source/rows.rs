@@ -38,7 +38,9 @@ impl<'a> Rows<'a> {
     /// True when a row of that time is asked for; counts it as placed in time.
     pub(super) fn wants(&mut self, time: ReadingTime) -> bool {
         self.dated += 1;
-        self.asked.contains(&time.bucket(self.kpi.grain, &self.kpi.zone))
+        let is_asked = self.asked.contains(&time.bucket(self.kpi.grain, &self.kpi.zone));
+        self.pull.outside += usize::from(!is_asked);
+        is_asked
     }
 
     /// Remembers a row whose time can't be read.

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::AmbiguousOffset;
 
 use super::buckets::{Combined, Impossible, Obstacle, Slot, Slots, Taken, roll_up};
 use super::limits;
 use crate::model::grain::{Bucket, BucketIndex};
 use crate::model::ids::{Labels, SeriesKey};
 use crate::model::kpi::{Empty, Kpi};
-use crate::model::observation::{Observation, Pull, Reading, ReadingValue, Rejection};
+use crate::model::observation::{Observation, Pull, Reading, ReadingTime, ReadingValue, Rejection};
 use crate::model::roll_ups::RollUps;
 use crate::model::series::{Point, SeriesData};
 use crate::model::unit::Kind;
@@ -83,8 +84,10 @@ pub struct Validated {
 
 /// Makes observations of a pull.
 pub fn validate(context: &Context<'_>, pull: Pull) -> Validated {
-    let mut work = Work { context: *context, slots: Slots::new(), outcome: Validated::default(), replaced: 0 };
+    let mut work =
+        Work { context: *context, slots: Slots::new(), outcome: Validated::default(), replaced: 0, twice: None };
     work.outcome.warnings = pull.warnings;
+    work.outcome.outside = pull.outside;
     for reading in pull.readings {
         work.take(&reading);
     }
@@ -106,6 +109,8 @@ struct Work<'a> {
     slots: Slots,
     outcome: Validated,
     replaced: usize,
+    /// How many readings name an hour that comes twice, and the bucket of the first.
+    twice: Option<(usize, BucketIndex)>,
 }
 
 impl Work<'_> {
@@ -119,6 +124,10 @@ impl Work<'_> {
         if kpi.grain.bucket(index, &kpi.zone).end > self.context.now {
             self.outcome.running += 1;
             return;
+        }
+        if is_of_an_hour_that_comes_twice(kpi, reading.time) {
+            let (count, first) = self.twice.unwrap_or((0, index));
+            self.twice = Some((count + 1, first));
         }
         if let Some(cause) = wrong_labels(kpi, &reading.labels) {
             self.reject(reading.origin.clone(), raw(&reading.value), cause);
@@ -169,6 +178,14 @@ impl Work<'_> {
             let warning =
                 format!("{} readings of KPI `{}` stand twice for one moment; the last was kept", self.replaced, kpi.id);
             self.outcome.warnings.push(warning);
+        }
+        if let Some((count, first)) = self.twice {
+            self.outcome.warnings.push(format!(
+                "{count} readings of KPI `{}` name a local time that comes twice that night, and are all taken for the first \
+                 ({}); give instants, or times with an offset",
+                kpi.id,
+                kpi.bucket_name(first),
+            ));
         }
         // One is told; the others lack the same buckets for the same reason.
         let Some((labels, buckets)) = impossible.first_key_value() else { return };
@@ -330,6 +347,12 @@ fn wrong_labels(kpi: &Kpi, labels: &Labels) -> Option<String> {
 fn foreign_currency(kpi: &Kpi, labels: &Labels) -> Option<String> {
     let said = CURRENCY_NAMES.iter().find_map(|name| labels.get(name))?;
     kpi.unit.refusal_of(said)
+}
+
+/// A local time of the night on which the clock goes back. Days hold both of its hours.
+fn is_of_an_hour_that_comes_twice(kpi: &Kpi, time: ReadingTime) -> bool {
+    let ReadingTime::Local(local) = time else { return false };
+    !kpi.grain.is_civil() && matches!(kpi.zone.to_ambiguous_timestamp(local).offset(), AmbiguousOffset::Fold { .. })
 }
 
 fn raw(value: &ReadingValue) -> String {

@@ -69,7 +69,7 @@ fn at(of: i8, label: &str, value: ReadingValue) -> Reading {
 }
 
 fn pull(readings: Vec<Reading>) -> Pull {
-    Pull { readings, complete: true, warnings: Vec::new() }
+    Pull { readings, complete: true, ..Pull::default() }
 }
 
 /// A series that is stored with final values of these days.
@@ -323,6 +323,25 @@ fn civil_weeks_and_instants() {
     let readings = vec![at(4, "", number(1.0)), moment("2026-05-10T21:59:59Z"), moment("2026-05-10T22:00:00Z")];
     let outcome = validate(&context, pull(readings));
     assert_eq!((outcome.observations[0].value, outcome.outside), (2.0, 1));
+}
+
+#[test]
+fn local_times_of_an_hour_that_comes_twice_are_told() {
+    let now: Timestamp = "2026-10-26T02:00:00Z".parse().unwrap();
+    let warned = |grain: Grain, hour: i8| {
+        let kpi = Kpi { grain, ..kpi(Kind::Flow, &[]) };
+        let local = date(2026, 10, 25).at(hour, 30, 0, 0);
+        let reading = Reading { time: ReadingTime::Local(local), ..at(1, "", number(1.0)) };
+        let index = grain.index_at(kpi.zone.to_timestamp(local).unwrap(), &kpi.zone);
+        let context = context(&kpi, Span { from: index, to: index }, now);
+        let outcome = validate(&context, pull(vec![reading.clone(), reading]));
+        assert_eq!(outcome.observations[0].value, 2.0);
+        outcome.warnings
+    };
+    let hour = Grain::Seconds(3_600);
+    let told = warned(hour, 2);
+    assert!(told[0].starts_with("2 readings of KPI `k` name a local time that comes twice"), "{told:?}");
+    assert_eq!((warned(hour, 1), warned(hour, 3), warned(Grain::Day, 2)), (vec![], vec![], vec![]));
 }
 
 /// A reading of two dimensions, of that day of May 2026.

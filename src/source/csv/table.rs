@@ -192,7 +192,9 @@ impl<'a> Reading<'a> {
             return Ok(());
         }
         let dimension = |name: &str| self.kpi.dimensions.iter().position(|dimension| dimension == name);
-        let labels = labels_of(self.kpi, |name| dimension(name).map(|index| shown(cell(places.labels[index]))));
+        // A file has no other way to leave a cell out.
+        let label = |index: usize| Some(shown(cell(places.labels[index]))).filter(|label| !label.is_empty());
+        let labels = labels_of(self.kpi, |name| dimension(name).and_then(label));
         let cells = places.numbers.iter().map(|at| cell(*at).to_owned()).collect();
         self.kept.push(Kept { time, labels, cells, misfit, origin: origin() });
         Ok(())

@@ -1,6 +1,7 @@
 //! Asking a SQLite file: opened read-only and never created, with a bound on time, rows and bytes.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
@@ -17,6 +18,7 @@ use crate::model::observation::Pull;
 use crate::net::ErrorClass;
 use crate::source::error::SourceError;
 use crate::source::request::PullRequest;
+use crate::source::rows::cut;
 
 /// Virtual machine instructions between two looks at the clock.
 const INSTRUCTIONS_PER_LOOK: i32 = 10_000;
@@ -103,7 +105,27 @@ impl Sqlite {
         }
         let rows = query.fetch(connection).map_err(|error| self.failed(&error));
         let limits = Limits { rows_max: self.rows_max, statement_timeout: self.statement_timeout };
-        read_rows(limits, request, columns, rows, |row| values(row).map_err(|error| self.failed(&error))).await
+        let time = columns.time().filter(|_| statement.binds_local_times());
+        let otherwise = OnceLock::new();
+        let read = |row: &SqliteRow| {
+            let row = values(row).map_err(|error| self.failed(&error))?;
+            if let Some(SqlValue::Text(text)) = time.map(|at| &row[at])
+                && !compares_with_local_times(text)
+            {
+                otherwise.get_or_init(|| cut(text));
+            }
+            Ok(row)
+        };
+        let mut pull = read_rows(limits, request, columns, rows, read).await?;
+        if let Some(text) = otherwise.into_inner() {
+            pull.warnings.push(format!(
+                "query of KPI `{}`: times such as `{text}` are texts that don't compare with :from and :to \
+                 (`2026-05-01 14:00:00`, local), so that rows may be missing; if the query compares them, write \
+                 unixepoch(column) >= :from_unix AND unixepoch(column) < :to_unix",
+                request.kpi.id
+            ));
+        }
+        Ok(pull)
     }
 
     /// Classifies what the database reports.
@@ -144,6 +166,13 @@ impl Sqlite {
         };
         SourceError::new(class, format!("{object}: {said}; {remedy}"))
     }
+}
+
+/// Whether a time that stands as text comes before and after `2026-05-01 14:00:00` as the moment does that it names. A `T`
+/// comes after every hour of its day, and with an offset the text is of another zone.
+fn compares_with_local_times(text: &str) -> bool {
+    let Some((_, time)) = text.split_at_checked(10) else { return true };
+    !(time.starts_with(['T', 't']) || time.contains(['Z', 'z', '+', '-']))
 }
 
 fn values(row: &SqliteRow) -> Result<Vec<SqlValue>, sqlx::Error> {

@@ -209,3 +209,32 @@ async fn a_window_is_asked_for_at_once() {
     let open = asked("SELECT count(*) AS value FROM orders WHERE at >= :from");
     assert!(source.check_query(&open.kpi).unwrap_err().contains("asked for by its ends"));
 }
+
+#[tokio::test]
+async fn times_whose_text_compares_wrongly_are_told() {
+    async fn check(time: &str, condition: &str, told: bool) {
+        let sql = format!("SELECT {time} AS bucket, 1 AS value FROM orders WHERE {condition}");
+        let pull = pull(&sql, &[]).await.unwrap();
+        let is_told = pull.warnings.iter().any(|warning| warning.contains("write unixepoch(column) >= :from_unix"));
+        assert_eq!((is_told, pull.warnings.len()), (told, usize::from(told)), "{sql}: {:?}", pull.warnings);
+    }
+    let local = "at >= :from AND at < :to";
+    check("at", local, false).await;
+    check("date(at)", local, false).await;
+    check("replace(at, ' ', 'T')", local, true).await;
+    check("at || 'Z'", local, true).await;
+    check("at || '+02:00'", local, true).await;
+    // Seconds and days are compared as they are.
+    check("at || 'Z'", "unixepoch(at) >= :from_unix AND unixepoch(at) < :to_unix", false).await;
+    check("at || 'Z'", "date(at) >= :from_date", false).await;
+}
+
+#[tokio::test]
+async fn an_empty_label_of_a_level_is_no_total() {
+    let sql = "SELECT date(at) AS bucket, CASE channel WHEN 'web' THEN '' ELSE channel END AS channel, asked AS value FROM orders";
+    let mut level = kpi(sql, &["channel"]);
+    level.kind = Kind::Level { over_time: crate::model::unit::LevelOverTime::Last, additive: false };
+    let pull = pull_with(level, "").await.unwrap();
+    let labels: Vec<String> = pull.readings.iter().map(|reading| reading.labels.to_string()).collect();
+    assert_eq!(labels[..3], [r#"{channel=""}"#, "", r#"{channel=""}"#]);
+}

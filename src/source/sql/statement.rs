@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::names::Names;
 use crate::model::kpi::Kpi;
 use crate::model::unit::Kind;
+use crate::source::labels::adds_up;
 use crate::source::suggest::{did_you_mean, listed};
 
 /// How a driver writes parameters, and what else differs between databases.
@@ -131,6 +132,8 @@ pub(in crate::source) struct Statement {
     pub(super) quoted: Vec<String>,
     /// Names that the statement gives, to columns and to tables.
     pub(super) aliases: Vec<String>,
+    /// How it adds rows of totals to those of its groups, whose labels are NULL.
+    totals: Option<&'static str>,
 }
 
 impl Statement {
@@ -143,7 +146,18 @@ impl Statement {
         if kpi.kind == Kind::Window && !(is_bound(0) && is_bound(1)) {
             return Err("a window is asked for by its ends; add WHERE at >= :from AND at < :to".to_owned());
         }
+        if let Some(clause) = self.totals.filter(|_| adds_up(kpi.kind) && !kpi.dimensions.is_empty()) {
+            return Err(format!(
+                "{clause} adds rows of totals, which would count twice: Vigie adds the dimension values up itself; use a \
+                 plain GROUP BY"
+            ));
+        }
         Ok(self)
+    }
+
+    /// Whether it compares with local times written as text.
+    pub(super) fn binds_local_times(&self) -> bool {
+        self.parameters.iter().any(|parameter| matches!(parameter, Parameter::From | Parameter::To))
     }
 
     pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Statement, String> {
@@ -176,6 +190,7 @@ impl Statement {
             }
         }
         check_reading_only(&words)?;
+        statement.totals = totals_of(&tokens);
         Names { quoted: statement.quoted, given: statement.aliases } = Names::of(&tokens);
         Ok(statement)
     }
@@ -194,6 +209,24 @@ impl Statement {
         self.sql.push_str(&dialect.place(place + 1));
         Ok(())
     }
+}
+
+/// The clause that adds rows of totals. A statement that asks `grouping(...)` which rows these are knows of them.
+fn totals_of(tokens: &[&str]) -> Option<&'static str> {
+    let follows = |first: &str, second: &str| {
+        let is_pair = |pair: &[&str]| pair[0].eq_ignore_ascii_case(first) && pair[1].eq_ignore_ascii_case(second);
+        tokens.windows(2).any(is_pair)
+    };
+    if follows("grouping", "(") {
+        return None;
+    }
+    let clauses = [
+        ("grouping", "sets", "GROUPING SETS"),
+        ("rollup", "(", "ROLLUP"),
+        ("with", "rollup", "WITH ROLLUP"),
+        ("cube", "(", "CUBE"),
+    ];
+    clauses.into_iter().find(|(first, second, _)| follows(first, second)).map(|(.., clause)| clause)
 }
 
 fn parameter_names() -> String {
@@ -354,6 +387,9 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::{Bound, Dialect, PARAMETERS, Parameter, Statement};
+    use crate::model::kpi::Query;
+    use crate::model::unit::{Kind, LevelOverTime};
+    use crate::source::fixture;
 
     fn parse(text: &str) -> Result<Statement, String> {
         Statement::parse(text, Dialect::Sqlite)
@@ -416,6 +452,32 @@ mod tests {
         refused("SELECT $from", "`$from` is bound to nothing");
         refused("SELECT 'open", "a text in '...' is not closed");
         refused("SELECT /* open", "a comment is not closed");
+    }
+
+    #[test]
+    fn totals_beside_their_parts_are_refused_where_parts_add_up() {
+        fn check(kind: Kind, dimensions: &[&str], text: &str, refused: Option<&str>) {
+            let mut kpi = fixture::kpi(Query::Text(String::new()));
+            (kpi.kind, kpi.dimensions) = (kind, dimensions.iter().map(|name| (*name).to_owned()).collect());
+            let suits = Statement::parse(text, Dialect::Postgres).unwrap().suits(&kpi);
+            let said = suits.as_ref().err().and_then(|error| error.split(" adds").next());
+            assert_eq!(said, refused, "{text}");
+        }
+        let level = Kind::Level { over_time: LevelOverTime::Last, additive: false };
+        for (text, clause) in [
+            ("SELECT d, s, sum(v) FROM t GROUP BY GROUPING SETS ((d, s), (d))", "GROUPING SETS"),
+            ("SELECT d, s, sum(v) FROM t GROUP BY d, rollup (s)", "ROLLUP"),
+            ("SELECT d, s, sum(v) FROM t GROUP BY d, s WITH ROLLUP", "WITH ROLLUP"),
+            ("SELECT d, s, sum(v) FROM t GROUP BY cube(d, s)", "CUBE"),
+        ] {
+            check(Kind::Flow, &["s"], text, Some(clause));
+            check(Kind::Ratio, &["s"], text, Some(clause));
+            check(Kind::Flow, &[], text, None);
+            check(level, &["s"], text, None);
+        }
+        check(Kind::Flow, &["s"], "SELECT d, s, cube, rollup FROM t -- WITH ROLLUP", None);
+        let known = "SELECT * FROM (SELECT d, s, grouping(s) AS g FROM t GROUP BY d, ROLLUP(s)) AS all WHERE g = 0";
+        check(Kind::Flow, &["s"], known, None);
     }
 
     #[test]

@@ -144,6 +144,11 @@ impl Columns {
 }
 
 impl Columns {
+    /// Place of the column of times.
+    pub(super) fn time(&self) -> Option<usize> {
+        self.time
+    }
+
     /// What `:from` and `:to` stand for: without a time column just the bucket that the value holds for.
     pub(super) fn span(&self, request: &PullRequest) -> (Timestamp, Timestamp) {
         if self.time.is_some() || request.window.is_some() {
