@@ -78,6 +78,10 @@ class Database(World):
         for number in numbers:
             self.server.sql(f"UPDATE orders SET total = {orders[number][2]} WHERE id = {number}")
 
+    def remove(self, numbers):
+        self.server.sql(f"DELETE FROM orders WHERE id IN ({', '.join(map(str, numbers))})")
+        return True
+
     def yaml(self):
         queries = QUERIES[self.server.scheme]
         source = json.dumps({"url": {"env": "SHOP_URL"}, "tls": {"ca": self.ca}})
@@ -111,6 +115,9 @@ FAILURES = {
         ("SELECT '12.5'::money AS value", "cast it: ::numeric"),
         ("SELECT '{}'::jsonb AS value", "is of type JSONB, which can't be read"),
         ("SELECT gen_random_uuid() AS value", "is of type UUID, which can't be read"),
+        ("SELECT '1 day'::interval AS value", "is of type INTERVAL, which can't be read; give seconds"),
+        ("SELECT 'infinity'::date AS bucket, 1 AS value", "`infinity` is no time that can be read"),
+        ("SELECT '-infinity'::timestamptz AS bucket, 1 AS value", "`infinity` is no time that can be read"),
         ("SELECT generate_series(1, 2000) AS value", "more than 1000 rows"),
         ("SELECT 1 AS value WHERE :from = '1 day'::interval", "cast it, such as :from::date"),
     ],

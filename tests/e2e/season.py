@@ -1,4 +1,4 @@
-"""A season: 90 days of history, daily pulls, a revision, two days of outage, a change of the clock.
+"""A season: 90 days of history, daily pulls, a revision, two days of outage, a deleted day, a change of the clock.
 
 The daemon's wall clock is moved by libfaketime. A *world* holds the orders as its kind of source does, and says which KPIs
 read them; what is stored is compared with what this module sums from the same orders, bucket by bucket: none missing,
@@ -69,6 +69,10 @@ class World:
     def change(self, orders, numbers):
         """Takes over those orders anew."""
         raise NotImplementedError
+
+    def remove(self, numbers):
+        """Forgets those orders; true where this kind of source can."""
+        return False
 
     def day(self, orders, now):
         """What happens before the pull of a day; nothing for what is always up to date."""
@@ -178,7 +182,8 @@ class Stage:
         rows = read_state(self.folder, sql, kpi)
         found = {(json.loads(labels).get("channel"), bucket): tuple(rest) for labels, bucket, *rest in rows}
         expect(len(found) == len(rows), f"{kpi}: a bucket is stored twice")
-        return found
+        # Nothing at all says that the value was withdrawn.
+        return {key: rest for key, rest in found.items() if rest != (None, None, None)}
 
 
 def summed(orders, grain, what):
@@ -282,8 +287,14 @@ def play(vigie, folder, world, name):
         go(morning(4, 20, 0))
         go(morning(5))
         checked += compare(stage, orders, first, morning(5))
+        # A whole day is deleted while it may still change.
+        gone = [number for number, order in enumerate(orders) if order[0].astimezone(PARIS).date() == morning(3).date()]
+        if world.remove(gone):
+            orders = [order for number, order in enumerate(orders) if number not in set(gone)]
+            go(morning(6))
+            checked += compare(stage, orders, first, morning(6))
         expect(stage.daemon.stop() == 0, f"the daemon did not end well:\n{stage.daemon.tail()}")
     log = (stage.folder / "run.log").read_text() + (stage.folder / "state.db").read_bytes().decode(errors="replace")
     expect(not any(secret in log for secret in world.secrets), "a secret stands in the log or the state")
-    print(f"{world.name}, {name}: {checked} buckets equal over back-fill, days, revision, outage and change of the clock")
+    print(f"{world.name}, {name}: {checked} buckets equal over back-fill, days, revision, outage, deletion and change of the clock")
     return stage

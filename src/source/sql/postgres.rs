@@ -243,9 +243,9 @@ fn value(row: &PgRow, at: usize) -> Result<SqlValue, String> {
         _ if matches!(raw.type_info().kind(), PgTypeKind::Enum(_)) => {
             SqlValue::Text(row.try_get_unchecked(at).map_err(read)?)
         }
-        "UUID" => return Err("is of type uuid, which can't be read; cast it: ::text".to_owned()),
+        "UUID" => return Err("is of type UUID, which can't be read; cast it: ::text".to_owned()),
         "INTERVAL" => {
-            return Err("is of type interval, which can't be read; give seconds: extract(epoch FROM ...)".to_owned());
+            return Err("is of type INTERVAL, which can't be read; give seconds: extract(epoch FROM ...)".to_owned());
         }
         _ => return Err(format!("is of type {kind}, which can't be read; cast it: ::text or ::numeric")),
     })
