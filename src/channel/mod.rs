@@ -30,3 +30,4 @@ pub use build::{Channel, ChannelContext, MailContext};
 pub use config::{
     ChannelConfig, EmailConfig, MailConfig, MaildirConfig, SlackConfig, SmtpConfig, TlsMode, WebhookConfig,
 };
+pub use view::text_of;

@@ -61,6 +61,14 @@ pub(super) fn bodies(message: &Message) -> Result<Bodies, String> {
     }
 }
 
+/// A message as a mail without markup says it.
+///
+/// # Errors
+/// The template can't be rendered.
+pub fn text_of(message: &Message) -> Result<String, String> {
+    bodies(message).map(|bodies| bodies.text)
+}
+
 fn rendered(name: &str, view: &View) -> Result<String, String> {
     TEMPLATES
         .get_template(name)

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::backtest::BacktestArgs;
 use super::new::NewCommand;
+use super::test::TestArgs;
 use crate::model::alert::About;
 use crate::model::notification::DeliveryState;
 use crate::model::rule::Patience;
@@ -95,6 +96,15 @@ pub enum Command {
   vigie backtest --csv load.csv --time at --value load --grain 5m \\
         --rule signal/threshold --with above=90 --for '3 buckets'")]
     Backtest(Box<BacktestArgs>),
+    /// Try rules on made-up series: the same evaluation as live, without any configuration
+    ///
+    /// A rule is tested by `NAME.test.yaml` beside its script; rules/README.md explains the form. All failures are told at
+    /// once; the exit code is 1 if there are any.
+    #[command(after_help = "Examples:
+  vigie test                                       all of rules/
+  vigie test rules/sales --filter recovers
+  vigie test rules/sales/late.test.yaml --junit report.xml")]
+    Test(TestArgs),
     /// Draft an entry of the configuration from what its source says
     #[command(subcommand)]
     New(NewCommand),

@@ -5,7 +5,7 @@ use super::demo::DemoOptions;
 use super::output::Out;
 use super::{
     ack, alerts, backtest, calendar, check, completions, deliveries, event, new, pull, query, record, schema, send,
-    silence, snooze, status, suspect,
+    silence, snooze, status, suspect, test,
 };
 use crate::clock::Clock;
 use crate::daemon::RunOptions;
@@ -21,6 +21,7 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
         Command::Schema => schema::schema(&mut out),
         Command::Query(query) => query::query(&mut out, &config, query, now).await,
         Command::Backtest(args) => backtest::backtest(&mut out, &config, *args, now).await,
+        Command::Test(args) => test::test(&mut out, &args),
         Command::New(command) => new::new(&mut out, &config, command, now).await,
         Command::Pull(span) => pull::pull(&mut out, &config, span, now).await,
         Command::Status => status::status(&mut out, &config, now).await,

@@ -29,6 +29,7 @@ mod source;
 mod state;
 mod status;
 mod suspect;
+mod test;
 
 pub use args::{Args, Command};
 pub use configuration::Refused;

@@ -269,7 +269,7 @@ fn oldest_hole(kpi: &Kpi, history: &History, pulled_to: BucketIndex) -> Option<B
 
 /// When a slot whose pull failed at `now` is pulled again: at fixed distances from the slot, so that a
 /// restart changes nothing, and not after the next slot, which asks for everything anyway. None: never.
-pub(super) fn retry_at(kpi: &Kpi, slot: Timestamp, now: Timestamp) -> Option<Timestamp> {
+pub fn retry_at(kpi: &Kpi, slot: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let next = kpi.schedule.next_after(now.max(slot), &kpi.zone, &kpi.calendar);
     let [.., last] = RETRIES;
     let passed = now.duration_since(slot).as_secs().max(0) / last.as_secs();

@@ -149,7 +149,8 @@ pub(super) fn plan(state: &mut State, setup: &Setup, kpi: &Arc<Kpi>, now: Timest
     }
 }
 
-pub(super) fn known_series(history: &History, kpi: &KpiId) -> Vec<Known> {
+/// The series that hold anything, for [`crate::validate::validate`].
+pub fn known_series(history: &History, kpi: &KpiId) -> Vec<Known> {
     let filled = history.of(kpi).filter(|(_, data)| !data.is_empty());
     filled.map(|(labels, data)| Known { labels: labels.clone(), data: data.clone() }).collect()
 }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use super::event::{Effects, Event, PullReport, SlotEvent};
+use super::event::{Answer, Effects, Event, PullReport, SlotEvent};
 use super::setup::Setup;
 use super::state::State;
 use super::step::step;
 use crate::assess::Assessment;
+use crate::model::action::Action;
 use crate::model::alert::PeriodOutcome;
 use crate::model::grain::{BucketIndex, day_of};
 use crate::model::ids::KpiId;
@@ -54,6 +55,28 @@ impl<'a> Past<'a> {
         if !self.state.changed.is_empty() {
             self.wake(at, watch);
         }
+    }
+
+    /// A person does something at an instant no earlier than the last one.
+    ///
+    /// # Errors
+    /// What the person is told when it can't be done.
+    pub fn act(&mut self, action: Action, at: Timestamp, watch: Watch<'_>) -> Result<Answer, String> {
+        self.tell_before(at, watch);
+        let effects = step(&mut self.state, self.setup, Event::Act(action), at);
+        watch(&self.state, &effects, at);
+        let answer = effects.answer.clone();
+        if !self.state.changed.is_empty() {
+            self.wake(at, watch);
+        }
+        answer.unwrap_or_else(|| Err("it was not answered".to_owned()))
+    }
+
+    /// Ends and starts again at an instant no earlier than the last one.
+    pub fn restart(&mut self, at: Timestamp, watch: Watch<'_>) {
+        self.tell_before(at, watch);
+        self.state = std::mem::take(&mut self.state).restarted();
+        self.wake(at, watch);
     }
 
     /// Lets timers come due up to an instant.

@@ -63,6 +63,26 @@ impl State {
         }
     }
 
+    /// The state as a start finds it again: all that goes beyond what the store keeps is lost.
+    #[must_use]
+    pub fn restarted(self) -> State {
+        let stored = StoredState {
+            alerts: self.book.sorted().into_values().cloned().collect(),
+            pulses: Vec::new(),
+            episodes: self.episodes,
+            groups: self.groups.iter().cloned().collect(),
+            silences: self.silences,
+            clocks: self.clocks.into_values().collect(),
+            sources: self.sources.into_values().collect(),
+            suspects: self.suspects.into_all().collect(),
+            last_seq: self.last_seq,
+            notifications: self.notifications,
+            config_checksum: None,
+            events: self.events.iter().map(|event| (**event).clone()).collect(),
+        };
+        State { history: self.history, ..State::from_stored(stored) }
+    }
+
     /// When the notify half has something to do next.
     pub fn next_wake(&self) -> Option<Timestamp> {
         self.groups.next_wake()

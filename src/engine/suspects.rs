@@ -85,6 +85,10 @@ impl Suspects {
         known.any(|suspect| suspect.overrides() && suspect.value.to_bits() == said.value.to_bits())
     }
 
+    pub(super) fn into_all(self) -> impl Iterator<Item = Suspect> {
+        self.by_kpi.into_values().flatten()
+    }
+
     pub(super) fn forget(&mut self, kpi: &KpiId) {
         self.by_kpi.remove(kpi);
     }

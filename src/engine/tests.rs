@@ -14,7 +14,6 @@ use crate::model::action::{Action, ActionKind};
 use crate::model::alert::{About, Alert, Aspect, Change, EndReason, Freeze, PeriodOutcome, Phase};
 use crate::model::calendar::Calendar;
 use crate::model::catalog::Catalog;
-use crate::model::commit::StoredState;
 use crate::model::grain::Grain;
 use crate::model::ids::{KpiId, Labels, ObjectiveId, ReceiverId, RuleId, SeriesKey};
 use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query};
@@ -229,25 +228,11 @@ impl Bench {
 
     /// Takes the state through what the store keeps of it.
     fn restart(&mut self) {
-        let old = std::mem::take(&mut self.state);
+        let mut old = std::mem::take(&mut self.state).restarted();
         let text = |value: &Alert| serde_json::to_string(value).expect("an alert can be written");
-        let sorted = old.book.sorted();
-        let alerts = sorted.values().map(|alert| serde_json::from_str(&text(alert)).expect("and read"));
-        let stored = StoredState {
-            alerts: alerts.collect(),
-            pulses: Vec::new(),
-            episodes: old.episodes.clone(),
-            groups: old.groups.iter().cloned().collect(),
-            silences: old.silences.clone(),
-            clocks: old.clocks.values().cloned().collect(),
-            sources: old.sources.values().cloned().collect(),
-            suspects: old.suspects.of(&"k".into()).to_vec(),
-            last_seq: old.last_seq,
-            notifications: old.notifications,
-            config_checksum: None,
-            events: old.events.iter().map(|event| (**event).clone()).collect(),
-        };
-        self.state = State { history: old.history, ..State::from_stored(stored) };
+        let alerts: Vec<Alert> = old.book.sorted().into_values().cloned().collect();
+        old.book = alerts.iter().map(|alert| serde_json::from_str(&text(alert)).expect("and read")).collect();
+        self.state = old;
     }
 }
 

@@ -104,5 +104,47 @@ texts:
 Placeholders are `{kpi.x}`, `{objective.x}`, `{p.x}`, `{label.x}`, `{condition.value}`, `{condition.limit}`, with
 `|unit` (the KPI's unit), `|percent` (signed, of a ratio), `|signed` or `|days`. `{{` writes a brace.
 
+## Tests
+
+`vigie test` tries rules on made-up series, by the same evaluation as live: validation, alerts, groups and messages. Tests
+stand beside the script, `low.test.yaml` beside `low.rhai`, and need no configuration:
+
+```yaml
+kpi: {title: Article 12, unit: articles}       # fields as in `kpis`; the rest has defaults: a level, by day
+with: {safety: 10, recover: 15}                # the rule's parameters
+tests:
+- name: fires under the safety stock, and recovers well above it
+  series: 12 9 14 15
+  expect:
+  - {at: 1, verdict: ok, alert: inactive, told: []}
+  - {at: 2, verdict: warning, value: 9, alert: firing, told: [{to: you, reason: first, text: low}]}
+  - {at: 3, verdict: ok, alert: firing}
+  - {at: 4, alert: resolved, told: [{reason: resolved}]}
+- name: is critical when nothing is left, whatever happens meanwhile
+  rule: {for: 2 buckets}                       # fields as in `rules`
+  series: 12 9 0 0 20
+  happens:
+  - {at: 2, restart: true}
+  - {at: 3, outage: the till is down, until: \"2026-01-04 12:00\"}
+  expect:
+  - {at: \"2026-01-04 11:00\", verdict: warning, alert: pending}
+  - {at: 4, verdict: critical, alert: firing, severity: critical}
+```
+
+- A file and each of its tests take `timezone` (UTC), `language` (en), `start` (2026-01-01, the first bucket), `kpi` or `kpis`,
+  `objective` or `objectives`, `with`, `rule`, `people`, `receivers`, `route`, `calendar`, `events`: written as in the
+  configuration, the test's over the file's. A file names another script with `script: a/b`.
+- `series`: `5 7`, `5+2x3` (5 7 9 11), `5-1x2` (5 4 3), `5x2` (5 5 5), `_` (missing), `_x3`, `45/60` (halves of a ratio), a list,
+  `{csv: file.csv}` (last column, under a heading), or `{season: {length: 60, base: 100, trend: 0.5, week: [1, 1, 1, 1, 1.2,
+  0.6, 0], noise: 0.05, seed: 1}}`. Several series are named: `{revenue: 1x9, '{channel=\"web\"}': 2x9}`.
+- `at` is a bucket, by number (1 is the first) or name (`2026-01-04`), a local time, or a time since the start (`3d`). Of a
+  bucket, things happen just after its slot, and what is expected holds just before the next one.
+- `happens`: `outage: TEXT` with `until`, `late: BUCKET` (its value is not known before `at`), `revise: BUCKET` with `value` (`_`
+  takes it away), `ack: PERSON`, `snooze: 2d`, `silence: 2d`, `restart: true`; `series` names which one.
+- `expect`: `verdict` (ok, info, warning, critical, hold, no_data, failed), `reason`, `value`, `text`, `suggestions`; `alert`
+  (inactive, pending, firing, resolved), `severity`, `frozen`, `acknowledged`, `snoozed`, of `aspect` breach, no_data or failed;
+  `told`: all messages since the last `told`, each by `to`, `reason`, `subject`, `text`, `after`, `before`. Texts are looked
+  for within; `series` and `objective` choose where the rule runs on several.
+
 ## Rules that ship
 ";

@@ -7,3 +7,4 @@ mod help;
 mod new;
 mod state;
 mod support;
+mod test;

@@ -1,0 +1,41 @@
+//! What a rule says of a KPI at one instant, without moving anything.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::evaluate::Round;
+use super::setup::Setup;
+use super::state::State;
+use crate::model::ids::{KpiId, Labels, ObjectiveId, RuleId};
+use crate::model::verdict::{Details, Verdict};
+
+/// What a rule says of one series, and of one objective if it reads any.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    pub labels: Labels,
+    pub objective: Option<ObjectiveId>,
+    pub verdict: Verdict,
+    pub details: Details,
+}
+
+/// Runs a rule on all series of a KPI as of an instant. Must be called on a thread with a large stack
+/// ([`crate::rule::on_large_stack`]).
+pub fn judge(state: &State, setup: &Setup, rule: &RuleId, kpi: &KpiId, at: Timestamp) -> Vec<Judged> {
+    let Some(kpi) = setup.catalog.kpi(kpi) else { return Vec::new() };
+    let round = Round::new(setup, kpi, (at, at));
+    let mut all = Vec::new();
+    for binding in setup.bindings(&kpi.id).iter().filter(|binding| binding.rule.def.id == *rule) {
+        for labels in binding.series(&kpi.id, &state.history) {
+            for objective in binding.objectives_of(&labels) {
+                let id = objective.as_ref().map(|objective| objective.id.clone());
+                let assessment = round.assess(state, binding, &labels, objective);
+                let others = round.others(state, &binding.rule, &assessment);
+                let run = setup.rules.run(&binding.rule, &Arc::clone(&assessment), others);
+                let details = binding.rule.details(&run);
+                all.push(Judged { labels: labels.clone(), objective: id, verdict: run.verdict, details });
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,130 @@
+//! `vigie test` from outside: shipped rules pass, failures are told whole, wrong tests say why.
+
+use std::fs;
+use std::path::Path;
+
+use super::support::{Ran, vigie};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs a test file of a rule that fires above 10.
+fn run(tests: &str, more: &[&str]) -> Ran {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("rules/sales");
+    fs::create_dir_all(&rules).unwrap();
+    let script = "fn evaluate(kpi, p) { above(kpi.value, 10).say(\"Too much: {kpi.value}\").suggest(\"Look\", #{ by: days(1) }) }";
+    fs::write(rules.join("high.rhai"), script).unwrap();
+    fs::write(rules.join("high.test.yaml"), format!("tests:\n{tests}")).unwrap();
+    vigie(dir.path(), &[&["test"], more].concat())
+}
+
+#[test]
+fn every_shipped_rule_has_tests_that_pass() {
+    let ran = vigie(root(), &["test", "rules"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("all passed"), "{ran:?}");
+    for (name, ..) in vigie::rule::SHIPPED {
+        assert!(root().join(format!("rules/{name}.test.yaml")).is_file(), "{name} has no tests");
+    }
+}
+
+#[test]
+fn all_failures_are_told_at_once() {
+    let tests = r#"
+- name: two things are wrong
+  series: 9 11
+  expect:
+  - {at: 1, verdict: warning, alert: firing}
+  - {at: 2, value: 12, text: nothing of it, suggestions: [Run], told: []}
+- name: this one is right
+  series: 9 11
+  expect: [{at: 2, verdict: warning, suggestions: ["Look, until 2026-01-04"]}]
+"#;
+    let ran = run(tests, &[]);
+    assert_eq!(ran.code, 1);
+    let timing = ran.out.rfind(" (").unwrap();
+    insta::assert_snapshot!(&ran.out[..timing]);
+    // The file is valid XML with a failure in it.
+    let dir = tempfile::tempdir().unwrap();
+    let report = dir.path().join("report.xml");
+    let ran = run(tests, &["--junit", report.to_str().unwrap(), "--filter", "wrong"]);
+    assert!(ran.out.contains("1 test in 1 file: 1 failed"), "{ran:?}");
+    let xml = fs::read_to_string(report).unwrap();
+    assert!(xml.contains(r#"tests="1" failures="1" errors="0""#) && xml.contains("<failure message="), "{xml}");
+}
+
+#[test]
+fn json_has_every_difference() {
+    let ran = run("- {name: a, series: 9, expect: [{at: 1, verdict: warning}]}", &["--format", "json"]);
+    assert_eq!(ran.code, 1);
+    let lines: Vec<serde_json::Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["outcome"], "failed");
+    let difference = &lines[0]["failures"][0]["differences"][0];
+    assert_eq!(
+        (&difference["what"], &difference["expected"], &difference["is"]),
+        (&"verdict".into(), &"warning".into(), &"ok".into())
+    );
+    assert_eq!(lines[1]["failed"], 1);
+}
+
+#[test]
+fn wrong_tests_say_why() {
+    fn check(test: &str, part: &str) {
+        let ran = run(test, &[]);
+        assert_eq!(ran.code, 1, "{test}: {ran:?}");
+        assert!(ran.out.contains(part), "{test}: {} lacks {part}", ran.out);
+    }
+    check("- {name: a, series: 1, expect: [{at: 1, vredict: ok}]}", "unknown field `vredict`");
+    check("- {name: a, series: 1+2, expect: [{at: 1, verdict: ok}]}", "`1+2` is no value; write `5`, `5+2x3`");
+    check("- {name: a, series: 1, expect: [{at: 0, verdict: ok}]}", "numbered from 1 on");
+    check("- {name: a, series: 1, expect: [{at: soon, verdict: ok}]}", "`soon` is no moment");
+    check("- {name: a, series: 1, expect: [{at: 1, verdict: bad}]}", "`bad` is none of ok, info, warning");
+    check("- {name: a, series: 1, with: {limit: 3}, expect: [{at: 1, verdict: ok}]}", "limit");
+    check("- {name: a, series: 1, kpi: {grian: day}, expect: [{at: 1, verdict: ok}]}", "did you mean");
+    check("- {name: a, series: {b: 1}, expect: [{at: 1, verdict: ok}]}", "there is no KPI `b`; there are kpi");
+    check("- {name: a, series: 1, happens: [{at: 1}], expect: [{at: 1, verdict: ok}]}", "names one thing");
+    check("- {name: a, series: 1, happens: [{at: 1, ack: ada}], expect: [{at: 1, verdict: ok}]}", "nothing fires");
+    check(
+        "- {name: a, series: 1, kpi: {dimensions: [d]}, expect: [{at: 1, series: '{d=\"x\"}', verdict: ok}]}",
+        "none of that name",
+    );
+    check(
+        "- {name: a, series: 1, expect: [{at: 1, verdict: ok}]}\n- {name: a, series: 1, expect: [{at: 1, verdict: ok}]}",
+        "the same name",
+    );
+    let ran = vigie(root(), &["test", "nowhere"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("there is no file or folder nowhere"), "{ran:?}");
+}
+
+/// What stands between two fences of the manual.
+fn block<'a>(page: &'a str, after: &str, fence: &str) -> &'a str {
+    let rest = &page[page.find(after).unwrap()..];
+    let begin = rest.find(fence).unwrap() + fence.len();
+    &rest[begin..begin + rest[begin..].find("```").unwrap()]
+}
+
+#[test]
+fn the_manuals_example_passes() {
+    let page = vigie::rule::reference();
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    fs::create_dir(dir.path().join("rules")).unwrap();
+    write("rules/low.rhai", block(&page, "# Rules", "```rhai\n"));
+    write("rules/low.test.yaml", block(&page, "## Tests", "```yaml\n"));
+    write(
+        "rules/low.yaml",
+        "parameters: {safety: {default: 5, help: a}, recover: {default: 8, help: b}}\ntexts: {low: {en: low, fr: bas}}\n",
+    );
+    let ran = vigie(dir.path(), &["test"]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    // The README's too, of a rule that ships.
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let test = format!("script: signal/threshold\n{}", block(&readme, "A test file stands beside", "```yaml\n"));
+    fs::write(dir.path().join("low.test.yaml"), test).unwrap();
+    let ran = vigie(dir.path(), &["test", "."]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+}
