@@ -49,12 +49,13 @@ async fn pull_one(control: &Path, kpi: &Kpi, (first, last): (BucketIndex, Bucket
     let piece = ((last - first + 1) / PIECES).clamp(PIECE_MIN, PIECE_MAX);
     let mut progress = Progress::of(kpi, (first, last));
     let mut whole = Pulled::default();
-    let mut from = first;
+    let (mut from, mut held_from) = (first, None::<BucketIndex>);
     while from <= last {
         let to = last.min(from + piece - 1);
-        let asked = Request::Pull { kpi: kpi.id.clone(), from, to };
+        let asked = Request::Pull { kpi: kpi.id.clone(), from, to, held_from };
         match request(control, &asked).await {
-            Ok(Reply::Ok(Value::Pulled { stored, rejected, warnings })) => {
+            Ok(Reply::Ok(Value::Pulled { stored, rejected, warnings, oldest })) => {
+                held_from = held_from.into_iter().chain(oldest).min();
                 whole.stored += stored;
                 whole.rejected += rejected;
                 let known = &mut whole.warnings;

@@ -109,7 +109,7 @@ pub(super) fn validated(
     now: Timestamp,
 ) -> Validated {
     let (span, known_at) = (Span { from, to }, KnownAt::Own(now));
-    validate(&Context { kpi, span, known_at, now, roll_ups, known: &[], zero_from: None }, pull)
+    validate(&Context { kpi, span, known_at, now, roll_ups, known: &[], zero_from: None, held_from: None }, pull)
 }
 
 pub(super) fn kpi_named(config: &Config, name: &str) -> anyhow::Result<Arc<Kpi>> {

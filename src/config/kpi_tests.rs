@@ -37,8 +37,8 @@ fn formulas_read_kpis_that_fit() {
     accepted(&with("  x: {title: X, category: financial, formula: 100 * revenue / revenue, unit: \"%\"}\n"));
     refused("formula: revenue * revenue", "two KPIs are multiplied");
     refused("formula: revenue + 1", "a constant is added to a KPI");
-    refused("formula: revenue, grain: month", "`revenue` has another grain");
-    refused("formula: revenue, timezone: Asia/Tokyo", "`revenue` has another time zone");
+    refused("formula: revenue, grain: month", "the grains of `revenue` and of this KPI differ");
+    refused("formula: revenue, timezone: Asia/Tokyo", "the time zones of `revenue` and of this KPI differ");
     refused("formula: revenue, empty: zero", "what a formula lacks is not zero");
     refused("formula: x", "`x` is computed itself");
     refused("formula: revenue, source: shop", "`source` beside a formula");

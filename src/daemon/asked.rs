@@ -21,6 +21,7 @@ pub(super) const ASKED_BUCKETS_MAX: i64 = 20_000;
 #[derive(Debug)]
 pub(super) struct Asked {
     span: (BucketIndex, BucketIndex),
+    held_from: Option<BucketIndex>,
     reply: oneshot::Sender<Reply>,
 }
 
@@ -31,6 +32,7 @@ pub(super) struct AskedEnd {
     pub stored: usize,
     pub rejected: usize,
     pub warnings: Vec<String>,
+    pub oldest: Option<BucketIndex>,
     pub failed: Option<String>,
 }
 
@@ -40,13 +42,13 @@ impl Cycle {
         &mut self,
         kpi: KpiId,
         (from, to): (BucketIndex, BucketIndex),
-        reply: oneshot::Sender<Reply>,
+        (held_from, reply): (Option<BucketIndex>, oneshot::Sender<Reply>),
         now: Timestamp,
     ) {
         match self.may_ask(&kpi, (from, to), now).await {
             Ok(span) => {
                 self.due.insert(kpi.clone(), None);
-                self.asked.insert(kpi, Asked { span, reply });
+                self.asked.insert(kpi, Asked { span, held_from, reply });
             }
             Err(why) => drop(reply.send(Reply::Error(why))),
         }
@@ -103,7 +105,8 @@ impl Cycle {
 
     /// The pull of a KPI that has nothing else to do and of which a span was asked for.
     pub(super) async fn asked_job(&mut self, kpi: &Arc<Kpi>, now: Timestamp) -> Option<Job> {
-        let span = self.asked.get(&kpi.id)?.span;
+        let Asked { span, held_from, .. } = self.asked.get(&kpi.id)?;
+        let (span, held_from) = (*span, *held_from);
         let id = kpi.id.clone();
         let (slot, known) = self
             .engine
@@ -112,7 +115,7 @@ impl Cycle {
                 (slot, known_series(&state.history, &id))
             })
             .await;
-        let kind = JobKind::Asked { slot: slot.unwrap_or(now) };
+        let kind = JobKind::Asked { slot: slot.unwrap_or(now), held_from };
         let roll_ups = self.built.setup.roll_ups(&kpi.id);
         Some(Job { kpi: kpi.clone(), kind, span: Some(span), roll_ups, known, due_at: now, computed: None })
     }
@@ -120,10 +123,10 @@ impl Cycle {
     /// Tells whoever asked.
     pub(super) fn asked_ended(&mut self, kpi: &KpiId, end: AskedEnd) {
         let Some(asked) = self.asked.remove(kpi) else { return };
-        let AskedEnd { stored, rejected, warnings, failed } = end;
+        let AskedEnd { stored, rejected, warnings, oldest, failed } = end;
         let reply = match failed {
             Some(why) => Reply::Error(why),
-            None => Reply::Ok(Value::Pulled { stored, rejected, warnings }),
+            None => Reply::Ok(Value::Pulled { stored, rejected, warnings, oldest }),
         };
         drop(asked.reply.send(reply));
     }

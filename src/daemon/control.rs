@@ -61,6 +61,9 @@ pub enum Request {
         kpi: KpiId,
         from: BucketIndex,
         to: BucketIndex,
+        /// Of a span that is asked for in pieces: the oldest bucket that the source spoke of so far.
+        #[serde(default)]
+        held_from: Option<BucketIndex>,
     },
 }
 
@@ -84,8 +87,15 @@ pub enum Value {
     Text(String),
     /// To `Send`: one per recipient.
     Sent(Vec<SendOutcome>),
-    /// To `Pull`: new and revised buckets over all series, readings refused, what the source warned of.
-    Pulled { stored: usize, rejected: usize, warnings: Vec<String> },
+    /// To `Pull`: new and revised buckets over all series, readings refused, what the source warned of, and the oldest
+    /// bucket that it spoke of.
+    Pulled {
+        stored: usize,
+        rejected: usize,
+        warnings: Vec<String>,
+        #[serde(default)]
+        oldest: Option<BucketIndex>,
+    },
 }
 
 /// What became of a drill to one recipient.

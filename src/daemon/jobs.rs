@@ -84,6 +84,8 @@ pub enum JobKind {
     /// A span that a person asked for; judged in the newest slot.
     Asked {
         slot: Timestamp,
+        /// The oldest bucket that the source spoke of when it was asked for what lies before.
+        held_from: Option<BucketIndex>,
     },
     /// Rules that are new on a known KPI; nothing is pulled.
     NewRules {
@@ -315,7 +317,7 @@ pub(super) fn trouble(error: &SourceError, refusal: Option<&Refusal>) -> PullTro
 /// The newest slot that a pull is for.
 pub(super) fn newest_slot(kind: &JobKind, now: Timestamp) -> Timestamp {
     match kind {
-        JobKind::Slot { slot } | JobKind::Retry { slot } | JobKind::Asked { slot } => *slot,
+        JobKind::Slot { slot } | JobKind::Retry { slot } | JobKind::Asked { slot, .. } => *slot,
         JobKind::First { slots }
         | JobKind::Anew { slots, .. }
         | JobKind::CatchUp { slots, .. }

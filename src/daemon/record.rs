@@ -64,6 +64,7 @@ pub(super) fn read(
         roll_ups: &roll_ups,
         known: &[],
         zero_from: None,
+        held_from: None,
     };
     let found = validate(&context, Pull { readings, ..Pull::default() });
     if let Some(refused) = found.rejections.first() {

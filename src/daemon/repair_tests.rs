@@ -67,7 +67,7 @@ async fn versions(script: &Script, day: &str) -> Vec<f64> {
 pub(super) async fn ask(script: &mut Script, kpi: &str, from: &str, to: &str) -> Reply {
     let (reply, answered) = oneshot::channel();
     let now = script.now();
-    script.cycle.ask_pull(kpi.into(), (bucket(from), bucket(to)), reply, now).await;
+    script.cycle.ask_pull(kpi.into(), (bucket(from), bucket(to)), (None, reply), now).await;
     script.advance_to(now + seconds(1)).await.unwrap();
     answered.await.unwrap()
 }
@@ -159,12 +159,14 @@ async fn a_span_that_is_asked_for_is_pulled_judged_and_answered() {
     let place = Place::new(&["2026-09-03"]);
     let mut script = place.start(COMPANY, "2026-09-02T09:00:00Z").await;
     script.advance_to(at("2026-09-04T09:00:00Z")).await.unwrap();
-    let pulled = |stored| Reply::Ok(Value::Pulled { stored, rejected: 0, warnings: Vec::new() });
-    assert_eq!(ask(&mut script, "sales", "2026-08-01", "2026-08-31").await, pulled(0));
+    let pulled = |stored, oldest| {
+        Reply::Ok(Value::Pulled { stored, rejected: 0, warnings: Vec::new(), oldest: Some(bucket(oldest)) })
+    };
+    assert_eq!(ask(&mut script, "sales", "2026-08-01", "2026-08-31").await, pulled(0, "2026-08-01"));
     place.restate("2026-08-20", 70);
     // Before the history, and within it; asking twice changes nothing.
-    assert_eq!(ask(&mut script, "sales", "2026-07-01", "2026-08-31").await, pulled(4));
-    assert_eq!(ask(&mut script, "sales", "2026-07-01", "2026-08-31").await, pulled(0));
+    assert_eq!(ask(&mut script, "sales", "2026-07-01", "2026-08-31").await, pulled(4, "2026-07-01"));
+    assert_eq!(ask(&mut script, "sales", "2026-07-01", "2026-08-31").await, pulled(0, "2026-07-01"));
     assert_eq!(versions(&script, "2026-08-20").await, [50.0, 70.0]);
     // What a pull of the past brings says nothing of slots to come.
     let clock = script.cycle.engine().with(|state, _| state.clocks[&KpiId::from("sales")].clone()).await;
@@ -227,7 +229,20 @@ async fn what_the_source_has_no_more_is_withdrawn_and_may_come_again() {
     };
     assert!(warnings[0].contains("1 stored buckets of KPI `sales` from 2026-08-20 on"), "{warnings:?}");
     let all = ask(&mut script, "sales", "2026-08-19", "2026-08-21").await;
-    assert_eq!(all, Reply::Ok(Value::Pulled { stored: 1, rejected: 0, warnings: Vec::new() }));
+    assert_eq!(
+        all,
+        Reply::Ok(Value::Pulled { stored: 1, rejected: 0, warnings: Vec::new(), oldest: Some(bucket("2026-08-19")) })
+    );
+    // The pieces of a longer span know what came before them.
+    place.lose("2026-08-25");
+    let (reply, answered) = oneshot::channel();
+    let now = script.now();
+    let held_from = Some(bucket("2026-08-19"));
+    let piece = (bucket("2026-08-25"), bucket("2026-08-25"));
+    script.cycle.ask_pull("sales".into(), piece, (held_from, reply), now).await;
+    script.advance_to(now + seconds(1)).await.unwrap();
+    let withdrawn = Value::Pulled { stored: 1, rejected: 0, warnings: Vec::new(), oldest: None };
+    assert_eq!(answered.await.unwrap(), Reply::Ok(withdrawn));
     let told = versions(&script, "2026-08-20").await;
     assert!(told.len() == 2 && told[0] == 50.0 && told[1].is_nan(), "{told:?}");
     let (value, count) = held(&script, "2026-08-20").await;

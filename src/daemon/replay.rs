@@ -49,7 +49,7 @@ pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
     };
     match job.kind {
         JobKind::Slot { slot } | JobKind::Retry { slot } => vec![(event(slot, Some(report)), at)],
-        JobKind::Asked { slot } => {
+        JobKind::Asked { slot, .. } => {
             // It says nothing of how far the KPI has come, nor of a slot that is still open.
             let report = PullReport { nothing_asked: true, ..report };
             vec![(SlotEvent { completes: false, ..event(slot, Some(report)) }, at)]
@@ -175,7 +175,17 @@ fn validated(job: &Job, pull: Pull, at: Timestamp) -> PullReport {
     };
     let known_at = if job.is_late() { KnownAt::Assumed } else { KnownAt::Own(at) };
     let (kpi, roll_ups, known) = (&*job.kpi, &*job.roll_ups, &*job.known);
-    let context = Context { kpi, span: Span { from, to }, known_at, now: at, roll_ups, known, zero_from };
+    let held_from = match job.kind {
+        JobKind::Asked { held_from, .. } => held_from,
+        JobKind::First { .. }
+        | JobKind::Anew { .. }
+        | JobKind::CatchUp { .. }
+        | JobKind::Slot { .. }
+        | JobKind::Retry { .. }
+        | JobKind::NewRules { .. } => None,
+    };
+    let span = Span { from, to };
+    let context = Context { kpi, span, known_at, now: at, roll_ups, known, zero_from, held_from };
     let mut found = validate(&context, pull);
     if let (JobKind::Asked { .. }, Some(first)) = (&job.kind, found.kept.first()) {
         // A person may have asked because it was deleted.
@@ -198,6 +208,7 @@ fn validated(job: &Job, pull: Pull, at: Timestamp) -> PullReport {
         trouble: None,
         warnings: found.warnings,
         at: Some(at),
+        oldest: found.oldest,
         nothing_asked: false,
     }
 }

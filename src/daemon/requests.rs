@@ -44,8 +44,8 @@ pub(super) async fn answer(
             Ok(Answer::Event(id)) => Reply::Ok(Value::Text(format!("event {id}: done"))),
             Err(why) => Reply::Error(why),
         },
-        Request::Pull { kpi, from, to } => {
-            cycle.ask_pull(kpi, (from, to), reply, now).await;
+        Request::Pull { kpi, from, to, held_from } => {
+            cycle.ask_pull(kpi, (from, to), (held_from, reply), now).await;
             return Ok(());
         }
         Request::Resend { delivery } => {

@@ -61,6 +61,7 @@ impl Cycle {
         if let Some((end, report)) = asked.as_mut().zip(events.front().and_then(|(event, _)| event.pull.as_ref())) {
             end.rejected = report.rejections.len();
             end.warnings.clone_from(&report.warnings);
+            end.oldest = report.oldest;
         }
         let (id, several) = (kpi.clone(), events.len() > 1);
         let was_held = self

@@ -54,6 +54,8 @@ pub struct PullReport {
     pub trouble: Option<PullTrouble>,
     pub warnings: Vec<String>,
     pub at: Option<Timestamp>,
+    /// The oldest bucket that anything was said of.
+    pub oldest: Option<BucketIndex>,
     /// Nothing had ended since the last pull, so the source was not asked and nothing is known of it.
     pub nothing_asked: bool,
 }

@@ -104,7 +104,11 @@ fn series(state: &State, kpi: &Kpi, formula: &Formula) -> BTreeSet<Labels> {
 /// What the formula says of a bucket: that it has no value, where it had one; nothing where there is nothing to say.
 fn reading(state: &State, kpi: &Kpi, formula: &Formula, labels: &Labels, bucket: BucketIndex) -> Option<ReadingValue> {
     let known = state.history.series(&kpi.id, labels).and_then(|data| data.get(bucket));
-    if formula.inputs().iter().any(|input| state.suspects.is_open(input, labels, bucket)) {
+    // While a total is doubted, so are the parts that it is made of.
+    let total = Labels::total();
+    let is_doubted =
+        |input: &KpiId| [labels, &total].into_iter().any(|labels| state.suspects.is_open(input, labels, bucket));
+    if formula.inputs().iter().any(is_doubted) {
         // Until it is settled what was said stands.
         return known.map(|known| known.parts.map_or(ReadingValue::Number(known.value), ReadingValue::Parts));
     }

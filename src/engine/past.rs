@@ -155,7 +155,8 @@ impl Track {
         let Kpi { schedule, zone, calendar, .. } = &*self.kpi;
         let next = match self.slot {
             Some(last) => schedule.next_after(last, zone, calendar)?,
-            None => schedule.next_at_or_after(from, zone, calendar)?,
+            // Nothing was missing before the first value that there is.
+            None => schedule.next_at_or_after(self.begins().map_or(from, |first| first.max(from)), zone, calendar)?,
         };
         let late = self.slot.zip(self.begins()).filter(|(_, known)| *known < next);
         if let Some((slot, at)) = late {

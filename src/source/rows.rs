@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::cell::currency::Currency;
 use super::cell::number::shown;
-use super::cell::time::FORMS;
+use super::cell::time::{FORMS, of_another_kind};
 use super::error::SourceError;
 use super::request::PullRequest;
 use crate::model::grain::BucketIndex;
@@ -78,11 +78,19 @@ impl<'a> Rows<'a> {
         }
         let Some(sample) = self.undated_sample else { return Ok(self.pull) };
         if self.dated == 0 {
-            let message = format!("{sample} is no time that can be read; known forms are {FORMS}: say {key}");
+            let raw = sample.rsplit_once(": `").map_or("", |(_, raw)| raw.trim_end_matches('`'));
+            let message = match of_another_kind(raw) {
+                Some(kind) => format!("{sample} is no time that can be read, it looks like {kind}"),
+                None => format!("{sample} is no time that can be read; known forms are {FORMS}: say {key}"),
+            };
             return Err(SourceError::config(message));
         }
         self.pull.complete = false;
-        let warning = format!("{} rows have no readable time, such as {sample}; correct or remove them", self.undated);
+        let warning = format!(
+            "{} rows have no readable time, such as {sample}; correct or remove them: until then what was deleted is not \
+             noticed, and nothing counts as zero",
+            self.undated
+        );
         self.pull.warnings.push(warning);
         Ok(self.pull)
     }

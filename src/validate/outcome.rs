@@ -16,6 +16,8 @@ use crate::model::roll_ups::RollUps;
 use crate::model::series::{Point, SeriesData};
 use crate::model::unit::Kind;
 
+/// Where more buckets than this were asked for, readings that all lie outside of them are a mistake.
+const OUTSIDE_BUCKETS: BucketIndex = 6;
 /// Dimensions that say in which currency an amount is.
 const CURRENCY_NAMES: [&str; 2] = ["currency", "devise"];
 
@@ -63,6 +65,8 @@ pub struct Context<'a> {
     /// No zero is made up for buckets before this one; none: for the whole span. Whatever it is, a dimension value
     /// has no zeros before it was first seen, so that slots missed and stepped later give what they would have given.
     pub zero_from: Option<BucketIndex>,
+    /// The oldest bucket that the source is known to hold, beside those that the pull speaks of.
+    pub held_from: Option<BucketIndex>,
 }
 
 /// What became of a pull.
@@ -80,6 +84,8 @@ pub struct Validated {
     /// Stored buckets of which a complete pull says nothing and that were kept all the same, for it reaches back to
     /// nothing before them.
     pub kept: BTreeSet<BucketIndex>,
+    /// The oldest bucket that anything was said of.
+    pub oldest: Option<BucketIndex>,
 }
 
 /// Makes observations of a pull.
@@ -93,6 +99,8 @@ pub fn validate(context: &Context<'_>, pull: Pull) -> Validated {
     }
     work.refuse_outliers(false);
     let oldest = work.slots.values().filter_map(|buckets| Some(buckets.iter().next()?.0)).min();
+    work.outcome.oldest = oldest;
+    let oldest = oldest.into_iter().chain(context.held_from).min();
     let impossible = roll_up(context.kpi, context.roll_ups, &mut work.slots);
     work.refuse_outliers(true);
     work.note(&impossible);
@@ -178,6 +186,16 @@ impl Work<'_> {
             let warning =
                 format!("{} readings of KPI `{}` stand twice for one moment; the last was kept", self.replaced, kpi.id);
             self.outcome.warnings.push(warning);
+        }
+        let Span { from, to } = self.context.span;
+        if self.outcome.outside > 0 && self.slots.is_empty() && to - from >= OUTSIDE_BUCKETS {
+            self.outcome.warnings.push(format!(
+                "all {} readings of KPI `{}` lie outside of {} to {}; check the column of times, its form and the zone",
+                self.outcome.outside,
+                kpi.id,
+                kpi.bucket_name(from),
+                kpi.bucket_name(to),
+            ));
         }
         if let Some((count, first)) = self.twice {
             self.outcome.warnings.push(format!(

@@ -82,7 +82,8 @@ fn stored(labels: Labels, values: &[(i8, f64)]) -> Known {
 static NO_ROLL_UPS: std::sync::LazyLock<RollUps> = std::sync::LazyLock::new(RollUps::default);
 
 fn context(kpi: &Kpi, span: Span, now: Timestamp) -> Context<'_> {
-    Context { kpi, span, known_at: KnownAt::Own(now), now, roll_ups: &NO_ROLL_UPS, known: &[], zero_from: None }
+    let known_at = KnownAt::Own(now);
+    Context { kpi, span, known_at, now, roll_ups: &NO_ROLL_UPS, known: &[], zero_from: None, held_from: None }
 }
 
 /// Validates the span of 1 to 4 May at noon of the 5th.

@@ -166,3 +166,28 @@ fn what_can_not_be_replayed_is_told() {
     );
     assert!(ran.code == 1 && ran.err.contains("no column `when`"), "{ran:?}");
 }
+
+#[test]
+fn what_fires_at_the_end_fires_for_no_less_than_nothing() {
+    let dir = folder("at,load\n2026-05-01 00:00,5\n2026-05-02 01:00,95\n");
+    let table = ["backtest", "--csv", "load.csv", "--time", "at", "--value", "load", "--format", "json"];
+    let told = records(&vigie(dir.path(), &[&table[..], &ABOVE_90, &["--grain", "day"]].concat()));
+    let summary = told.last().unwrap();
+    assert_eq!((&summary["fired"], &summary["firing_seconds"]), (&json!(1), &json!(0)));
+    // Nobody said how long a bucket is, and a day holds several rows.
+    let dir = folder("at,load\n2026-05-01 00:00,5\n2026-05-01 01:00,95\n");
+    let ran = vigie(dir.path(), &[&table[..], &ABOVE_90].concat());
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("are both of 2026-05-01; give the --grain that the rows have"), "{ran:?}");
+}
+
+#[test]
+fn local_times_that_come_twice_are_told() {
+    let dir = folder("at,load\n2026-10-25 01:30,5\n2026-10-25 02:30,95\n2026-10-25 02:30,5\n");
+    let words = [&ABOVE_90[..], &["--zone", "Europe/Paris"]].concat();
+    let ran = backtest(dir.path(), &words);
+    assert!(
+        ran.out.contains("warning: 2026-10-25T02:30:00 and what follows is a local time that comes twice"),
+        "{ran:?}"
+    );
+}

@@ -152,7 +152,7 @@ impl Counts {
             (Aspect::Breach, Change::Resolved(_)) => {
                 self.ended += 1;
                 if let Some(since) = self.since.remove(key) {
-                    self.firing += at.duration_since(since);
+                    self.firing += at.duration_since(since).max(SignedDuration::ZERO);
                 }
                 self.ended_at.insert(key.clone(), at);
             }
@@ -166,7 +166,7 @@ impl Counts {
     /// Looks at what there is at the end.
     pub(super) fn end(&mut self, past: &Past<'_>, rules: &[RuleId], until: Timestamp) {
         for since in self.since.values() {
-            self.firing += until.duration_since(*since);
+            self.firing += until.duration_since(*since).max(SignedDuration::ZERO);
         }
         let book = past.state().book.sorted();
         let fires =

@@ -18,7 +18,7 @@ use crate::model::catalog::Catalog;
 use crate::model::grain::{BucketIndex, start_of_day};
 use crate::model::ids::{KpiId, Labels, RuleId, SeriesKey};
 use crate::model::kpi::{Kpi, Quality, Query, TableQuery};
-use crate::model::observation::{Observation, Reading, ReadingValue};
+use crate::model::observation::{Observation, Reading, ReadingTime, ReadingValue};
 use crate::model::unit::Kind;
 use crate::source::{BuildContext, CsvConfig, SourceConfig};
 
@@ -49,7 +49,8 @@ pub(super) async fn plan(paths: &[PathBuf], csv: &str, args: &BacktestArgs) -> a
         reconcile: None,
         ..kpi
     });
-    let (mut rows, warnings) = read(csv, &kpi).await?;
+    let is_assumed = called.is_some() && args.table.grain.is_none();
+    let (mut rows, warnings) = read(csv, &kpi, is_assumed).await?;
     let day = |day| start_of_day(day, &kpi.zone);
     let from = args.from.map_or(Timestamp::MIN, day);
     let to = args
@@ -145,7 +146,7 @@ fn ad_hoc(csv: &str, script: &str, args: &BacktestArgs) -> anyhow::Result<Subjec
 }
 
 /// The rows in their order, and what is to be said of the table.
-async fn read(csv: &str, kpi: &Arc<Kpi>) -> anyhow::Result<(Vec<Row>, Vec<String>)> {
+async fn read(csv: &str, kpi: &Arc<Kpi>, is_assumed: bool) -> anyhow::Result<(Vec<Row>, Vec<String>)> {
     let resolve = |_: &crate::secret::SecretRef| Err("a table needs no secret".to_owned());
     let context = BuildContext { base_dir: here(), resolve: &resolve };
     let source = SourceConfig::Csv(CsvConfig::new(csv))
@@ -158,12 +159,19 @@ async fn read(csv: &str, kpi: &Arc<Kpi>) -> anyhow::Result<(Vec<Row>, Vec<String
     };
     let now = TimeZone::UTC.to_timestamp(date(2100, 1, 2).at(0, 0, 0, 0))?;
     let pull = query::pull(kpi, Arc::new(source), (bound(1970), bound(2100)), now).await?;
+    let (mut warnings, mut doubled) = (pull.warnings, None);
     let mut rows = Vec::with_capacity(pull.readings.len());
     let mut refused: Option<(String, String)> = None;
     for reading in pull.readings {
         let Reading { time, value, origin, .. } = reading;
         let why = match value {
             ReadingValue::Number(value) if value.is_finite() => {
+                if let ReadingTime::Local(local) = time
+                    && !kpi.grain.is_civil()
+                    && kpi.zone.to_ambiguous_timestamp(local).is_ambiguous()
+                {
+                    doubled.get_or_insert(local);
+                }
                 rows.push(Row { at: time.instant(&kpi.zone), bucket: time.bucket(kpi.grain, &kpi.zone), value });
                 continue;
             }
@@ -177,13 +185,20 @@ async fn read(csv: &str, kpi: &Arc<Kpi>) -> anyhow::Result<(Vec<Row>, Vec<String
     if let Some((origin, why)) = refused {
         bail!("{origin}: {why}; mend the cell or leave it empty");
     }
-    refuse_finer(&rows, kpi)?;
-    Ok((rows, pull.warnings))
+    refuse_finer(&rows, kpi, is_assumed)?;
+    if let Some(doubled) = doubled {
+        warnings.push(format!(
+            "{doubled} and what follows is a local time that comes twice or never that night; give times with an offset, or \
+             leave --zone out"
+        ));
+    }
+    Ok((rows, warnings))
 }
 
-/// Parts of one bucket of a flow can't be judged one by one.
-fn refuse_finer(rows: &[Row], kpi: &Kpi) -> anyhow::Result<()> {
-    if kpi.kind != Kind::Flow {
+/// Parts of one bucket of a flow can't be judged one by one; and where nobody said how long a bucket is, several times in
+/// one are no revisions.
+fn refuse_finer(rows: &[Row], kpi: &Kpi, is_assumed: bool) -> anyhow::Result<()> {
+    if kpi.kind != Kind::Flow && !is_assumed {
         return Ok(());
     }
     let is_part = |pair: &&[Row]| pair[0].bucket == pair[1].bucket && pair[0].at != pair[1].at;

@@ -406,6 +406,7 @@ impl Stage<'_> {
             roll_ups: &roll_ups,
             known: &known,
             zero_from: None,
+            held_from: None,
         };
         let found = validate(&context, pull);
         PullReport {
@@ -415,6 +416,7 @@ impl Stage<'_> {
             trouble: None,
             warnings: found.warnings,
             at: Some(at),
+            oldest: found.oldest,
             nothing_asked: false,
         }
     }

@@ -60,16 +60,16 @@ pub(super) fn resolve(
     let dimensions: BTreeSet<&String> = raw.dimensions.iter().collect();
     for input in &inputs {
         let problem = if input.grain != grain {
-            Some(("grain", "give them the same grain"))
+            Some(("the grains", "give them the same grain"))
         } else if input.zone.iana_name() != own_zone.iana_name() {
-            Some(("time zone", "give them the same `timezone`"))
+            Some(("the time zones", "give them the same `timezone`"))
         } else if !dimensions.is_empty() && input.dimensions.iter().collect::<BTreeSet<_>>() != dimensions {
-            Some(("dimensions", "give it the dimensions that all of its KPIs have, or none"))
+            Some(("the dimensions", "give it the dimensions that all of its KPIs have, or none"))
         } else {
             None
         };
         if let Some((what, help)) = problem {
-            context.report.error(&path, format!("`{}` has another {what} than this KPI", input.id), help);
+            context.report.error(&path, format!("{what} of `{}` and of this KPI differ", input.id), help);
         }
     }
     let default = if formula.is_quotient() { Kind::Ratio } else { Kind::Flow };
@@ -103,7 +103,17 @@ fn inputs<'k>(
             }
             None if raw.is_none() && context.report.whole => {
                 let ids = all.kpis.keys().map(String::as_str);
-                let help = suggest::help(id.as_str(), ids, "no KPI is defined yet");
+                let is_difference = |(at, _): &(usize, &str)| {
+                    let (left, right) = (&id.as_str()[..*at], &id.as_str()[at + 1..]);
+                    all.kpis.contains_key(left) && all.kpis.contains_key(right)
+                };
+                let help = match id.as_str().match_indices('-').find(is_difference) {
+                    Some((at, _)) => {
+                        let (left, right) = (&id.as_str()[..at], &id.as_str()[at + 1..]);
+                        format!("write blanks around the minus: `{left} - {right}`")
+                    }
+                    None => suggest::help(id.as_str(), ids, "no KPI is defined yet"),
+                };
                 context.report.error(path, format!("no KPI is called `{id}`"), &help);
             }
             // What is wrong with it is told where it stands.

@@ -90,12 +90,28 @@ pub(in crate::source) fn read_as(text: &str, format: &str) -> Option<ReadingTime
     }
 }
 
-/// An instant as a number: epoch seconds, or milliseconds where seconds would lie after the year 5000.
+/// An instant as a number: epoch seconds, or milliseconds where seconds would lie after the year 5000. Before 1973 nobody
+/// has figures; such numbers are of another kind, as [`of_another_kind`] says.
 pub(in crate::source) fn read_number(number: f64) -> Option<ReadingTime> {
+    const SECONDS_MIN: f64 = 1e8;
     const SECONDS_MAX: f64 = 1e11;
+    if number < SECONDS_MIN {
+        return None;
+    }
     let milliseconds = if number.abs() < SECONDS_MAX { number * 1000.0 } else { number };
     let fits = milliseconds.is_finite() && milliseconds.abs() < 1e15;
     fits.then(|| Timestamp::from_millisecond(milliseconds.round() as i64).ok()).flatten().map(ReadingTime::Instant)
+}
+
+/// What a number is that is no instant, with the remedy; none where it is like no time.
+pub(in crate::source) fn of_another_kind(text: &str) -> Option<&'static str> {
+    let number: f64 = text.trim().parse().ok()?;
+    match number {
+        // 1954 to 2119 and 1858 to 2132.
+        20_000.0..80_000.0 => Some("a day number of a spreadsheet: format the column as a date"),
+        2_400_000.0..2_500_000.0 => Some("a Julian day: write unixepoch(column), or date(column)"),
+        _ => None,
+    }
 }
 
 /// `20261231` is a day, 9 or more digits are an instant.

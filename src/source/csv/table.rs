@@ -203,9 +203,11 @@ impl<'a> Reading<'a> {
     fn finish(mut self) -> Result<Pull, SourceError> {
         let marks = self.marks()?;
         let percent_is_share = self.kpi.unit == Unit::Ratio;
+        let is_amount = matches!(self.kpi.unit, Unit::Currency(_));
         for row in self.kept {
             let mut read = row.cells.iter().zip(&marks).map(|(cell, mark)| match read(cell, *mark) {
                 Cell::Number { value, percent: true, .. } if percent_is_share => ReadingValue::Number(value / 100.0),
+                Cell::Number { percent: true, .. } if is_amount => ReadingValue::Unreadable(cut(cell)),
                 Cell::Number { value, currency, .. } => amount(&self.kpi.unit, value, currency, cell),
                 Cell::Absent => ReadingValue::Absent,
                 Cell::Unreadable => ReadingValue::Unreadable(cut(cell)),

@@ -200,7 +200,12 @@ fn what_can_not_be_read_says_why() {
     refused(outcome, ErrorClass::TooLarge, &["more than 1 rows", "raise rows_max"]);
     let found = pull("date;total\n2026-05-01;1\nTotal;1\n").unwrap();
     assert!(!found.complete);
-    assert_eq!(found.warnings, ["1 rows have no readable time, such as mai.csv:3: `Total`; correct or remove them"]);
+    assert_eq!(
+        found.warnings,
+        [
+            "1 rows have no readable time, such as mai.csv:3: `Total`; correct or remove them: until then what was deleted is not noticed, and nothing counts as zero"
+        ]
+    );
 }
 
 #[test]

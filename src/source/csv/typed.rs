@@ -125,6 +125,8 @@ impl Typed {
                 Type::Text => Some(SqlValue::Text(shown(cell).to_owned())),
                 Type::Doubtful => Some(SqlValue::Null),
                 Type::Number(mark) => match read(cell, mark) {
+                    // A share is no amount.
+                    Cell::Number { percent: true, .. } if matches!(unit, Unit::Currency(_)) => None,
                     Cell::Number { value, percent, currency } => {
                         unlike = unlike.or_else(|| foreign(unit, currency).map(|currency| (row, currency)));
                         let is_share = percent && *unit == Unit::Ratio;

@@ -70,7 +70,7 @@ fn number(kpi: &Kpi, text: &str) -> Result<f64, String> {
             Unit::Ratio => Ok(value / 100.0),
             Unit::Percent => Ok(value),
             Unit::None | Unit::Currency(_) | Unit::Points | Unit::Other(_) => Err(format!(
-                "`{text}` is a share, and the unit of KPI '{}' is none: write the figure in its unit",
+                "`{text}` is a share, and the unit of KPI '{}' is not one: write the figure in its unit",
                 kpi.id
             )),
         },

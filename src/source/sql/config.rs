@@ -26,7 +26,7 @@ use crate::source::request::{BuildContext, Capabilities, PullRequest, QueryForm}
 /// Columns: `bucket` (or `time`, `date`), then `value`, or `numerator` and `denominator` (and `n`);
 /// every other column is a dimension of the KPI. Without a time column the value holds for the newest
 /// ended bucket, and `:from` and `:to` are its bounds. Bound in the statement, in the KPI's zone: `:from`, `:to`
-/// (`2026-05-01 14:00:00`; `2026-05-01` at midnight, so that texts with and without a time compare rightly),
+/// (`2026-05-01 14:00`; `2026-05-01` at midnight, so that texts with and without a time compare rightly),
 /// `:from_date`, `:to_date` (`2026-05-01`), `:from_unix`, `:to_unix` (seconds); `to` is exclusive.
 /// NULL says nothing.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
+use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Connection, Executor, Row, SqlSafeStr, Statement as _, TypeInfo, ValueRef,
@@ -14,7 +15,7 @@ use super::server::{Limits, read_rows};
 use super::statement::{Bound, Statement};
 use super::table::{Columns, SqlValue};
 use crate::clock;
-use crate::model::observation::Pull;
+use crate::model::observation::{Pull, ReadingValue};
 use crate::net::ErrorClass;
 use crate::source::error::SourceError;
 use crate::source::request::PullRequest;
@@ -95,6 +96,8 @@ impl Sqlite {
         let prepared = (&mut *connection).prepare(sql).await.map_err(|error| self.failed(&error))?;
         let names: Vec<String> = prepared.columns().iter().map(|column| column.name().to_owned()).collect();
         let columns = Columns::of(&names, &request.kpi)?;
+        let time = columns.time();
+        let has_local_times = statement.binds_local_times();
         let mut query = prepared.query();
         let (from, to) = columns.span(request);
         for parameter in &statement.parameters {
@@ -103,29 +106,69 @@ impl Sqlite {
                 Bound::Integer(number) => query.bind(number),
             };
         }
-        let rows = query.fetch(connection).map_err(|error| self.failed(&error));
+        let rows = query.fetch(&mut *connection).map_err(|error| self.failed(&error));
         let limits = Limits { rows_max: self.rows_max, statement_timeout: self.statement_timeout };
-        let time = columns.time().filter(|_| statement.binds_local_times());
         let otherwise = OnceLock::new();
         let read = |row: &SqliteRow| {
             let row = values(row).map_err(|error| self.failed(&error))?;
-            if let Some(SqlValue::Text(text)) = time.map(|at| &row[at])
+            if let Some(SqlValue::Text(text)) = time.filter(|_| has_local_times).map(|at| &row[at])
                 && !compares_with_local_times(text)
             {
                 otherwise.get_or_init(|| cut(text));
             }
             Ok(row)
         };
-        let mut pull = read_rows(limits, request, columns, rows, read).await?;
+        let mut pull = read_rows(limits, request, columns.clone(), rows, read).await?;
+        if has_local_times && says_nothing(&pull) {
+            // Seldom asked, and large.
+            Box::pin(self.refuse_numbers(connection, statement, request, &columns)).await?;
+        }
         if let Some(text) = otherwise.into_inner() {
             pull.warnings.push(format!(
                 "query of KPI `{}`: times such as `{text}` are texts that don't compare with :from and :to \
-                 (`2026-05-01 14:00:00`, local), so that rows may be missing; if the query compares them, write \
+                 (`2026-05-01 14:00`, local), so that rows may be missing; if the query compares them, write \
                  unixepoch(column) >= :from_unix AND unixepoch(column) < :to_unix",
                 request.kpi.id
             ));
         }
         Ok(pull)
+    }
+
+    /// In SQLite a number comes before every text, so that a column of epoch seconds has nothing between :from and :to.
+    /// Where nothing was found, but is with numbers in their place, the query compares wrongly.
+    async fn refuse_numbers(
+        &self,
+        connection: &mut SqliteConnection,
+        statement: &Statement,
+        request: &PullRequest,
+        columns: &Columns,
+    ) -> Result<(), SourceError> {
+        const REMEDIES: [(f64, f64, &str, &str); 3] = [
+            (1.0, 0.0, "epoch seconds", "column >= :from_unix AND column < :to_unix"),
+            (1000.0, 0.0, "epoch milliseconds", "column >= 1000 * :from_unix AND column < 1000 * :to_unix"),
+            (
+                1.0 / 86_400.0,
+                2_440_587.5,
+                "Julian days",
+                "unixepoch(column) >= :from_unix AND unixepoch(column) < :to_unix",
+            ),
+        ];
+        let (from, to) = columns.span(request);
+        for (factor, offset, kind, remedy) in REMEDIES {
+            let number = |at: Timestamp| at.as_second() as f64 * factor + offset;
+            let within = self.found_between(connection, statement, request, columns, (number(from), number(to))).await;
+            // What is found between any two numbers is not found by its time.
+            if within
+                && !self.found_between(connection, statement, request, columns, (number(from), number(from))).await
+            {
+                return Err(SourceError::config(format!(
+                    "query of KPI `{}`: its times are {kind}, which :from and :to (texts such as `2026-05-01 14:00`) find \
+                     nothing of; write {remedy}",
+                    request.kpi.id
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Classifies what the database reports.
@@ -166,6 +209,51 @@ impl Sqlite {
         };
         SourceError::new(class, format!("{object}: {said}; {remedy}"))
     }
+}
+
+impl Sqlite {
+    /// Whether a query says anything with numbers in the place of its local times.
+    async fn found_between(
+        &self,
+        connection: &mut SqliteConnection,
+        statement: &Statement,
+        request: &PullRequest,
+        columns: &Columns,
+        (first, last): (f64, f64),
+    ) -> bool {
+        let (from, to) = columns.span(request);
+        let mut query = sqlx::query(AssertSqlSafe(statement.sql.clone()));
+        for parameter in &statement.parameters {
+            query = match parameter.value(from, to, &request.kpi.zone) {
+                _ if parameter.is_local_time() => query.bind(if parameter.is_end() { last } else { first }),
+                Bound::Text(text) => query.bind(text),
+                Bound::Integer(number) => query.bind(number),
+            };
+        }
+        let rows = query.fetch(connection).map_err(|error| self.failed(&error));
+        let limits = Limits { rows_max: self.rows_max, statement_timeout: self.statement_timeout };
+        let has_rows = OnceLock::new();
+        let read = |row: &SqliteRow| {
+            has_rows.get_or_init(|| ());
+            values(row).map_err(|error| self.failed(&error))
+        };
+        match read_rows(limits, request, columns.clone(), rows, read).await {
+            Ok(pull) => !says_nothing(&pull),
+            // Rows that can't be placed in time are rows.
+            Err(_) => has_rows.get().is_some(),
+        }
+    }
+}
+
+/// No row, or nothing but zeros, as an aggregate over no rows gives.
+fn says_nothing(pull: &Pull) -> bool {
+    pull.outside == 0
+        && pull.readings.iter().all(|reading| match &reading.value {
+            ReadingValue::Absent => true,
+            ReadingValue::Number(number) => *number == 0.0,
+            ReadingValue::Parts(parts) => parts.denominator == 0.0,
+            ReadingValue::Unreadable(_) | ReadingValue::Foreign { .. } => false,
+        })
 }
 
 /// Whether a time that stands as text comes before and after `2026-05-01 14:00:00` as the moment does that it names. A `T`

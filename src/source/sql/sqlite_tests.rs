@@ -238,3 +238,42 @@ async fn an_empty_label_of_a_level_is_no_total() {
     let labels: Vec<String> = pull.readings.iter().map(|reading| reading.labels.to_string()).collect();
     assert_eq!(labels[..3], [r#"{channel=""}"#, "", r#"{channel=""}"#]);
 }
+
+#[tokio::test]
+async fn numbers_that_are_compared_with_texts_are_refused() {
+    async fn check(column: &str, kind: &str) {
+        for select in [format!("{column} AS bucket, 1"), "date(at) AS bucket, count(*)".to_owned()] {
+            let sql =
+                format!("SELECT {select} AS value FROM orders WHERE {column} >= :from AND {column} < :to GROUP BY 1");
+            refused(pull(&sql, &[]).await, ErrorClass::Config, &[&format!("its times are {kind}"), ":from_unix"]);
+        }
+    }
+    check("unixepoch(at)", "epoch seconds").await;
+    check("1000 * unixepoch(at)", "epoch milliseconds").await;
+    check("julianday(at)", "Julian days").await;
+    // Nothing there is nothing wrong.
+    let none =
+        pull("SELECT at AS bucket, 1 AS value FROM orders WHERE at >= :from AND at < :to AND channel = 'x'", &[]).await;
+    assert_eq!(none.unwrap().readings, []);
+    let right = "SELECT unixepoch(at) AS bucket, 1 AS value FROM orders WHERE unixepoch(at) >= :from_unix AND unixepoch(at) < :to_unix";
+    assert_eq!(pull(right, &[]).await.unwrap().readings.len(), 5);
+    refused(
+        pull("SELECT julianday(at) AS bucket, 1 AS value FROM orders", &[]).await,
+        ErrorClass::Config,
+        &["looks like a Julian day: write unixepoch(column)"],
+    );
+}
+
+#[tokio::test]
+async fn minutes_without_seconds_are_of_their_bucket() {
+    let sql = "SELECT substr(at, 1, 16) AS bucket, asked AS value FROM orders WHERE substr(at, 1, 16) >= :from AND substr(at, 1, 16) < :to";
+    let mut hourly = kpi(sql, &[]);
+    hourly.grain = Grain::HOUR;
+    let folder = shop().await;
+    let source = build("sqlite://shop.db", folder.path(), "").unwrap();
+    let mut request = fixture::request(hourly, "2026-05-01", "2026-05-01");
+    (request.from, request.to) = (instant("2026-05-01T08:00:00Z"), instant("2026-05-01T09:00:00Z"));
+    let found = source.pull(&request).await.unwrap();
+    let times: Vec<ReadingTime> = found.readings.iter().map(|reading| reading.time).collect();
+    assert_eq!(times, [ReadingTime::Local(date(2026, 5, 1).at(10, 0, 0, 0))]);
+}

@@ -92,19 +92,29 @@ impl Parameter {
         matches!(self, Parameter::To | Parameter::ToDate | Parameter::ToUnix)
     }
 
+    /// A local time, as text where the column has no type of its own.
+    pub(super) fn is_local_time(self) -> bool {
+        matches!(self, Parameter::From | Parameter::To)
+    }
+
     /// A day without time.
     pub(super) fn is_date(self) -> bool {
         matches!(self, Parameter::FromDate | Parameter::ToDate)
     }
 
-    /// The value as text, with times in the KPI's zone. A midnight is its date alone: as texts are compared,
-    /// `2026-05-01` is before `2026-05-01 00:00:00`, and rows that name only days would be left out of the first.
+    /// The value as text, with times in the KPI's zone. A midnight is its date alone, and a full minute has no seconds: as
+    /// texts are compared, `2026-05-01` is before `2026-05-01 00:00:00`, and rows that name only days, or minutes, would be
+    /// left out of the first.
     pub(super) fn text(self, from: Timestamp, to: Timestamp, zone: &TimeZone) -> String {
         let at = self.instant(from, to);
         match self {
             Parameter::From | Parameter::To => {
                 let local = self.local(from, to, zone);
-                let form = if local.time() == Time::midnight() { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M:%S" };
+                let form = match local.time() {
+                    time if time == Time::midnight() => "%Y-%m-%d",
+                    time if time.second() == 0 => "%Y-%m-%d %H:%M",
+                    _ => "%Y-%m-%d %H:%M:%S",
+                };
                 local.strftime(form).to_string()
             }
             Parameter::FromDate | Parameter::ToDate => zone.to_datetime(at).strftime("%Y-%m-%d").to_string(),
@@ -157,7 +167,7 @@ impl Statement {
 
     /// Whether it compares with local times written as text.
     pub(super) fn binds_local_times(&self) -> bool {
-        self.parameters.iter().any(|parameter| matches!(parameter, Parameter::From | Parameter::To))
+        self.parameters.iter().any(|parameter| parameter.is_local_time())
     }
 
     pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Statement, String> {
@@ -526,7 +536,7 @@ mod tests {
         let (first, second, after) =
             (at("2027-10-31T00:00:00Z"), at("2027-10-31T01:00:00Z"), at("2027-10-31T02:00:00Z"));
         let span = |from, to| (Parameter::From.text(from, to, &zone), Parameter::To.text(from, to, &zone));
-        let text = |from: &str, to: &str| (format!("2027-10-31 0{from}:00:00"), format!("2027-10-31 0{to}:00:00"));
+        let text = |from: &str, to: &str| (format!("2027-10-31 0{from}:00"), format!("2027-10-31 0{to}:00"));
         assert_eq!(span(first, second), text("2", "3"));
         assert_eq!(span(second, after), text("2", "3"));
     }

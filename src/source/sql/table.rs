@@ -8,7 +8,7 @@ use crate::model::unit::{Kind, Unit};
 use crate::source::cell::number::{Cell, Mark, is_ambiguous, read};
 use crate::source::cell::time;
 use crate::source::error::SourceError;
-use crate::source::labels::{check_dimension, labels_of};
+use crate::source::labels::{adds_up, check_dimension, labels_of};
 use crate::source::request::PullRequest;
 use crate::source::rows::{Rows, ValueCells, amount, cut};
 use crate::source::suggest::{did_you_mean, listed};
@@ -178,6 +178,13 @@ fn further(names: &[String], kpi: &Kpi) -> Vec<String> {
     if further.iter().any(|name| !did_you_mean(name, meant.clone()).is_empty()) { Vec::new() } else { further }
 }
 
+/// How rows said that they have no value of a dimension.
+#[derive(Clone, Copy, Debug, Default)]
+struct Empties {
+    null: bool,
+    text: bool,
+}
+
 /// Turns rows into readings as they come.
 pub(super) struct Table<'a> {
     kpi: &'a Kpi,
@@ -186,6 +193,8 @@ pub(super) struct Table<'a> {
     count: usize,
     /// The time of rows without a time column.
     newest_ended: Timestamp,
+    /// By dimension.
+    empties: Vec<Empties>,
 }
 
 impl<'a> Table<'a> {
@@ -193,7 +202,8 @@ impl<'a> Table<'a> {
         let (grain, zone) = (request.kpi.grain, &request.kpi.zone);
         let held = request.window.unwrap_or_else(|| grain.last_ended(request.now, zone));
         let newest_ended = grain.start_of(held, zone);
-        Self { kpi: &request.kpi, columns, rows: Rows::new(request), count: 0, newest_ended }
+        let empties = vec![Empties::default(); request.kpi.dimensions.len()];
+        Self { kpi: &request.kpi, columns, rows: Rows::new(request), count: 0, newest_ended, empties }
     }
 
     pub(super) fn push(&mut self, mut row: Vec<SqlValue>) {
@@ -212,6 +222,13 @@ impl<'a> Table<'a> {
             return;
         }
         let texts: Vec<Option<String>> = self.columns.labels.iter().map(|at| row[*at].as_label()).collect();
+        for (text, seen) in texts.iter().zip(&mut self.empties) {
+            match text.as_deref() {
+                None => seen.null = true,
+                Some("") => seen.text = true,
+                Some(_) => {}
+            }
+        }
         let dimension = |name: &str| self.kpi.dimensions.iter().position(|dimension| dimension == name);
         let labels = labels_of(self.kpi, |name| dimension(name).and_then(|index| texts[index].as_deref()));
         let unit = &self.kpi.unit;
@@ -226,7 +243,15 @@ impl<'a> Table<'a> {
         self.rows.push(time, labels, cells.into_value(), origin);
     }
 
-    pub(super) fn finish(self) -> Result<Pull, SourceError> {
+    pub(super) fn finish(mut self) -> Result<Pull, SourceError> {
+        let mixed = self.kpi.dimensions.iter().zip(&self.empties).find(|(_, seen)| seen.null && seen.text);
+        if let Some((name, _)) = mixed.filter(|_| adds_up(self.kpi.kind)) {
+            self.rows.warn(format!(
+                "query of KPI `{}`: rows of dimension `{name}` have NULL, and others an empty text, which are one value of \
+                 it; write nullif({name}, '') in SELECT and GROUP BY",
+                self.kpi.id
+            ));
+        }
         if self.columns.time.is_none() && self.columns.labels.is_empty() && self.count > 1 {
             return Err(SourceError::config(format!(
                 "query of KPI `{}`: it gives {} rows but no time; name the time column `bucket`, or return one row",
