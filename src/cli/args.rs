@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 
 use super::backtest::BacktestArgs;
+use super::explain::ExplainArgs;
 use super::new::NewCommand;
 use super::test::TestArgs;
 use crate::model::alert::About;
@@ -105,6 +106,12 @@ pub enum Command {
   vigie test rules/sales --filter recovers
   vigie test rules/sales/late.test.yaml --junit report.xml")]
     Test(TestArgs),
+    /// Say why a rule fired or did not: what it read and compared, its alert, and whom that was told
+    #[command(after_help = "Examples:
+  vigie explain revenue-at-risk revenue
+  vigie explain revenue-at-risk revenue --at '2026-11-03 08:00'
+  vigie explain low-stock stock --label shop=Lyon")]
+    Explain(ExplainArgs),
     /// Draft an entry of the configuration from what its source says
     #[command(subcommand)]
     New(NewCommand),
@@ -477,7 +484,7 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
     }
 }
 
-fn label(text: &str) -> Result<(String, String), String> {
+pub(super) fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
         _ => Err("no label; write `channel=web`".to_owned()),

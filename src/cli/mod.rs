@@ -16,6 +16,7 @@ mod deliveries;
 pub mod demo;
 mod event;
 mod execute;
+mod explain;
 mod new;
 mod output;
 mod pull;
@@ -30,6 +31,7 @@ mod state;
 mod status;
 mod suspect;
 mod test;
+mod verdicts;
 
 pub use args::{Args, Command};
 pub use configuration::Refused;

@@ -7,14 +7,20 @@ use jiff::Timestamp;
 use super::evaluate::Round;
 use super::setup::Setup;
 use super::state::State;
+use crate::assess::Assessment;
 use crate::model::ids::{KpiId, Labels, ObjectiveId, RuleId};
+use crate::model::period::Period;
 use crate::model::verdict::{Details, Verdict};
 
 /// What a rule says of one series, and of one objective if it reads any.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Judged {
     pub labels: Labels,
     pub objective: Option<ObjectiveId>,
+    /// The objective's, if it is known.
+    pub period: Option<Period>,
+    /// What the rule was given.
+    pub assessment: Arc<Assessment>,
     pub verdict: Verdict,
     pub details: Details,
 }
@@ -31,9 +37,11 @@ pub fn judge(state: &State, setup: &Setup, rule: &RuleId, kpi: &KpiId, at: Times
                 let id = objective.as_ref().map(|objective| objective.id.clone());
                 let assessment = round.assess(state, binding, &labels, objective);
                 let others = round.others(state, &binding.rule, &assessment);
-                let run = setup.rules.run(&binding.rule, &Arc::clone(&assessment), others);
+                let run = setup.rules.run(&binding.rule, &assessment, others);
                 let details = binding.rule.details(&run);
-                all.push(Judged { labels: labels.clone(), objective: id, verdict: run.verdict, details });
+                let period = id.as_ref().and(assessment.period().ok());
+                let (labels, verdict) = (labels.clone(), run.verdict);
+                all.push(Judged { labels, objective: id, period, assessment, verdict, details });
             }
         }
     }

@@ -47,6 +47,11 @@ impl<'a> Past<'a> {
         &self.state
     }
 
+    /// What is left of it at the end.
+    pub fn into_state(self) -> State {
+        self.state
+    }
+
     /// A KPI's slot at an instant no earlier than the last one: what is due before is told first.
     pub fn slot(&mut self, event: SlotEvent, at: Timestamp, watch: Watch<'_>) {
         self.tell_before(at, watch);

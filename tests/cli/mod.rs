@@ -3,6 +3,7 @@
 mod backtest;
 mod calendar;
 mod check;
+mod explain;
 mod help;
 mod new;
 mod state;

@@ -3,7 +3,7 @@
 mod args;
 mod counts;
 mod report;
-mod stored;
+pub(super) mod stored;
 mod table;
 
 use std::path::{Path, PathBuf};

@@ -18,13 +18,8 @@ use crate::model::rule::RuleDef;
 pub(super) async fn plan(paths: &[PathBuf], args: &BacktestArgs, now: Timestamp) -> anyhow::Result<Plan> {
     let (config, loaded) = configuration::read_whole(paths)?;
     let rules = rules(&config.catalog, &args.rule)?;
-    let mut catalog = config.catalog.clone();
+    let mut catalog = settled(config.catalog.clone());
     catalog.rules.retain(|id, _| rules.contains(id));
-    // What people decided of suspect values stands in what is stored.
-    for kpi in catalog.kpis.values_mut() {
-        let quality = Quality { max_jump: None, ignores_vanished: true, ..kpi.quality };
-        *kpi = Arc::new(Kpi { quality, reconcile: None, ..(**kpi).clone() });
-    }
     let watched = watched(&catalog, &rules);
     let store = state::open(&config).await?;
     let mut known = Vec::new();
@@ -62,8 +57,17 @@ pub(super) async fn plan(paths: &[PathBuf], args: &BacktestArgs, now: Timestamp)
     })
 }
 
+/// A catalog under which what is stored is taken as it is: what people decided of suspect values stands in it.
+pub(in crate::cli) fn settled(mut catalog: Catalog) -> Catalog {
+    for kpi in catalog.kpis.values_mut() {
+        let quality = Quality { max_jump: None, ignores_vanished: true, ..kpi.quality };
+        *kpi = Arc::new(Kpi { quality, reconcile: None, ..(**kpi).clone() });
+    }
+    catalog
+}
+
 /// The rules that were named; all, if none was.
-pub(super) fn rules(catalog: &Catalog, named: &[String]) -> anyhow::Result<Vec<RuleId>> {
+pub(in crate::cli) fn rules(catalog: &Catalog, named: &[String]) -> anyhow::Result<Vec<RuleId>> {
     let known = || catalog.rules.keys().map(RuleId::as_str).collect::<Vec<_>>().join(", ");
     if catalog.rules.is_empty() {
         bail!("the configuration has no rule");

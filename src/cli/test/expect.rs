@@ -7,13 +7,14 @@ use super::form::{ExpectForm, Texts, ToldForm};
 use super::moments::{Calendar, Moment};
 use super::play::{Seen, series_named};
 use crate::channel::text_of;
+use crate::cli::verdicts;
 use crate::engine::{Judged, State, judge};
 use crate::locale::said;
 use crate::model::alert::{Alert, Aspect, Phase, Subject};
 use crate::model::ids::{KpiId, Labels, SeriesKey};
 use crate::model::notification::NewDelivery;
 use crate::model::unit::Language;
-use crate::model::verdict::{Comparison, ConditionRecord, Severity, Verdict};
+use crate::model::verdict::Verdict;
 
 /// Digits in which figures are compared.
 const EQUAL: f64 = 1e-9;
@@ -55,7 +56,7 @@ pub(super) fn check(
         let (kpi, judged) = judged(case, state, expected).map_err(named)?;
         if expected.looks_at_the_verdict() {
             verdict(expected, &judged, &mut lines).map_err(named)?;
-            conditions = judged.details.conditions.iter().map(condition).collect();
+            conditions = judged.details.conditions.iter().map(verdicts::condition).collect();
         }
         alert(expected, (state, seen, now), (&kpi, &judged, case), &mut lines).map_err(named)?;
     }
@@ -124,15 +125,6 @@ fn judged(case: &Case, state: &State, expected: &ExpectForm) -> Result<(KpiId, J
     }
 }
 
-fn verdict_name(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Judged(finding) => finding.level.map_or("ok", Severity::as_str),
-        Verdict::Hold { .. } => "hold",
-        Verdict::NoData { .. } => "no_data",
-        Verdict::Failed { .. } => "failed",
-    }
-}
-
 fn reason_of(verdict: &Verdict, language: Language) -> String {
     match verdict {
         Verdict::Judged(_) => String::new(),
@@ -145,17 +137,15 @@ fn reason_of(verdict: &Verdict, language: Language) -> String {
     }
 }
 
-const VERDICTS: [&str; 7] = ["ok", "info", "warning", "critical", "hold", "no_data", "failed"];
-
 fn one_of(what: &str, word: &str, known: &[&str]) -> Result<(), String> {
     if known.contains(&word) { Ok(()) } else { Err(format!("{what}: `{word}` is none of {}", known.join(", "))) }
 }
 
 fn verdict(expected: &ExpectForm, judged: &Judged, lines: &mut Lines) -> Result<(), String> {
-    let is = verdict_name(&judged.verdict);
+    let is = verdicts::name(&judged.verdict);
     let reason = reason_of(&judged.verdict, Language::En);
     if let Some(wanted) = &expected.verdict {
-        one_of("verdict", wanted, &VERDICTS)?;
+        one_of("verdict", wanted, &verdicts::NAMES)?;
         if wanted != is {
             let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
             differs(lines, "verdict", wanted, format!("{is}{why}"));
@@ -218,19 +208,6 @@ fn missing<'t>(texts: &'t Texts, all: &[String]) -> Vec<&'t String> {
 fn holds(text: &str, wanted: &str) -> bool {
     let plain = |text: &str| text.replace(['\u{a0}', '\u{202f}'], " ");
     plain(text).contains(&plain(wanted))
-}
-
-/// `kpi.value = 61, below 60: no`.
-fn condition(record: &ConditionRecord) -> String {
-    let compared = match record.comparison {
-        Comparison::Above => format!("above {}", record.limit),
-        Comparison::Below => format!("below {}", record.limit),
-        Comparison::Outside => format!("outside {} to {}", record.limit, record.limit_high.unwrap_or(f64::NAN)),
-    };
-    let is_met = if record.met { "yes" } else { "no" };
-    let recovers = record.recovers_at.map(|limit| format!(", recovers at {limit}")).unwrap_or_default();
-    let critical = record.critical_at.map(|limit| format!(", critical at {limit}")).unwrap_or_default();
-    format!("{} = {}, {compared}: {is_met}{recovers}{critical}", record.what, record.value)
 }
 
 fn alert(
