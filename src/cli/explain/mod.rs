@@ -127,9 +127,9 @@ pub(super) async fn explain(
     let explanation =
         Explanation { rule, kpi, others, setup, state, slot, now: at.unwrap_or(now), is_now: at.is_none(), series };
     if out.is_json() {
-        show::records(out, &explanation)?
+        show::records(out, &explanation)?;
     } else {
-        show::text(out, &explanation)?
+        show::text(out, &explanation)?;
     }
     Ok(0)
 }

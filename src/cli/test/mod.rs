@@ -6,6 +6,7 @@ mod form;
 mod junit;
 mod moments;
 mod play;
+mod source;
 mod values;
 
 use std::fs;
