@@ -41,6 +41,30 @@ pub(in crate::source) fn shown(text: &str) -> &str {
     text.trim_start_matches(EXACT)
 }
 
+/// The first of a spreadsheet's cells that hold nothing but numbers up to one, not all of them whole: it shows them as per
+/// cents where they are formatted so, which is not told to those who read it.
+pub(in crate::source) fn share_of<'c>(cells: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    let mut sample = None;
+    for cell in cells.filter(|cell| !is_absent(cell)) {
+        let number: f64 = cell.strip_prefix(EXACT)?.parse().ok()?;
+        if number.abs() > 1.0 {
+            return None;
+        }
+        if number.fract() != 0.0 {
+            sample = sample.or(Some(shown(cell)));
+        }
+    }
+    sample
+}
+
+/// What is told of such cells where the KPI's unit is `%`.
+pub(in crate::source) fn told_of_share(column: &str, sample: &str) -> String {
+    format!(
+        "column `{column}` holds only numbers up to 1, such as {sample}, and the KPI's unit is `%`: if the spreadsheet shows \
+         them as per cents they are shares, say unit: ratio"
+    )
+}
+
 /// Reads one cell with a known decimal mark.
 pub(in crate::source) fn read(text: &str, mark: Mark) -> Cell {
     if let Some(exact) = text.strip_prefix(EXACT) {
@@ -257,6 +281,20 @@ mod tests {
             (Cell::Unreadable, None) => {}
             (found, _) => panic!("{text}: {found:?}, expected {expected:?}"),
         }
+    }
+
+    #[test]
+    fn per_cents_of_a_spreadsheet_are_shares() {
+        fn check(cells: &[&str], sample: Option<&str>) {
+            let cells: Vec<String> =
+                cells.iter().map(|cell| if cell.is_empty() { String::new() } else { super::exact(cell) }).collect();
+            assert_eq!(super::share_of(cells.iter().map(String::as_str)), sample, "{cells:?}");
+        }
+        check(&["1", "", "0.125", "-0.5"], Some("0.125"));
+        check(&["0.125", "12.5"], None);
+        check(&["1", "0"], None);
+        check(&[], None);
+        assert_eq!(super::share_of(["0.125"].into_iter()), None, "a text is what it says");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::model::kpi::{Kpi, TableQuery};
 use crate::model::observation::{Pull, ReadingTime, ReadingValue};
 use crate::model::unit::Unit;
 use crate::net::ErrorClass;
-use crate::source::cell::number::{Cell, Column, Decided, Mark, read, shown};
+use crate::source::cell::number::{Cell, Column, Decided, Mark, read, share_of, shown, told_of_share};
 use crate::source::cell::order::Orders;
 use crate::source::cell::time;
 use crate::source::error::SourceError;
@@ -202,6 +202,11 @@ impl<'a> Reading<'a> {
 
     fn finish(mut self) -> Result<Pull, SourceError> {
         let marks = self.marks()?;
+        if let (Unit::Percent, Some(column)) = (&self.kpi.unit, &self.query.value)
+            && let Some(sample) = share_of(self.kept.iter().filter_map(|row| row.cells.first().map(String::as_str)))
+        {
+            self.rows.warn(told_of_share(column, sample));
+        }
         let percent_is_share = self.kpi.unit == Unit::Ratio;
         let is_amount = matches!(self.kpi.unit, Unit::Currency(_));
         for row in self.kept {

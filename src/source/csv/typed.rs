@@ -6,7 +6,7 @@ use super::config::{CsvSource, Decimal, FileSet};
 use crate::model::kpi::Kpi;
 use crate::model::observation::ReadingTime;
 use crate::model::unit::Unit;
-use crate::source::cell::number::{Cell, Column, Decided, Mark, is_amount, read, shown};
+use crate::source::cell::number::{Cell, Column, Decided, Mark, is_amount, read, share_of, shown, told_of_share};
 use crate::source::cell::order::Orders;
 use crate::source::cell::time;
 use crate::source::rows::{cut, foreign};
@@ -149,6 +149,10 @@ impl Typed {
             self.note(notes, Effect::Refused, format!(
                 "{at}: `{sample}` in column `{name}`: its currency is `{said}`, the KPI's is {own}: export each currency into files or a column of its own, or define a KPI for each"
             ));
+        }
+        let share = || share_of(self.cells.iter().map(String::as_str));
+        if let (Type::Number(_), Unit::Percent, Some(sample)) = (kind, unit, share()) {
+            self.note(notes, Effect::Told, told_of_share(name, sample));
         }
         if let Some((first, count)) = strays {
             let what = if kind == Type::Time { "times" } else { "numbers" };

@@ -6,6 +6,7 @@ use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook};
 
 use crate::model::kpi::{Kpi, Query, TableQuery};
 use crate::model::observation::{Pull, ReadingTime, ReadingValue};
+use crate::model::unit::Unit;
 use crate::net::ErrorClass;
 use crate::source::csv::XlsxConfig;
 use crate::source::error::SourceError;
@@ -129,6 +130,20 @@ fn a_sheet_can_be_asked_in_sql() {
     let found = pull(fixture::kpi(Query::Text(text.to_owned())), &workbook(), Some("Ventes"), 2).unwrap();
     let values: Vec<&ReadingValue> = found.readings.iter().map(|reading| &reading.value).collect();
     assert_eq!(values, [&ReadingValue::Number(1234.567), &ReadingValue::Number(1235.567), &ReadingValue::Absent]);
+}
+
+#[test]
+fn shares_under_a_unit_of_per_cent_are_told() {
+    let told = |unit: Unit, totals: &[Result<f64, &str>]| {
+        let by_columns = pull(Kpi { unit: unit.clone(), ..columns() }, &sheet(totals), None, 0).unwrap();
+        let sql = Query::Text("SELECT date AS bucket, magasin, total AS value FROM data".to_owned());
+        let by_query = pull(Kpi { unit, query: sql, ..columns() }, &sheet(totals), None, 0).unwrap();
+        [by_columns, by_query].map(|pull| pull.warnings.iter().any(|warning| warning.contains("say unit: ratio")))
+    };
+    assert_eq!(told(Unit::Percent, &[Ok(0.125), Ok(0.5)]), [true, true]);
+    assert_eq!(told(Unit::Percent, &[Ok(0.125), Ok(12.5)]), [false, false]);
+    assert_eq!(told(Unit::Percent, &[Err("0,125"), Err("0,5")]), [false, false]);
+    assert_eq!(told(Unit::Ratio, &[Ok(0.125), Ok(0.5)]), [false, false]);
 }
 
 #[test]
