@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::backtest::BacktestArgs;
 use super::explain::ExplainArgs;
 use super::new::NewCommand;
+use super::rules::RulesArgs;
 use super::test::TestArgs;
 use crate::model::alert::About;
 use crate::model::notification::DeliveryState;
@@ -112,6 +113,8 @@ pub enum Command {
   vigie explain revenue-at-risk revenue --at '2026-11-03 08:00'
   vigie explain low-stock stock --label shop=Lyon")]
     Explain(ExplainArgs),
+    /// List the rules that ship in the program, or show one whole
+    Rules(RulesArgs),
     /// Draft an entry of the configuration from what its source says
     #[command(subcommand)]
     New(NewCommand),

@@ -27,6 +27,7 @@ pub(super) async fn check(out: &mut Out, config: &[PathBuf], args: CheckArgs, no
     let mut problems = loaded.problems.clone();
     let built = loaded.config.as_ref().and_then(|config| {
         problems.extend(unrouted(config, &loaded));
+        problems.extend(untested(config, &loaded));
         build(config, &loaded, &secrets()).map_err(|found| problems.extend(found)).ok()
     });
     let trials = built.as_ref().map(|built| tried(&built.setup, &loaded)).unwrap_or_default();
@@ -61,6 +62,27 @@ fn unrouted(config: &Config, loaded: &Loaded) -> Vec<Problem> {
         Problem { severity: Level::Warning, ..problem }.help("name it in `route:`, or remove it")
     })
     .collect()
+}
+
+/// Scripts of one's own without tests beside them; each is told once.
+fn untested(config: &Config, loaded: &Loaded) -> Vec<Problem> {
+    let mut told = BTreeSet::new();
+    let rules = config.catalog.rules.values().filter(|rule| told.insert(&rule.script));
+    let found = rules.filter_map(|rule| {
+        let in_folder = |end: &str| {
+            let paths = config.rule_dirs.iter().map(|folder| folder.join(format!("{}.{end}", rule.script)));
+            paths.into_iter().find(|path| path.is_file())
+        };
+        let script = in_folder("rhai")?;
+        if in_folder("test.yaml").is_some() {
+            return None;
+        }
+        let message = format!("rule '{}': {} has no tests", rule.id, script.display());
+        let problem = loaded.problem_at(&["rules", rule.id.as_str(), "script"], message);
+        let help = format!("write {} and run `vigie test`", script.with_extension("test.yaml").display());
+        Some(Problem { severity: Level::Warning, ..problem }.help(help))
+    });
+    found.collect()
 }
 
 /// Rules that fail on made-up figures: always is an error, sometimes a warning.

@@ -4,8 +4,8 @@ use super::args::{Args, Command};
 use super::demo::DemoOptions;
 use super::output::Out;
 use super::{
-    ack, alerts, backtest, calendar, check, completions, deliveries, event, explain, new, pull, query, record, schema,
-    send, silence, snooze, status, suspect, test,
+    ack, alerts, backtest, calendar, check, completions, deliveries, event, explain, new, pull, query, record, rules,
+    schema, send, silence, snooze, status, suspect, test,
 };
 use crate::clock::Clock;
 use crate::daemon::RunOptions;
@@ -23,6 +23,7 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
         Command::Backtest(args) => backtest::backtest(&mut out, &config, *args, now).await,
         Command::Test(args) => test::test(&mut out, &args),
         Command::Explain(args) => explain::explain(&mut out, &config, &args, now).await,
+        Command::Rules(args) => rules::rules(&mut out, &args),
         Command::New(command) => new::new(&mut out, &config, command, now).await,
         Command::Pull(span) => pull::pull(&mut out, &config, span, now).await,
         Command::Status => status::status(&mut out, &config, now).await,

@@ -22,6 +22,7 @@ mod output;
 mod pull;
 mod query;
 mod record;
+mod rules;
 mod schema;
 mod send;
 mod silence;

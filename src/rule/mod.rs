@@ -21,5 +21,5 @@ pub use compile::{CompiledRule, RuleProblem, RuleSet, ScriptFiles, Stopwatch};
 pub use reference::reference;
 pub use run::Run;
 pub use sandbox::on_large_stack;
-pub use shipped::{SHIPPED, shipped};
+pub use shipped::{SHIPPED, parameters_of, shipped};
 pub use sidecar::{Parameter, Sidecar};

@@ -1,6 +1,7 @@
 //! The rules that ship inside the binary.
 
 use super::compile::ScriptFiles;
+use super::sidecar::Sidecar;
 
 macro_rules! shipped {
     ($($name:literal),+ $(,)?) => {
@@ -23,4 +24,10 @@ pub fn shipped(name: &str) -> Option<ScriptFiles> {
         sidecar_path: format!("rules/{name}.yaml"),
         sidecar: Some((*sidecar).to_owned()),
     })
+}
+
+/// What a shipped rule's parameters are called.
+pub fn parameters_of(name: &str) -> Vec<String> {
+    let sidecar = SHIPPED.iter().find(|(known, ..)| *known == name).map(|(.., sidecar)| Sidecar::parse(sidecar));
+    sidecar.and_then(Result::ok).map(|sidecar| sidecar.parameters.into_keys().collect()).unwrap_or_default()
 }

@@ -37,6 +37,22 @@ fn a_sound_configuration_is_counted() {
 }
 
 #[test]
+fn a_rule_of_ones_own_without_tests_is_told() {
+    let dir = folder(&SMALL.replace("script: objective/off_trajectory", "script: own"));
+    std::fs::create_dir(dir.path().join("rules")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join("rules").join(name), text).unwrap();
+    write("own.rhai", "fn evaluate(kpi, p) { above(kpi.value, 1e9) }\n");
+    let ran = vigie(dir.path(), &["check", "vigie.yaml"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for part in ["has no tests", "own.test.yaml and run `vigie test`"] {
+        assert!(ran.err.contains(part), "{part}: {ran:?}");
+    }
+    write("own.test.yaml", "tests: []\n");
+    let ran = vigie(dir.path(), &["check", "vigie.yaml"]);
+    assert!(ran.code == 0 && ran.out.contains("no problem found"), "{ran:?}");
+}
+
+#[test]
 fn a_rule_that_can_never_work_is_found_before_it_is_live() {
     let dir = folder(&SMALL.replace("script: objective/off_trajectory", "script: own"));
     let rules = dir.path().join("rules");
@@ -62,7 +78,7 @@ fn a_rule_that_can_never_work_is_found_before_it_is_live() {
     let ran = vigie(dir.path(), &["check", "vigie.yaml"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(
-        ran.err.contains("own.rhai:2:") && ran.err.contains("one of two") && ran.out.contains("1 warning"),
+        ran.err.contains("own.rhai:2:") && ran.err.contains("one of two") && ran.out.contains("2 warnings"),
         "{ran:?}"
     );
 

@@ -128,3 +128,31 @@ fn the_manuals_example_passes() {
     let ran = vigie(dir.path(), &["test", "."]);
     assert_eq!(ran.code, 0, "{}", ran.out);
 }
+
+#[test]
+fn a_new_rule_passes_its_tests() {
+    let dir = tempfile::tempdir().unwrap();
+    for words in [&["new", "rule", "sales/low-basket"][..], &["new", "rule", "behind", "--objective"]] {
+        let ran = vigie(dir.path(), words);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let ran = vigie(dir.path(), words);
+        assert!(ran.code == 1 && ran.err.contains("is there already; nothing was written"), "{ran:?}");
+    }
+    let ran = vigie(dir.path(), &["test"]);
+    assert!(ran.code == 0 && ran.out.contains("4 tests in 2 files: all passed"), "{}", ran.out);
+    let ran = vigie(dir.path(), &["new", "rule", "../x"]);
+    assert!(ran.code == 1 && ran.err.contains("is no name of a script"), "{ran:?}");
+}
+
+#[test]
+fn rules_that_ship_are_listed_and_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = vigie(dir.path(), &["rules"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for (name, script, _) in vigie::rule::SHIPPED {
+        assert!(ran.out.contains(name), "{name}: {ran:?}");
+        assert!(vigie(dir.path(), &["rules", name]).out.contains(script), "{name}");
+    }
+    let ran = vigie(dir.path(), &["rules", "signal/treshold"]);
+    assert!(ran.code == 1 && ran.err.contains("no rule 'signal/treshold' ships; there are: data/stale"), "{ran:?}");
+}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use jiff::civil::Date;
 
+use super::rule::NewRuleArgs;
 use crate::cli::args::named;
 use crate::model::unit::{Category, Direction};
 
@@ -21,6 +22,13 @@ pub enum NewCommand {
   vigie new kpi stock --source files --kind level --query '{time: date, value: quantity}'
   vigie new kpi tickets --source support --query-file tickets.yaml --output /etc/vigie/tickets.yaml")]
     Kpi(Box<NewKpiArgs>),
+    /// Write a rule that works: script, parameters with texts, and tests, to be changed into your own
+    ///
+    /// Nothing that is there is written over.
+    #[command(after_help = "Examples:
+  vigie new rule sales/low_basket
+  vigie new rule sales/behind --objective --dir /etc/vigie/rules")]
+    Rule(NewRuleArgs),
 }
 
 #[derive(Debug, clap::Args)]

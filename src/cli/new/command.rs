@@ -40,6 +40,7 @@ pub(in crate::cli) async fn new(
 ) -> anyhow::Result<u8> {
     match command {
         NewCommand::Kpi(args) => kpi(out, paths, &args, now).await,
+        NewCommand::Rule(args) => super::rule::rule(out, &args),
     }
 }
 

@@ -7,6 +7,7 @@ mod look;
 mod movement;
 mod proposal;
 mod propose;
+mod rule;
 #[cfg(test)]
 mod tests;
 mod times;
