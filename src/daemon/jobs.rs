@@ -217,7 +217,7 @@ pub(super) fn pieces(source: &Source, kpi: &Kpi, (from, to): (BucketIndex, Bucke
 
 /// The buckets that a slot asks for: those that had ended by then. One that ended since is left to its own
 /// slot: its rows may still be on their way, and absent ones would pass for zero.
-pub(super) fn span(
+pub fn span(
     kpi: &Kpi,
     clock: Option<&KpiClock>,
     (history, suspects): (&History, &Suspects),

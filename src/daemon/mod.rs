@@ -36,7 +36,7 @@ pub use drill::{Drills, drills, send_drills};
 pub use drive::Driver;
 pub use engine_thread::EngineThread;
 pub use gate::{Gate, GateState, Paused, Refusal, Visit};
-pub use jobs::{Job, JobKind, PullOutcome, retry_at};
+pub use jobs::{Job, JobKind, PullOutcome, retry_at, span};
 pub use plan::known_series;
 pub use run::{CONFIGURATION_ERROR, RunOptions, run};
 pub use script::Script;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::evaluate::Round;
 use super::setup::Setup;
@@ -46,4 +46,14 @@ pub fn judge(state: &State, setup: &Setup, rule: &RuleId, kpi: &KpiId, at: Times
         }
     }
     all
+}
+
+/// The newest slot of a KPI that a rule has judged: not the one in which it still waits for another KPI.
+pub fn judged_slot(state: &State, setup: &Setup, rule: &RuleId, kpi: &KpiId) -> Option<Timestamp> {
+    let clock = state.clocks.get(kpi)?;
+    let waits = clock.waiting.iter().filter(|waiting| waiting.rule == *rule).map(|waiting| waiting.slot).min();
+    let Some(waits) = waits else { return clock.last_slot };
+    let kpi = setup.catalog.kpi(kpi)?;
+    let before = waits.checked_sub(SignedDuration::from_millis(1)).ok()?;
+    kpi.schedule.last_at_or_before(before, &kpi.zone, &kpi.calendar)
 }

@@ -34,7 +34,7 @@ mod waiting;
 pub use event::{Answer, DeliveryReport, Effects, Entered, Event, PullReport, PullTrouble, SlotEvent, Tally};
 pub use formula::{awaited, computed, is_awaited, oldest_change};
 pub use history::History;
-pub use judge::{Judged, judge};
+pub use judge::{Judged, judge, judged_slot};
 pub use past::{Past, Track, Watch};
 pub use replay::{Missed, first_slots, known_by, missed, missed_slots};
 pub use setup::{Setup, definition_of};

@@ -140,7 +140,8 @@ tests:
 - `at` is a bucket, by number (1 is the first) or name (`2026-01-04`), a local time, or a time since the start (`3d`). Of a
   bucket, things happen just after its slot, and what is expected holds just before the next one.
 - `happens`: `outage: TEXT` with `until`, `late: BUCKET` (its value is not known before `at`), `revise: BUCKET` with `value` (`_`
-  takes it away), `ack: PERSON`, `snooze: 2d`, `silence: 2d`, `restart: true`; `series` names which one.
+  takes it away), `ack: PERSON`, `snooze: 2d`, `silence: 2d`, `restart: true`; `series` names which one. As live, what was
+  known before is asked for again only by `settle`, `recheck` and holes: a revision that nothing asks for is not seen.
 - `expect`: `verdict` (ok, info, warning, critical, hold, no_data, failed), `reason`, `value`, `text`, `suggestions`; `alert`
   (inactive, pending, firing, resolved), `severity`, `frozen`, `acknowledged`, `snoozed`, of `aspect` breach, no_data or failed;
   `told`: all messages since the last `told`, each by `to`, `reason`, `subject`, `text`, `after`, `before`. Texts are looked

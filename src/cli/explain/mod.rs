@@ -15,7 +15,7 @@ use super::backtest::stored;
 use super::output::Out;
 use super::{configuration, state};
 use crate::daemon::build_rules;
-use crate::engine::{Judged, Past, Setup, State, Track, judge};
+use crate::engine::{Judged, Past, Setup, State, Track, judge, judged_slot};
 use crate::model::alert::{Alert, AlertKey, Aspect, Phase, Subject, Transition};
 use crate::model::catalog::Catalog;
 use crate::model::grain::start_of_day;
@@ -109,7 +109,7 @@ pub(super) async fn explain(
         None => stored_state(&store, &setup, [&kpi].into_iter().chain(&others)).await?,
         Some(at) => past_state(&store, &setup, [&kpi].into_iter().chain(&others), at).await?,
     };
-    let Some(slot) = state.clocks.get(&kpi.id).and_then(|clock| clock.last_slot) else {
+    let Some(slot) = judged_slot(&state, &setup, &rule, &kpi.id) else {
         bail!("KPI '{}' had no slot {}; let `vigie run` pull it", kpi.id, at.map_or("yet", |_| "by then"));
     };
     let all = on_large_stack(|| judge(&state, &setup, &rule, &kpi.id, slot));
@@ -204,15 +204,24 @@ async fn of_series(
     let period = judged.period.map(|period| period.first);
     let key = newest.unwrap_or(AlertKey { subject: subject.clone(), period, aspect: Aspect::Breach });
     let limit = if at.is_some() { PAST_MAX } else { CHANGES_MAX };
-    let filter = TransitionFilter { alert: Some(key.id().to_string()), limit, ..TransitionFilter::default() };
-    let mut changes = store.transitions(&filter).await?;
-    changes.retain(|change| at.is_none_or(|at| change.at <= at));
-    let surplus = changes.len().saturating_sub(CHANGES_MAX as usize);
-    changes.drain(..surplus);
-    let filter =
-        DeliveryFilter { alert: Some(key.id().to_string()), limit: DELIVERIES_MAX, ..DeliveryFilter::default() };
-    let mut deliveries = store.deliveries(&filter).await?;
+    let (mut changes, mut deliveries) = (Vec::new(), Vec::new());
+    let others = [Aspect::NoData, Aspect::Failed];
+    let others = others.map(|aspect| AlertKey { subject: subject.clone(), period: None, aspect });
+    for key in std::iter::once(&key).chain(&others) {
+        let alert = Some(key.id().to_string());
+        let filter = TransitionFilter { alert: alert.clone(), limit, ..TransitionFilter::default() };
+        let mut own = store.transitions(&filter).await?;
+        own.retain(|change| at.is_none_or(|at| change.at <= at));
+        let surplus = own.len().saturating_sub(CHANGES_MAX as usize);
+        changes.extend(own.drain(surplus..));
+        let filter = DeliveryFilter { alert, limit: DELIVERIES_MAX, ..DeliveryFilter::default() };
+        deliveries.extend(store.deliveries(&filter).await?);
+    }
+    changes.sort_by_key(|change| change.seq);
     deliveries.retain(|delivery| at.is_none_or(|at| delivery.new.created_at <= at));
+    deliveries.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
+    // One message may tell of several of them.
+    deliveries.dedup_by_key(|delivery| delivery.id);
     Ok(Explained { judged, key, alerts, changes, deliveries })
 }
 

@@ -50,9 +50,9 @@ pub(super) fn text(out: &mut Out, explanation: &Explanation) -> anyhow::Result<(
 /// `revenue: newest 2026-11-26, €12,300 (final), 30 h old; source shop, pulled 2026-11-27 06:15`.
 fn input(explanation: &Explanation, kpi: &Kpi) -> String {
     let total = explanation.state.history.series(&kpi.id, &Labels::total());
-    let data = total.or_else(|| explanation.state.history.of(&kpi.id).map(|(_, data)| data).next());
-    let newest = data.and_then(|data| data.last());
+    let newest = total.and_then(|data| data.last());
     let figure = match newest {
+        None if explanation.state.history.of(&kpi.id).next().is_some() => "no total".to_owned(),
         None => "no value".to_owned(),
         Some(Point { index, value, provisional, .. }) => {
             let end = kpi.grain.bucket(index, &kpi.zone).end;
@@ -79,6 +79,13 @@ fn series(out: &mut Out, explanation: &Explanation, explained: &Explained, zone:
         format!(", objective {id}{period}")
     });
     out.line(&format!("{labels}{}", objective.unwrap_or_default()))?;
+    if !judged.labels.is_total() {
+        let newest = judged.assessment.current();
+        let newest = newest.map(|point| (explanation.kpi.bucket_name(point.index), point.value));
+        if let Ok((bucket, value)) = newest {
+            out.line(&format!("  newest {bucket}, {}", quantity(EN, value, &explanation.kpi.unit)))?;
+        }
+    }
     for line in verdict(&judged.verdict, &judged.assessment) {
         out.line(&format!("  {line}"))?;
     }
@@ -115,7 +122,11 @@ fn series(out: &mut Out, explanation: &Explanation, explained: &Explained, zone:
         ))?;
     }
     for transition in changes {
-        out.line(&format!("  {}  {}", moment(transition.at, zone), change(transition, catalog)))?;
+        let aspect = match transition.key.aspect {
+            Aspect::Breach => String::new(),
+            other => format!(" [{}]", other.as_str()),
+        };
+        out.line(&format!("  {}  {}{aspect}", moment(transition.at, zone), change(transition, catalog)))?;
     }
     Ok(())
 }
@@ -151,7 +162,7 @@ fn standing(explanation: &Explanation, explained: &Explained, breach: Option<&Al
         return lives(explanation, alert);
     }
     let zone = &explanation.setup.catalog.zone;
-    let newest = explained.changes.last();
+    let newest = explained.changes.iter().rfind(|change| change.key == explained.key);
     match (explained.phase(), newest) {
         (Phase::Firing, Some(change)) if !explanation.is_now => {
             format!("firing, {}, by its change of {}", change.severity.as_str(), moment(change.at, zone))

@@ -102,6 +102,9 @@ fn document(script: &Script, file: &FileForm, test: &TestForm) -> Result<Value, 
     let mut rule = merged(file.rule.as_ref(), test.rule.as_ref()).unwrap_or_else(|| json!({}));
     defaults(&mut rule, json!({"script": script.name, "on": [first]}));
     if let Some(with) = merged(file.with.as_ref(), test.with.as_ref()) {
+        if rule.get("with").is_some() {
+            return Err("`with` stands beside `rule: {with: ...}`; say one of them".to_owned());
+        }
         defaults(&mut rule, json!({"with": with}));
     }
     let language = test.language.as_ref().or(file.language.as_ref()).map_or("en", String::as_str);

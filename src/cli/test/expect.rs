@@ -9,7 +9,7 @@ use super::play::Seen;
 use super::source::series_named;
 use crate::channel::text_of;
 use crate::cli::verdicts;
-use crate::engine::{Judged, State, judge};
+use crate::engine::{Judged, State, judge, judged_slot};
 use crate::locale::said;
 use crate::model::alert::{Alert, Aspect, Phase, Subject};
 use crate::model::ids::{KpiId, Labels, SeriesKey};
@@ -53,6 +53,9 @@ pub(super) fn check(
     let mut lines = Vec::new();
     let mut conditions = Vec::new();
     let named = |why: String| format!("at {}: {why}", calendar.name(moment));
+    if let Some(aspect) = &expected.aspect {
+        one_of("aspect", aspect, &["breach", "no_data", "failed"]).map_err(named)?;
+    }
     if expected.looks_at_the_rule() {
         let (kpi, judged) = judged(case, state, expected).map_err(named)?;
         if expected.looks_at_the_verdict() {
@@ -60,6 +63,9 @@ pub(super) fn check(
             conditions = judged.details.conditions.iter().map(verdicts::condition).collect();
         }
         alert(expected, (state, seen, now), (&kpi, &judged, case), &mut lines).map_err(named)?;
+    }
+    if !expected.looks_at_the_rule() && expected.told.is_none() {
+        return Err(named("it names nothing to look at; say verdict, value, alert, told or another one".to_owned()));
     }
     if let Some(told) = &expected.told {
         messages(told, seen, calendar, &mut lines).map_err(named)?;
@@ -97,7 +103,7 @@ fn differs(lines: &mut Lines, what: &str, expected: impl ToString, is: impl ToSt
 fn judged(case: &Case, state: &State, expected: &ExpectForm) -> Result<(KpiId, Judged), String> {
     let wanted = expected.series.as_deref().map(|name| series_named(case, name)).transpose()?;
     let kpi = wanted.as_ref().map_or(&case.main, |(kpi, _)| kpi).clone();
-    let Some(at) = state.clocks.get(&kpi).and_then(|clock| clock.last_slot) else {
+    let Some(at) = judged_slot(state, &case.setup, &case.rule, &kpi) else {
         return Err(format!("KPI `{kpi}` had no slot before; the first is that of its first bucket"));
     };
     let all = judge(state, &case.setup, &case.rule, &kpi, at);

@@ -8,6 +8,9 @@ use crate::model::grain::BucketIndex;
 use crate::model::kpi::Kpi;
 use crate::model::rule::Patience;
 
+/// Buckets of one test at most.
+const BUCKETS_MAX: i64 = 500_000;
+
 /// The calendar of one test: buckets are those of its first KPI.
 pub(super) struct Calendar<'a> {
     pub kpi: &'a Kpi,
@@ -33,6 +36,11 @@ impl<'a> Calendar<'a> {
 
     pub(super) fn moment(&self, at: &AtForm) -> Result<Moment, String> {
         let text = match at {
+            AtForm::Number(number) if *number > BUCKETS_MAX => {
+                return Err(format!(
+                    "at: {number}: a test has {BUCKETS_MAX} buckets at most; write dates as \"2026-01-04\""
+                ));
+            }
             AtForm::Number(number) if *number >= 1 => return Ok(Moment::Bucket(self.first + number - 1)),
             AtForm::Number(number) => return Err(format!("at: {number}: buckets are numbered from 1 on")),
             AtForm::Text(text) => text.trim(),

@@ -11,10 +11,12 @@ use super::expect::{Failure, Messages, check};
 use super::form::{ExpectForm, FileForm, TestForm};
 use super::moments::{Calendar, Moment};
 use super::source::Source;
-use crate::daemon::{known_series, retry_at};
+use crate::daemon::{known_series, retry_at, span};
 use crate::engine::{Effects, Past, PullReport, PullTrouble, SlotEvent, State, computed, oldest_change};
 use crate::model::action::{Action, ActionKind};
-use crate::model::alert::{AlertKey, Phase};
+use crate::model::alert::{Alert, AlertKey, Phase};
+use crate::model::grain::BucketIndex;
+use crate::model::ids::SeriesKey;
 use crate::model::kpi::Kpi;
 use crate::model::notification::Matcher;
 use crate::validate::{Context, KnownAt, Span, validate};
@@ -30,7 +32,7 @@ pub(super) fn play(case: &Case, file: &FileForm, test: &TestForm, folder: &Path)
     let mut source = Source::of(case, &calendar, test, folder)?;
     let mut items: Vec<Item> = Vec::new();
     for happens in &test.happens {
-        source.note(case, &calendar, happens, &mut items)?;
+        source.note(case, (&calendar, start), happens, &mut items)?;
     }
     for expected in &test.expect {
         let moment = calendar.moment(&expected.at)?;
@@ -56,7 +58,8 @@ pub(super) enum Order {
 
 pub(super) enum What<'a> {
     Slot(Arc<Kpi>),
-    Act(&'a str, Done),
+    /// Who does what, to the alerts of which series; none: of all.
+    Act(&'a str, Done, Option<SeriesKey>),
     Restart,
     Expect(Moment, &'a ExpectForm),
 }
@@ -113,7 +116,7 @@ impl Stage<'_> {
                     let seen = &mut self.seen;
                     self.past.restart(at, &mut |_, effects, at| seen.saw(effects, at));
                 }
-                What::Act(by, done) => self.act(by, done, at)?,
+                What::Act(by, done, series) => self.act((by, done, series.as_ref()), at)?,
                 What::Expect(moment, expected) => {
                     let seen = &mut self.seen;
                     self.past.tell_before(at, &mut |_, effects, at| seen.saw(effects, at));
@@ -135,15 +138,18 @@ impl Stage<'_> {
         if slot != at && clock.as_ref().is_none_or(|clock| clock.last_slot != Some(slot)) {
             return;
         }
-        let pull = match self.source.outage(at).filter(|_| kpi.formula().is_none()) {
-            Some(message) => {
+        let asked = self.asked(kpi, (slot, at));
+        let pull = match (asked, self.source.outage(at).filter(|_| kpi.formula().is_none())) {
+            // Nothing has ended since: the source is not asked.
+            (None, _) => PullReport { at: Some(at), nothing_asked: true, ..PullReport::default() },
+            (Some(_), Some(message)) => {
                 if let Some(again) = retry_at(kpi, slot, at) {
                     retries.entry(again).or_default().push((kpi.clone(), slot));
                 }
                 let trouble = PullTrouble { message: message.to_owned(), not_asked: None, whole_source: true };
                 PullReport { trouble: Some(trouble), at: Some(at), ..PullReport::default() }
             }
-            None => self.pulled(kpi, (slot, at)),
+            (Some(span), None) => self.pulled(kpi, span, at),
         };
         let event =
             SlotEvent { kpi: kpi.id.clone(), slot, pull: Some(pull), only: None, retry_at: None, completes: true };
@@ -151,25 +157,25 @@ impl Stage<'_> {
         self.past.slot(event, at, &mut |_, effects, at| seen.saw(effects, at));
     }
 
-    /// What a pull brings: what ended since the last one, what may still change, and what has changed.
-    fn pulled(&self, kpi: &Arc<Kpi>, (slot, at): (Timestamp, Timestamp)) -> PullReport {
+    /// The buckets that live would be asked for.
+    fn asked(&self, kpi: &Arc<Kpi>, (slot, at): (Timestamp, Timestamp)) -> Option<(BucketIndex, BucketIndex)> {
         let state: &State = self.past.state();
-        let to = kpi.grain.last_ended(slot, &kpi.zone);
-        let first = self.source.firsts.get(&kpi.id).copied().unwrap_or(to);
+        let first = self.source.firsts.get(&kpi.id).copied().unwrap_or(BucketIndex::MIN);
         let clock = state.clocks.get(&kpi.id);
-        let from = match clock.and_then(|clock| clock.pulled_to.zip(clock.last_pull_at)) {
-            None => first,
-            Some((pulled_to, pulled_at)) => {
-                let settled = kpi.grain.index_at(pulled_at.checked_sub(kpi.settle).unwrap_or(pulled_at), &kpi.zone);
-                let settling = if kpi.settle.is_zero() { pulled_to + 1 } else { settled };
-                let changed = match kpi.formula() {
-                    Some(formula) => oldest_change(state, kpi, formula, (pulled_to, at)),
-                    None => self.source.changed_since(&kpi.id, pulled_at, at),
-                };
-                // A series is not asked for before it begins.
-                (pulled_to + 1).min(settling).min(changed.unwrap_or(to)).max(first)
-            }
+        let pulled_to = clock.and_then(|clock| clock.pulled_to);
+        // A series is not asked for before it begins, however short its history.
+        let (from, to) = match pulled_to {
+            None => (first, kpi.grain.last_ended(slot, &kpi.zone)),
+            Some(_) => span(kpi, clock, (&state.history, &state.suspects), (slot, at))?,
         };
+        let changed = kpi.formula().zip(pulled_to);
+        let changed = changed.and_then(|(formula, to)| oldest_change(state, kpi, formula, (to, at)));
+        Some((from.min(changed.unwrap_or(from)).max(first), to))
+    }
+
+    /// What a pull of that span brings.
+    fn pulled(&self, kpi: &Arc<Kpi>, (from, to): (BucketIndex, BucketIndex), at: Timestamp) -> PullReport {
+        let state: &State = self.past.state();
         let pull = match kpi.formula() {
             Some(formula) => computed(state, kpi, formula, (from, to)),
             None => self.source.pull(kpi, (from, to), at),
@@ -204,10 +210,15 @@ impl Stage<'_> {
         Matcher { rule: vec![self.case.rule.clone()], ..Matcher::default() }
     }
 
-    fn act(&mut self, by: &str, done: Done, at: Timestamp) -> Result<(), String> {
+    fn act(&mut self, (by, done, series): (&str, Done, Option<&SeriesKey>), at: Timestamp) -> Result<(), String> {
         let until = |lasting: SignedDuration| at.checked_add(lasting).unwrap_or(Timestamp::MAX);
-        let firing: Vec<_> =
-            self.past.state().book.sorted().into_values().filter(|alert| alert.phase == Phase::Firing).collect();
+        let is_meant = |alert: &&Alert| {
+            let key = &alert.key;
+            alert.phase == Phase::Firing
+                && key.rule() == Some(&self.case.rule)
+                && series.is_none_or(|series| key.series() == Some(series))
+        };
+        let firing: Vec<_> = self.past.state().book.sorted().into_values().filter(is_meant).collect();
         let all: Vec<ActionKind> = match done {
             Done::Silences(lasting) => {
                 vec![ActionKind::Silence { matcher: self.everything(), until: until(lasting), why: "test".to_owned() }]

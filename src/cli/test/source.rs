@@ -11,7 +11,7 @@ use super::moments::{Calendar, Moment};
 use super::play::{Done, Item, Order, What};
 use super::values::{Cell, SeriesForm, cell};
 use crate::model::grain::BucketIndex;
-use crate::model::ids::{KpiId, Labels};
+use crate::model::ids::{KpiId, Labels, SeriesKey};
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Pull, Reading, ReadingTime, ReadingValue};
 use crate::model::rule::Patience;
@@ -54,7 +54,15 @@ impl Source {
             if kpi == calendar.kpi.id {
                 longest = longest.max(own.len());
             }
-            values.entry(kpi).or_default().insert(labels, own);
+            if case.setup.catalog.kpi(&kpi).is_some_and(|kpi| kpi.formula().is_some()) {
+                return Err(format!(
+                    "series{}: `{kpi}` is computed; give the series of what its formula reads",
+                    spaced(&name)
+                ));
+            }
+            if values.entry(kpi).or_default().insert(labels, own).is_some() {
+                return Err(format!("series{}: it is given twice", spaced(&name)));
+            }
         }
         Ok(Source { values, later: Vec::new(), outages: Vec::new(), longest, firsts: BTreeMap::new() })
     }
@@ -62,10 +70,14 @@ impl Source {
     pub(super) fn note<'a>(
         &mut self,
         case: &Case,
-        calendar: &Calendar<'_>,
+        (calendar, start): (&Calendar<'_>, &str),
         happens: &'a HappensForm,
         items: &mut Vec<Item<'a>>,
     ) -> Result<(), String> {
+        let of = match &happens.series {
+            Some(name) => series_named(case, name).map(|(kpi, labels)| Some(SeriesKey { kpi, labels }))?,
+            None => None,
+        };
         let at = calendar.after(calendar.moment(&happens.at)?);
         let lasting = |text: &str| match Patience::parse(text) {
             Ok(Patience::Elapsed(lasting)) if lasting.is_positive() => Ok(lasting),
@@ -80,35 +92,50 @@ impl Source {
                 Moment::Bucket(bucket) => calendar.slot_of(bucket),
                 Moment::Instant(at) => at,
             };
+            if until <= from {
+                return Err("an outage ends after it begins; `until` lies before `at`".to_owned());
+            }
             self.outages.push((from, until, message.clone()));
             what += 1;
         }
         for (bucket, hides) in
             happens.late.iter().map(|at| (at, true)).chain(happens.revise.iter().map(|at| (at, false)))
         {
-            let Moment::Bucket(bucket) = calendar.moment(bucket)? else {
-                return Err("`late` and `revise` take a bucket, by its number or name".to_owned());
-            };
             let (kpi, labels) = series_named(case, happens.series.as_deref().unwrap_or_default())?;
+            if self.values.get(&kpi).is_none_or(|series| !series.contains_key(&labels)) {
+                return Err(format!("`late` and `revise` need a series that has values; `{kpi}{labels}` has none"));
+            }
+            // Buckets are those of the KPI that is named.
+            let def = case.setup.catalog.kpi(&kpi).ok_or("there is no such KPI")?;
+            let own = Calendar::new(def, start)?;
+            let Moment::Bucket(bucket) = own.moment(bucket)? else {
+                return Err(format!(
+                    "`late` and `revise` take a bucket of `{kpi}`, by its number or its name, such as `{}`",
+                    def.bucket_name(own.first)
+                ));
+            };
             let value = if hides {
-                self.value(&kpi, &labels, bucket - calendar.first)
+                self.value(&kpi, &labels, bucket - own.first)
             } else {
                 let value = happens.value.as_ref().ok_or("a revision needs `value`; `_` takes the old one away")?;
-                cell(value)?.into_iter().next().flatten()
+                match cell(value)?.as_slice() {
+                    [one] => one.clone(),
+                    several => return Err(format!("a revision has one value, not {}", several.len())),
+                }
             };
             self.later.push(Later { from: at, kpi, labels, bucket, value, hides });
             what += 1;
         }
         if let Some(by) = &happens.ack {
-            items.push((at, Order::Happens, What::Act(by, Done::Acknowledges)));
+            items.push((at, Order::Happens, What::Act(by, Done::Acknowledges, of.clone())));
             what += 1;
         }
         if let Some(text) = &happens.snooze {
-            items.push((at, Order::Happens, What::Act("you", Done::Snoozes(lasting(text)?))));
+            items.push((at, Order::Happens, What::Act("you", Done::Snoozes(lasting(text)?), of.clone())));
             what += 1;
         }
         if let Some(text) = &happens.silence {
-            items.push((at, Order::Happens, What::Act("you", Done::Silences(lasting(text)?))));
+            items.push((at, Order::Happens, What::Act("you", Done::Silences(lasting(text)?), None)));
             what += 1;
         }
         if happens.restart {
@@ -183,12 +210,6 @@ impl Source {
             }
         }
         pull
-    }
-
-    /// The oldest bucket of which something else is known since then.
-    pub(super) fn changed_since(&self, kpi: &KpiId, since: Timestamp, at: Timestamp) -> Option<BucketIndex> {
-        let new = self.later.iter().filter(|later| later.kpi == *kpi && since < later.from && later.from <= at);
-        new.map(|later| later.bucket).min()
     }
 }
 

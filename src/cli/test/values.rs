@@ -18,13 +18,23 @@ pub(super) enum SeriesForm {
     /// Separated by blanks: `5`, `5+2x3` (5 7 9 11), `5-1x2` (5 4 3), `5x2` (5 5 5), `_`, `_x3`, `45/60`.
     Text(String),
     List(Vec<Value>),
-    Season {
-        season: Season,
-    },
-    Csv {
-        /// Beside the test file: one value in the last column of each row, under a heading.
-        csv: String,
-    },
+    Season(SeasonForm),
+    Csv(CsvForm),
+}
+
+/// `{season: {...}}`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SeasonForm {
+    season: Season,
+}
+
+/// `{csv: file.csv}`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CsvForm {
+    /// Beside the test file: one value in the last column of each row, under a heading.
+    csv: String,
 }
 
 /// A made-up series: `base`, grown by `trend` each bucket, times `week` of its place, with noise.
@@ -58,8 +68,8 @@ impl SeriesForm {
             SeriesForm::Number(number) => vec![Some(ReadingValue::Number(*number))],
             SeriesForm::Text(text) => tokens(text)?,
             SeriesForm::List(list) => list.iter().map(cell).collect::<Result<Vec<_>, _>>()?.concat(),
-            SeriesForm::Season { season } => season.values()?,
-            SeriesForm::Csv { csv } => read_csv(&folder.join(csv))?,
+            SeriesForm::Season(SeasonForm { season }) => season.values()?,
+            SeriesForm::Csv(CsvForm { csv }) => read_csv(&folder.join(csv))?,
         };
         if values.len() > VALUES_MAX { Err(too_many()) } else { Ok(values) }
     }
@@ -148,7 +158,11 @@ fn read_csv(path: &Path) -> Result<Vec<Cell>, String> {
     for record in reader.records() {
         let record = record.map_err(named)?;
         let text = record.iter().next_back().unwrap_or_default().trim();
-        values.extend(if text.is_empty() { vec![None] } else { tokens(text)? });
+        let cells = if text.is_empty() { vec![None] } else { tokens(text)? };
+        if cells.len() != 1 {
+            return Err(format!("{}: `{text}` is not one value", path.display()));
+        }
+        values.extend(cells);
         if values.len() > VALUES_MAX {
             return Err(too_many());
         }
