@@ -289,12 +289,14 @@ def play(vigie, folder, world, name):
         checked += compare(stage, orders, first, morning(5))
         # A whole day is deleted while it may still change.
         gone = [number for number, order in enumerate(orders) if order[0].astimezone(PARIS).date() == morning(3).date()]
-        if world.remove(gone):
+        is_deleted = world.remove(gone)
+        if is_deleted:
             orders = [order for number, order in enumerate(orders) if number not in set(gone)]
             go(morning(6))
             checked += compare(stage, orders, first, morning(6))
         expect(stage.daemon.stop() == 0, f"the daemon did not end well:\n{stage.daemon.tail()}")
     log = (stage.folder / "run.log").read_text() + (stage.folder / "state.db").read_bytes().decode(errors="replace")
     expect(not any(secret in log for secret in world.secrets), "a secret stands in the log or the state")
-    print(f"{world.name}, {name}: {checked} buckets equal over back-fill, days, revision, outage, deletion and change of the clock")
+    deleted = ", deletion" if is_deleted else ""
+    print(f"{world.name}, {name}: {checked} buckets equal over back-fill, days, revision, outage{deleted} and change of the clock")
     return stage
