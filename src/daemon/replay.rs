@@ -4,10 +4,10 @@ use jiff::Timestamp;
 
 use super::jobs::{self, Job, JobKind, PullOutcome};
 use crate::engine::{PullReport, SlotEvent, known_by};
-use crate::model::grain::day_of;
+use crate::model::grain::{BucketIndex, day_of};
 use crate::model::kpi::Kpi;
 use crate::model::observation::{Observation, Pull, Reading};
-use crate::validate::{Context, Known, KnownAt, Span, validate};
+use crate::validate::{Context, Known, KnownAt, Span, Validated, validate};
 
 /// Buckets that a KPI of which nothing ever came is stepped through: as many as `no_data.after` waits for by default.
 const MISSED_AT_FIRST: i64 = 3;
@@ -201,10 +201,15 @@ fn validated(job: &Job, pull: Pull, at: Timestamp) -> PullReport {
     if !found.rejections.is_empty() {
         tracing::warn!(kpi = %job.kpi.id, rejected = found.rejections.len(), "readings were refused; `vigie status` shows them");
     }
+    report_of(found, to, at)
+}
+
+/// What a pull that covered all up to a bucket is stepped with.
+pub fn report_of(found: Validated, pulled_to: BucketIndex, at: Timestamp) -> PullReport {
     PullReport {
         observations: found.observations,
         rejections: found.rejections,
-        pulled_to: Some(to),
+        pulled_to: Some(pulled_to),
         trouble: None,
         warnings: found.warnings,
         at: Some(at),

@@ -11,7 +11,7 @@ use super::expect::{Failure, Messages, check};
 use super::form::{ExpectForm, FileForm, TestForm};
 use super::moments::{Calendar, Moment};
 use super::source::Source;
-use crate::daemon::{known_series, retry_at, span};
+use crate::daemon::{known_series, report_of, retry_at, span};
 use crate::engine::{Effects, Past, PullReport, PullTrouble, SlotEvent, State, computed, oldest_change};
 use crate::model::action::{Action, ActionKind};
 use crate::model::alert::{Alert, AlertKey, Phase};
@@ -192,17 +192,7 @@ impl Stage<'_> {
             zero_from: None,
             held_from: None,
         };
-        let found = validate(&context, pull);
-        PullReport {
-            observations: found.observations,
-            rejections: found.rejections,
-            pulled_to: Some(to),
-            trouble: None,
-            warnings: found.warnings,
-            at: Some(at),
-            oldest: found.oldest,
-            nothing_asked: false,
-        }
+        report_of(validate(&context, pull), to, at)
     }
 
     /// What the rule tells.
