@@ -26,7 +26,8 @@ pub(super) struct Rows<'a> {
     /// Rows with a readable time, asked for or not.
     dated: usize,
     undated: usize,
-    undated_sample: Option<String>,
+    /// Where the first of them stands, and the beginning of what stands in the time's place.
+    undated_sample: Option<(String, String)>,
 }
 
 impl<'a> Rows<'a> {
@@ -46,7 +47,7 @@ impl<'a> Rows<'a> {
     /// Remembers a row whose time can't be read.
     pub(super) fn undated(&mut self, raw: &str, origin: &str) {
         self.undated += 1;
-        self.undated_sample.get_or_insert_with(|| format!("{origin}: `{}`", cut(raw)));
+        self.undated_sample.get_or_insert_with(|| (origin.to_owned(), cut(raw)));
     }
 
     pub(super) fn push(&mut self, time: ReadingTime, labels: Labels, value: ReadingValue, origin: String) {
@@ -76,10 +77,10 @@ impl<'a> Rows<'a> {
             );
             return Err(SourceError::new(ErrorClass::TooLarge, message));
         }
-        let Some(sample) = self.undated_sample else { return Ok(self.pull) };
+        let Some((origin, raw)) = self.undated_sample else { return Ok(self.pull) };
+        let sample = format!("{origin}: `{raw}`");
         if self.dated == 0 {
-            let raw = sample.rsplit_once(": `").map_or("", |(_, raw)| raw.trim_end_matches('`'));
-            let message = match of_another_kind(raw) {
+            let message = match of_another_kind(&raw) {
                 Some(kind) => format!("{sample} is no time that can be read, it looks like {kind}"),
                 None => format!("{sample} is no time that can be read; known forms are {FORMS}: say {key}"),
             };

@@ -150,8 +150,9 @@ impl Typed {
                 "{at}: `{sample}` in column `{name}`: its currency is `{said}`, the KPI's is {own}: export each currency into files or a column of its own, or define a KPI for each"
             ));
         }
-        let share = || share_of(self.cells.iter().map(String::as_str));
-        if let (Type::Number(_), Unit::Percent, Some(sample)) = (kind, unit, share()) {
+        if let (Type::Number(_), Unit::Percent) = (kind, unit)
+            && let Some(sample) = share_of(self.cells.iter().map(String::as_str))
+        {
             self.note(notes, Effect::Told, told_of_share(name, sample));
         }
         if let Some((first, count)) = strays {
