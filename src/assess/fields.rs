@@ -42,6 +42,22 @@ pub enum FieldUnit {
     Names,
 }
 
+/// Fields of a KPI that say how fresh its data is, or what it is; reading them judges no bucket.
+const FRESHNESS: [&str; 10] =
+    ["id", "title", "unit", "category", "owner", "source", "labels", "age_days", "late_days", "missed_buckets"];
+
+impl Field {
+    /// Its figure.
+    pub fn read(&self, assessment: &Assessment) -> Measured<Figure> {
+        (self.read)(assessment)
+    }
+
+    /// Whether it judges no bucket of its KPI.
+    pub fn is_about_freshness(&self) -> bool {
+        FRESHNESS.contains(&self.name)
+    }
+}
+
 impl FieldUnit {
     /// As the manual writes it.
     pub fn as_str(self) -> &'static str {
@@ -216,7 +232,7 @@ const fn field(
 }
 
 fn read(fields: &[Field], name: &str, assessment: &Assessment) -> Option<Measured<Figure>> {
-    fields.iter().find(|field| field.name == name).map(|field| (field.read)(assessment))
+    fields.iter().find(|field| field.name == name).map(|field| field.read(assessment))
 }
 
 fn text(text: &str) -> Figure {

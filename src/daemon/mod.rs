@@ -38,6 +38,6 @@ pub use engine_thread::EngineThread;
 pub use gate::{Gate, GateState, Paused, Refusal, Visit};
 pub use jobs::{Job, JobKind, PullOutcome, retry_at, span};
 pub use plan::known_series;
-pub use replay::report_of;
+pub use replay::{Lived, lived, report_of};
 pub use run::{CONFIGURATION_ERROR, RunOptions, run};
 pub use script::Script;

@@ -1,16 +1,22 @@
 //! From what a pull brought to the evaluations that follow: one for a slot, one each for slots that were missed.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::jobs::{self, Job, JobKind, PullOutcome};
 use crate::engine::{PullReport, SlotEvent, known_by};
 use crate::model::grain::{BucketIndex, day_of};
 use crate::model::kpi::Kpi;
-use crate::model::observation::{Observation, Pull, Reading};
+use crate::model::observation::{Observation, Pull, Reading, Rejection};
+use crate::model::roll_ups::RollUps;
 use crate::validate::{Context, Known, KnownAt, Span, Validated, validate};
 
 /// Buckets that a KPI of which nothing ever came is stepped through: as many as `no_data.after` waits for by default.
 const MISSED_AT_FIRST: i64 = 3;
+/// Slots of one KPI that are lived through again.
+const SLOTS_MAX: usize = 1_000_000;
 
 /// The evaluations that follow a pull, each with its instant.
 pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
@@ -202,6 +208,50 @@ fn validated(job: &Job, pull: Pull, at: Timestamp) -> PullReport {
         tracing::warn!(kpi = %job.kpi.id, rejected = found.rejections.len(), "readings were refused; `vigie status` shows them");
     }
     report_of(found, to, at)
+}
+
+/// What a first pull would have been to a daemon that had run all the while.
+#[derive(Clone, Debug, Default)]
+pub struct Lived {
+    /// In the order in which they count as known; what had not settled then comes once more when it had.
+    pub versions: Vec<Observation>,
+    pub rejections: Vec<Rejection>,
+    pub warnings: Vec<String>,
+}
+
+/// Takes a span that was pulled at once apart into what each slot since would have brought.
+pub fn lived(
+    kpi: &Arc<Kpi>,
+    roll_ups: &Arc<RollUps>,
+    pull: Pull,
+    span: (BucketIndex, BucketIndex),
+    now: Timestamp,
+) -> Lived {
+    let first = kpi.grain.bucket(span.0, &kpi.zone).end;
+    let slots = std::iter::successors(kpi.schedule.next_at_or_after(first, &kpi.zone, &kpi.calendar), |slot| {
+        kpi.schedule.next_after(*slot, &kpi.zone, &kpi.calendar)
+    });
+    let slots: Vec<Timestamp> = slots.take_while(|slot| *slot <= now).take(SLOTS_MAX).collect();
+    let job = Job {
+        kpi: kpi.clone(),
+        kind: JobKind::First { slots },
+        span: Some(span),
+        roll_ups: roll_ups.clone(),
+        known: Vec::new(),
+        due_at: now,
+        computed: None,
+    };
+    let outcome = PullOutcome { job, result: Some(Ok(pull)), refusal: None, took: Duration::ZERO, at: now };
+    let mut lived = Lived::default();
+    for (event, at) in events_of(outcome) {
+        let Some(report) = event.pull else { continue };
+        // What a slot takes in is known by then, whatever is assumed of it.
+        let seen = report.observations.into_iter();
+        lived.versions.extend(seen.map(|seen| Observation { known_at: seen.known_at.max(at.min(event.slot)), ..seen }));
+        lived.rejections.extend(report.rejections);
+        lived.warnings.extend(report.warnings);
+    }
+    lived
 }
 
 /// What a pull that covered all up to a bucket is stepped with.

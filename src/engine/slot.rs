@@ -174,8 +174,11 @@ fn advance_clock(
     let ran = |rule: &RuleId| {
         (event.completes && event.only.as_ref().is_none_or(|only| only.contains(rule))) || clock.rules.contains(rule)
     };
-    let rules = setup.bindings(&kpi.id).iter().map(|binding| &binding.rule.def.id);
-    clock.rules = rules.filter(|rule| ran(rule)).cloned().collect();
+    let ids = setup.bindings(&kpi.id).iter().map(|binding| &binding.rule.def.id);
+    let ran: Vec<&RuleId> = ids.filter(|rule| ran(rule)).collect();
+    if !clock.rules.iter().eq(ran.iter().copied()) {
+        clock.rules = ran.into_iter().cloned().collect();
+    }
     // A slot that is tried again is one slot; rules that left the configuration wait no more.
     clock.waiting.retain(|waited| clock.rules.contains(&waited.rule) && !waiting.contains(waited));
     clock.waiting.extend(waiting);

@@ -41,6 +41,8 @@ pub(super) fn walk(engine: &Engine, ast: &AST) -> Findings {
     let own: Vec<String> = ast.iter_functions().map(|f| f.name.to_owned()).collect();
     let mut native: Vec<String> =
         engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true).into_iter().collect();
+    // Getters of properties are named `get$...`.
+    native.retain(|name| !name.contains('$'));
     native.extend(own.iter().cloned());
     native
         .extend(["print", "debug", "type_of", "is_shared", "call", "len", "contains", "to_string"].map(str::to_owned));

@@ -1,6 +1,6 @@
 //! Scripts into rules: compiled once, checked before anything runs, all problems at once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::check::{self, Findings};
 use super::sandbox::{self, SCRIPT_BYTES_MAX, on_large_stack};
 use super::sidecar::{ParameterKind, Sidecar};
 use super::suggest::did_you_mean;
-use super::views::{Param, Params};
+use super::views::{Param, Params, register_parameters};
 use crate::model::calendar::Calendar;
 use crate::model::catalog::Catalog;
 use crate::model::ids::{KpiId, PersonId, RuleId};
@@ -89,8 +89,8 @@ impl RuleSet {
         load: &(dyn Fn(&str) -> Result<ScriptFiles, String> + Sync),
     ) -> (RuleSet, Vec<RuleProblem>) {
         on_large_stack(|| {
-            let engine = Arc::new(sandbox::engine());
-            let mut rules = HashMap::new();
+            let mut engine = sandbox::engine();
+            let mut rules: HashMap<RuleId, Arc<CompiledRule>> = HashMap::new();
             let mut problems = Vec::new();
             for def in catalog.rules.values() {
                 match compile_rule(&engine, catalog, def, load) {
@@ -102,7 +102,11 @@ impl RuleSet {
             }
             let calendars =
                 catalog.people.values().filter_map(|person| Some((person.id.clone(), person.calendar.clone()?)));
-            (RuleSet { engine, stopwatch: None, calendars: calendars.collect(), rules }, problems)
+            let names: BTreeSet<&str> =
+                rules.values().flat_map(|rule| rule.params.keys().map(String::as_str)).collect();
+            register_parameters(&mut engine, names.into_iter());
+            let (engine, calendars) = (Arc::new(engine), calendars.collect());
+            (RuleSet { engine, stopwatch: None, calendars, rules }, problems)
         })
     }
 
@@ -245,7 +249,7 @@ fn resolve_params(
                     others.push(id.clone());
                     Param::Kpi(id.to_string())
                 }
-                Ok(Param::Value(ParamValue::Text(text))) if !parameter.allows(&text) => {
+                Ok(Param::Value { value: ParamValue::Text(text), .. }) if !parameter.allows(&text) => {
                     let hint = did_you_mean(&text, parameter.one_of.iter().map(String::as_str));
                     let choice = parameter.one_of.join(", ");
                     let message = format!("parameter '{name}' can't be '{text}'{hint} (it is one of {choice})");
@@ -280,10 +284,10 @@ fn typed(kind: ParameterKind, value: &ParamValue) -> Result<Param, &'static str>
     let fits = match (kind, value) {
         (ParameterKind::Kpi, ParamValue::Text(id)) => return Ok(Param::Kpi(id.clone())),
         (ParameterKind::Number, ParamValue::Text(text)) => {
-            return percentage(text).map(|share| Param::Value(ParamValue::Number(share))).ok_or("a number");
+            return percentage(text).map(|share| Param::value(ParamValue::Number(share))).ok_or("a number");
         }
         (ParameterKind::Number, ParamValue::Integer(whole)) => {
-            return Ok(Param::Value(ParamValue::Number(*whole as f64)));
+            return Ok(Param::value(ParamValue::Number(*whole as f64)));
         }
         (ParameterKind::Number, ParamValue::Number(_))
         | (ParameterKind::Integer, ParamValue::Integer(_))
@@ -292,7 +296,7 @@ fn typed(kind: ParameterKind, value: &ParamValue) -> Result<Param, &'static str>
         _ => false,
     };
     if fits {
-        return Ok(Param::Value(value.clone()));
+        return Ok(Param::value(value.clone()));
     }
     Err(match kind {
         ParameterKind::Number => "a number",

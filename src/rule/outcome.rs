@@ -215,12 +215,15 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
 
 pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Outcome>("verdict");
-    engine.register_fn("above", |c: NativeCallContext, value: Dynamic, limit: Dynamic| {
-        condition(&c, Comparison::Above, &value, (&limit, None))
-    });
-    engine.register_fn("below", |c: NativeCallContext, value: Dynamic, limit: Dynamic| {
-        condition(&c, Comparison::Below, &value, (&limit, None))
-    });
+    for (name, comparison) in [("above", Comparison::Above), ("below", Comparison::Below)] {
+        engine.register_fn(name, move |c: NativeCallContext, value: Dynamic, limit: Dynamic| {
+            condition(&c, comparison, &value, (&limit, None))
+        });
+        // The usual types by themselves: functions of any type are found last.
+        engine.register_fn(name, move |c: NativeCallContext, value: FLOAT, limit: FLOAT| {
+            condition(&c, comparison, &value.into(), (&limit.into(), None))
+        });
+    }
     engine.register_fn("outside", |c: NativeCallContext, value: Dynamic, low: Dynamic, high: Dynamic| {
         condition(&c, Comparison::Outside, &value, (&low, Some(&high)))
     });
@@ -239,12 +242,16 @@ pub(super) fn register(engine: &mut Engine) {
         engine.register_fn(severity.as_str(), move || Outcome::new(Node::Fixed(Some(severity))));
     }
     engine.register_fn("hold", |reason: ImmutableString| Outcome::new(Node::Hold(reason)));
-    engine.register_fn("recovers_above", |o: Outcome, x: Dynamic| limit(o, "recovers_above", &x, Comparison::Below));
-    engine.register_fn("recovers_below", |o: Outcome, x: Dynamic| limit(o, "recovers_below", &x, Comparison::Above));
-    engine
-        .register_fn("recovers_inside", |o: Outcome, x: Dynamic| limit(o, "recovers_inside", &x, Comparison::Outside));
-    engine.register_fn("critical_above", |o: Outcome, x: Dynamic| limit(o, "critical_above", &x, Comparison::Above));
-    engine.register_fn("critical_below", |o: Outcome, x: Dynamic| limit(o, "critical_below", &x, Comparison::Below));
+    for (name, fits) in [
+        ("recovers_above", Comparison::Below),
+        ("recovers_below", Comparison::Above),
+        ("recovers_inside", Comparison::Outside),
+        ("critical_above", Comparison::Above),
+        ("critical_below", Comparison::Below),
+    ] {
+        engine.register_fn(name, move |o: Outcome, x: Dynamic| limit(o, name, &x, fits));
+        engine.register_fn(name, move |o: Outcome, x: FLOAT| limit(o, name, &x.into(), fits));
+    }
     engine.register_fn("level", level);
     engine.register_fn("say", |o: Outcome, text: ImmutableString| Outcome { say: Some(text), ..o });
     engine.register_fn("suggest", |o: Outcome, text: ImmutableString| suggest(o, text, &Map::new()));

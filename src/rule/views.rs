@@ -46,9 +46,13 @@ pub(super) struct ObjectiveView(pub Shared);
 /// The rule's parameters, each with a value or `()`.
 pub(super) type Params = BTreeMap<String, Param>;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum Param {
-    Value(ParamValue),
+    Value {
+        value: ParamValue,
+        /// As scripts see it.
+        seen: Dynamic,
+    },
     Unset,
     /// A parameter of type kpi, by id.
     Kpi(String),
@@ -66,13 +70,6 @@ pub(super) struct Ended {
     pub missing: Unmeasurable,
     pub what: String,
 }
-
-/// Fields that say how fresh the data is; reading them judges no bucket.
-const FRESHNESS: [&str; 10] =
-    ["id", "title", "unit", "category", "owner", "source", "labels", "age_days", "late_days", "missed_buckets"];
-
-/// The field that is a list to scripts.
-const EVENTS: &str = "events";
 
 /// Windows over the last buckets: name, meaning.
 pub(super) const WINDOWS: [(&str, &str); 8] = [
@@ -101,6 +98,14 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<ObjectiveView>("objective");
     engine.register_type_with_name::<ParamsView>("parameters");
     engine.register_type_with_name::<Day>("date");
+    // A name of its own for each field: an indexer alone is asked only after the name was looked for everywhere, and
+    // an error was made of not finding it. It is there for names that are unknown.
+    for field in KPI_FIELDS {
+        engine.register_get(field.name, |kpi: &mut KpiView| read_kpi_field(kpi, field));
+    }
+    for field in OBJECTIVE_FIELDS {
+        engine.register_get(field.name, |objective: &mut ObjectiveView| read_objective_field(objective, field));
+    }
     engine.register_indexer_get(|kpi: &mut KpiView, name: ImmutableString| read_kpi(kpi, &name));
     engine
         .register_indexer_get(|objective: &mut ObjectiveView, name: ImmutableString| read_objective(objective, &name));
@@ -120,6 +125,14 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("abs", |x: FLOAT| x.abs());
 }
 
+/// Names of parameters, each with a getter of its own. Unknown ones are still errors.
+pub(super) fn register_parameters<'a>(engine: &mut Engine, names: impl Iterator<Item = &'a str>) {
+    for name in names {
+        let known = name.to_owned();
+        engine.register_get(name, move |p: &mut ParamsView| read_param(p, &known));
+    }
+}
+
 /// The run that a native call belongs to.
 pub(super) fn surroundings(context: &NativeCallContext) -> Fallible<Shared> {
     context
@@ -136,36 +149,45 @@ fn has(context: &NativeCallContext, name: &str) -> Fallible<bool> {
 }
 
 fn read_kpi(kpi: &mut KpiView, name: &str) -> Fallible<Dynamic> {
-    if !FRESHNESS.contains(&name) {
-        kpi.touch();
-    }
-    if name == EVENTS {
-        return names(kpi.assessment().bucket_events(), "kpi.events");
-    }
-    match kpi.assessment().kpi_figure(name) {
-        // Of several KPIs the message must say which.
-        Some(figure) => {
-            let on = kpi.other.as_ref().map_or("kpi", |other| other.kpi.id.as_str());
-            measured(figure, on, name, KPI_FIELDS)
-        }
+    match KPI_FIELDS.iter().find(|field| field.name == name) {
+        Some(field) => read_kpi_field(kpi, field),
         None => Err(unknown("property", name, "kpi", KPI_FIELDS.iter().map(|field| field.name))),
     }
 }
 
-fn read_objective(objective: &mut ObjectiveView, name: &str) -> Fallible<Dynamic> {
-    objective.0.read_data.store(true, Ordering::Relaxed);
-    if name == EVENTS {
-        return names(objective.0.assessment.period_events(), "objective.events");
+fn read_kpi_field(kpi: &mut KpiView, field: &'static Field) -> Fallible<Dynamic> {
+    if !field.is_about_freshness() {
+        kpi.touch();
     }
-    match objective.0.assessment.objective_figure(name) {
-        Some(figure) => measured(figure, "objective", name, OBJECTIVE_FIELDS),
+    if field.unit == FieldUnit::Names {
+        return names(kpi.assessment().bucket_events(), "kpi.events");
+    }
+    measured(field.read(kpi.assessment()), field).map_err(|missing| {
+        // Of several KPIs the message must say which.
+        let on = kpi.other.as_ref().map_or("kpi", |other| other.kpi.id.as_str());
+        ended(missing, &format!("{on}.{}", field.name))
+    })
+}
+
+fn read_objective(objective: &mut ObjectiveView, name: &str) -> Fallible<Dynamic> {
+    match OBJECTIVE_FIELDS.iter().find(|field| field.name == name) {
+        Some(field) => read_objective_field(objective, field),
         None => Err(unknown("property", name, "objective", OBJECTIVE_FIELDS.iter().map(|field| field.name))),
     }
 }
 
+fn read_objective_field(objective: &mut ObjectiveView, field: &'static Field) -> Fallible<Dynamic> {
+    objective.0.read_data.store(true, Ordering::Relaxed);
+    if field.unit == FieldUnit::Names {
+        return names(objective.0.assessment.period_events(), "objective.events");
+    }
+    measured(field.read(&objective.0.assessment), field)
+        .map_err(|missing| ended(missing, &format!("objective.{}", field.name)))
+}
+
 fn read_param(p: &mut ParamsView, name: &str) -> Fallible<Dynamic> {
     match p.0.params.get(name) {
-        Some(Param::Value(value)) => Ok(param_dynamic(value)),
+        Some(Param::Value { seen, .. }) => Ok(seen.clone()),
         Some(Param::Unset) => Ok(Dynamic::UNIT),
         Some(Param::Kpi(id)) => match p.0.others.get(id) {
             Some(other) => Ok(Dynamic::from(KpiView { run: p.0.clone(), other: Some(other.clone()) })),
@@ -220,20 +242,15 @@ fn bounded_days(days: INT) -> Fallible<u32> {
 }
 
 /// What a figure looks like to a script: a plain number, truth value, text or date.
-fn measured(found: Measured<Figure>, on: &str, name: &str, fields: &[Field]) -> Fallible<Dynamic> {
-    match found {
-        Ok(Figure::Number(value)) if fields.iter().any(|field| field.name == name && field.unit == FieldUnit::Flag) => {
-            Ok((value != 0.0).into())
-        }
-        Ok(Figure::Quantity(value, _) | Figure::Number(value) | Figure::Ratio(value) | Figure::Days(value)) => {
-            Ok(value.into())
-        }
-        Ok(Figure::Date(date)) => Ok(Dynamic::from(Day(date))),
-        Ok(Figure::Status(status)) => Ok(status_name(status).into()),
-        Ok(Figure::Text(text)) => Ok(text.into()),
-        Ok(Figure::Unknown) => Ok(Dynamic::UNIT),
-        Err(missing) => Err(ended(missing, &format!("{on}.{name}"))),
-    }
+fn measured(found: Measured<Figure>, field: &Field) -> Measured<Dynamic> {
+    Ok(match found? {
+        Figure::Number(value) if field.unit == FieldUnit::Flag => (value != 0.0).into(),
+        Figure::Quantity(value, _) | Figure::Number(value) | Figure::Ratio(value) | Figure::Days(value) => value.into(),
+        Figure::Date(date) => Dynamic::from(Day(date)),
+        Figure::Status(status) => status_name(status).into(),
+        Figure::Text(text) => text.into(),
+        Figure::Unknown => Dynamic::UNIT,
+    })
 }
 
 /// Names of events as a list, which texts show joined.
@@ -247,12 +264,15 @@ fn status_name(status: crate::model::assessment::Status) -> String {
     serde_json::to_value(status).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn param_dynamic(value: &ParamValue) -> Dynamic {
-    match value {
-        ParamValue::Bool(value) => (*value).into(),
-        ParamValue::Integer(value) => (*value).into(),
-        ParamValue::Number(value) => (*value).into(),
-        ParamValue::Text(value) => value.clone().into(),
+impl Param {
+    pub(super) fn value(value: ParamValue) -> Param {
+        let seen = match &value {
+            ParamValue::Bool(value) => (*value).into(),
+            ParamValue::Integer(value) => (*value).into(),
+            ParamValue::Number(value) => (*value).into(),
+            ParamValue::Text(value) => value.clone().into(),
+        };
+        Param::Value { value, seen }
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod args;
 mod counts;
+mod lacking;
+pub(super) mod progress;
 mod report;
 pub(super) mod stored;
 mod table;
@@ -15,6 +17,7 @@ use serde_json::json;
 
 pub(super) use self::args::{BacktestArgs, Sweep};
 use self::counts::Counts;
+use self::progress::Progress;
 use self::report::Report;
 use self::table::Row;
 use super::configuration::Refused;
@@ -115,8 +118,14 @@ impl Plan {
             let mut past = Past::new(setup);
             let mut counts = Counts::new(&self.catalog);
             let mut outcome = Ok(());
+            let (from, to) = self.span;
+            let seconds = |at: Timestamp| u64::try_from(at.duration_since(from).as_secs()).unwrap_or(0);
+            let progress = Progress::of("replaying", seconds(to));
+            let mut steps = 0;
             let mut watch = |state: &State, effects: &Effects, (at, shown): (Timestamp, Timestamp)| {
                 counts.saw(effects, at);
+                steps += 1;
+                progress.at(steps, || seconds(at));
                 if outcome.is_ok() {
                     outcome = saw(state, effects, shown);
                 }
@@ -136,6 +145,7 @@ impl Plan {
                     }
                 }
             }
+            progress.end();
             counts.end(&past, &self.rules, self.span.1);
             outcome.map(|()| counts)
         })

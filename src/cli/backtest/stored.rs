@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use jiff::{Timestamp, ToSpan};
 
+use super::lacking::{self, Versions};
 use super::{BacktestArgs, Known, Plan};
 use crate::cli::{configuration, state};
 use crate::model::catalog::Catalog;
@@ -21,14 +22,25 @@ pub(super) async fn plan(paths: &[PathBuf], args: &BacktestArgs, now: Timestamp)
     let mut catalog = settled(config.catalog.clone());
     catalog.rules.retain(|id, _| rules.contains(id));
     let watched = watched(&catalog, &rules);
-    let store = state::open(&config).await?;
-    let mut known = Vec::new();
-    for kpi in catalog.kpis.values().filter(|kpi| watched.contains(&kpi.id)) {
-        let versions = store.all_versions(&kpi.id).await?;
-        if versions.is_empty() {
-            bail!("nothing is stored of KPI '{}'; let `vigie run` pull it, or replay a table with --csv", kpi.id);
+    let kpis: Vec<Arc<Kpi>> = catalog.kpis.values().filter(|kpi| watched.contains(&kpi.id)).cloned().collect();
+    let mut versions = Versions::new();
+    // Without any state all of it is pulled.
+    if config.settings.state.exists() {
+        let store = state::open(&config).await?;
+        let inputs = kpis.iter().filter_map(|kpi| kpi.formula()).flat_map(|formula| formula.inputs().to_vec());
+        for id in kpis.iter().map(|kpi| kpi.id.clone()).chain(inputs) {
+            let stored = store.all_versions(&id).await?;
+            versions.insert(id, stored);
         }
-        known.push((kpi.clone(), versions));
+    }
+    let warnings = lacking::fill(&config, &kpis, &mut versions, (args.from, now)).await?;
+    let mut known = Vec::new();
+    for kpi in kpis {
+        let versions = versions.remove(&kpi.id).unwrap_or_default();
+        if versions.is_empty() {
+            bail!("nothing is known of KPI '{0}', and its source has nothing; `vigie query {0}` shows what it says", kpi.id);
+        }
+        known.push((kpi, versions));
     }
     let zone = catalog.zone.clone();
     let day = |day| start_of_day(day, &zone);
@@ -53,7 +65,7 @@ pub(super) async fn plan(paths: &[PathBuf], args: &BacktestArgs, now: Timestamp)
         called: None,
         known: Known::Versions(known),
         span,
-        warnings: Vec::new(),
+        warnings,
     })
 }
 

@@ -71,6 +71,12 @@ pub(in crate::source) fn read(text: &str, mark: Mark) -> Cell {
         let value = exact.parse().ok().filter(|value: &f64| value.is_finite());
         return value.map_or(Cell::Unreadable, |value| Cell::Number { value, percent: false, currency: None });
     }
+    if let Some((digits, is_whole)) = as_machines_write(text)
+        && (is_whole || mark == Mark::Point)
+    {
+        let value = digits.parse().ok().filter(|value: &f64| value.is_finite());
+        return value.map_or(Cell::Unreadable, |value| Cell::Number { value, percent: false, currency: None });
+    }
     if is_absent(text) {
         return Cell::Absent;
     }
@@ -97,6 +103,25 @@ pub(in crate::source) fn is_amount(text: &str) -> bool {
 pub(in crate::source) fn is_ambiguous(text: &str, mark: char) -> bool {
     Bare::of(text)
         .is_some_and(|bare| bare.digits.contains(mark) && matches!(evidence(&bare.digits), Evidence::Ambiguous))
+}
+
+/// `-12` and `12.5`, as nearly all cells of an export are written, without taking them apart: the text, and whether it has
+/// no point. None: look closer.
+fn as_machines_write(text: &str) -> Option<(&str, bool)> {
+    let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
+    let (Some(first), Some(last)) = (digits.first(), digits.last()) else { return None };
+    if !first.is_ascii_digit() || !last.is_ascii_digit() {
+        return None;
+    }
+    let mut points = 0;
+    for byte in digits {
+        match byte {
+            b'0'..=b'9' => {}
+            b'.' => points += 1,
+            _ => return None,
+        }
+    }
+    (points <= 1).then_some((text, points == 0))
 }
 
 fn is_absent(text: &str) -> bool {
@@ -217,11 +242,19 @@ pub(in crate::source) enum Decided {
 
 impl Column {
     pub(in crate::source) fn see(&mut self, text: &str) {
-        if is_absent(text) || text.starts_with(EXACT) {
+        if text.starts_with(EXACT) {
             return;
         }
-        let Some(bare) = Bare::of(text) else { return };
-        let slot = match evidence(&bare.digits) {
+        let shown = match as_machines_write(text) {
+            Some((_, true)) => return,
+            Some((digits, false)) => evidence(digits.trim_start_matches('-')),
+            None if is_absent(text) => return,
+            None => match Bare::of(text) {
+                Some(bare) => evidence(&bare.digits),
+                None => return,
+            },
+        };
+        let slot = match shown {
             Evidence::Comma => &mut self.comma,
             Evidence::Point => &mut self.point,
             Evidence::Ambiguous => &mut self.ambiguous,
@@ -295,6 +328,27 @@ mod tests {
         check(&["1", "0"], None);
         check(&[], None);
         assert_eq!(super::share_of(["0.125"].into_iter()), None, "a text is what it says");
+    }
+
+    #[test]
+    fn the_short_way_reads_as_the_long_one() {
+        use super::{Bare, as_machines_write, evidence, plain};
+        let mut short = 0;
+        for text in ["0", "-0", "007", "12", "-12", "1.5", "-1.5", "0.125", "1.234", "12.345", "1234.567", "-1.234", "9e9", "1.", ".5"]
+        {
+            let Some((digits, is_whole)) = as_machines_write(text) else { continue };
+            short += 1;
+            let bare = Bare::of(text).unwrap_or_else(|| panic!("{text}"));
+            let mut marks = vec![Mark::Point];
+            marks.extend(is_whole.then_some(Mark::Comma));
+            for mark in marks {
+                let long = plain(&bare.digits, mark).map(|value| if bare.negative { -value } else { value });
+                assert_eq!(digits.parse().ok(), long, "{text}");
+            }
+            let kind = |digits: &str| std::mem::discriminant(&evidence(digits));
+            assert_eq!(kind(&bare.digits), kind(digits.trim_start_matches('-')), "{text}");
+        }
+        assert_eq!(short, 12);
     }
 
     #[test]

@@ -47,6 +47,9 @@ pub(in crate::source) fn read(text: &str) -> Option<ReadingTime> {
     if text.is_empty() || text.len() > 64 {
         return None;
     }
+    if let Some(read) = as_machines_write(text) {
+        return Some(read);
+    }
     if text.contains(char::is_alphabetic)
         && let Some(date) = named_month(text)
     {
@@ -73,6 +76,35 @@ pub(in crate::source) fn read(text: &str) -> Option<ReadingTime> {
         None => Some(ReadingTime::Date(date)),
         Some(clock) => Some(ReadingTime::Local(DateTime::from_parts(date, civil_clock(clock)?))),
     }
+}
+
+/// `2026-11-28`, `2026-11-28 14:05` and `2026-11-28T14:05:09`, as nearly all exports have them, without trying the other
+/// forms first. None: look closer.
+fn as_machines_write(text: &str) -> Option<ReadingTime> {
+    let bytes = text.as_bytes();
+    let number = |at: usize, digits: usize| {
+        let part = bytes.get(at..at + digits)?;
+        part.iter().try_fold(0_i16, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i16::from(byte - b'0')))
+    };
+    let two = |at: usize| i8::try_from(number(at, 2)?).ok();
+    let is = |at: usize, wanted: &[u8]| bytes.get(at).is_some_and(|byte| wanted.contains(byte));
+    if !(is(4, b"-") && is(7, b"-") && matches!(bytes.len(), 10 | 16 | 19)) {
+        return None;
+    }
+    let date = Date::new(number(0, 4)?, two(5)?, two(8)?).ok()?;
+    if bytes.len() == 10 {
+        return Some(ReadingTime::Date(date));
+    }
+    if !(is(10, b" T") && is(13, b":")) {
+        return None;
+    }
+    let second = match bytes.len() {
+        16 => 0,
+        _ if is(16, b":") => two(17)?,
+        _ => return None,
+    };
+    let time = Time::new(two(11)?, two(14)?, second, 0).ok()?;
+    Some(ReadingTime::Local(DateTime::from_parts(date, time)))
 }
 
 /// Reads a time in the form of the setting `date_format` (strftime).
