@@ -25,6 +25,8 @@ pub mod notify;
 
 pub mod engine;
 
+pub mod chart;
+
 pub mod channel;
 
 pub mod store;

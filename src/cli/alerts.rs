@@ -29,7 +29,7 @@ pub(super) async fn alerts(out: &mut Out, paths: &[PathBuf], args: &AlertsArgs, 
         Vec::new()
     };
     if out.is_json() {
-        live.iter().try_for_each(|alert| out.record(&record(alert)))?;
+        live.iter().try_for_each(|alert| out.record(&record(alert, catalog)))?;
         history.iter().try_for_each(|transition| out.record(&change_record(transition)))?;
         return Ok(0);
     }
@@ -51,7 +51,7 @@ fn list(out: &mut Out, live: &[Alert], now: Timestamp, catalog: &Catalog) -> any
         table.row([
             alert.key.id().to_string(),
             alert.severity.as_str().to_owned(),
-            phase(alert, now),
+            phase(alert, now, catalog),
             ago(alert.since, now),
             alert.about.as_str().to_owned(),
             title(alert),
@@ -68,12 +68,11 @@ fn list(out: &mut Out, live: &[Alert], now: Timestamp, catalog: &Catalog) -> any
     Ok(())
 }
 
-fn phase(alert: &Alert, now: Timestamp) -> String {
-    let phase = alert.phase.as_str();
-    match alert.snoozed_until.filter(|until| *until > now) {
-        Some(_) => format!("{phase}, snoozed"),
-        None => phase.to_owned(),
-    }
+fn phase(alert: &Alert, now: Timestamp, catalog: &Catalog) -> String {
+    let is_snoozed = alert.snoozed_until.is_some_and(|until| until > now);
+    let marks = [(is_snoozed, ", snoozed"), (catalog.is_in_shadow(&alert.key), ", in shadow")];
+    let marks = marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| mark);
+    std::iter::once(alert.phase.as_str()).chain(marks).collect()
 }
 
 /// The title that messages use, else what the alert is about.
@@ -126,7 +125,7 @@ fn headline(facts: &AlertFacts) -> String {
 }
 
 /// One alert for machines.
-fn record(alert: &Alert) -> Value {
+fn record(alert: &Alert, catalog: &Catalog) -> Value {
     let facts = alert.facts.as_deref();
     let objective = facts.and_then(|facts| facts.objective.as_ref());
     json!({
@@ -136,6 +135,7 @@ fn record(alert: &Alert) -> Value {
         "objective": alert.key.objective(), "period": alert.key.period, "episode": alert.episode,
         "since": alert.since, "fired_at": alert.fired_at, "resolved_at": alert.resolved_at,
         "acknowledged": alert.acknowledged, "snoozed_until": alert.snoozed_until, "frozen": alert.frozen,
+        "shadow": catalog.is_in_shadow(&alert.key),
         "value": facts.and_then(|facts| facts.value), "cause": facts.and_then(|facts| facts.cause.as_ref()),
         "actual": objective.and_then(|facts| facts.actual), "expected": objective.and_then(|facts| facts.expected),
         "drift": objective.and_then(|facts| facts.drift), "drift_ratio": objective.and_then(|facts| facts.drift_ratio),

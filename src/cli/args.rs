@@ -144,6 +144,14 @@ pub enum Command {
   vigie snooze a0123456789 --for 2d
   vigie snooze a0123456789 --until '2026-11-30 08:00'")]
     Snooze(SnoozeArgs),
+    /// Say whether an alert was right to fire
+    ///
+    /// It counts as the precision of its rule (`vigie status`), and `vigie backtest --sweep` tells which value of a
+    /// parameter would have spared the false ones, and which useful ones it would have missed.
+    #[command(after_help = "Examples:
+  vigie feedback a0123456789 false-positive --why 'a public holiday'
+  vigie feedback a0123456789 useful")]
+    Feedback(FeedbackArgs),
     /// Hide the notifications of matching alerts for a while
     #[command(subcommand)]
     Silence(SilenceCommand),
@@ -294,6 +302,25 @@ pub struct Span {
     /// Such as 2026-11-30, '2026-11-30 08:00' (in the configuration's zone) or 2026-11-30T07:00:00Z
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct FeedbackArgs {
+    /// The alert's name, as messages and `vigie alerts --all` show it; of its newest firing, ended or not
+    pub alert: String,
+    /// What it was
+    pub judgement: Said,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Said {
+    /// It should not have fired
+    FalsePositive,
+    /// It was right to fire
+    Useful,
 }
 
 #[derive(Debug, clap::Args)]

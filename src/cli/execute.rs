@@ -4,8 +4,8 @@ use super::args::{Args, Command};
 use super::demo::DemoOptions;
 use super::output::Out;
 use super::{
-    ack, alerts, backtest, calendar, check, completions, deliveries, event, explain, new, pull, query, record, rules,
-    schema, send, silence, snooze, status, suspect, test,
+    ack, alerts, backtest, calendar, check, completions, deliveries, event, explain, feedback, new, pull, query,
+    record, rules, schema, send, silence, snooze, status, suspect, test,
 };
 use crate::clock::Clock;
 use crate::daemon::RunOptions;
@@ -30,6 +30,7 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
         Command::Alerts(alerts) => alerts::alerts(&mut out, &config, &alerts, now).await,
         Command::Ack(ack) => ack::ack(&mut out, &config, ack).await,
         Command::Snooze(snooze) => snooze::snooze(&mut out, &config, snooze, now).await,
+        Command::Feedback(args) => feedback::feedback(&mut out, &config, args).await,
         Command::Silence(silence) => silence::silence(&mut out, &config, silence, now).await,
         Command::Suspect(suspect) => suspect::suspect(&mut out, &config, suspect).await,
         Command::Deliveries(deliveries) => deliveries::deliveries(&mut out, &config, deliveries, now).await,

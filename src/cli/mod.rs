@@ -17,6 +17,8 @@ pub mod demo;
 mod event;
 mod execute;
 mod explain;
+mod feedback;
+mod habits;
 mod new;
 mod output;
 mod pull;

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::output::{Out, Table, ago, clean, counted, moment, or_dash};
-use super::{ask, configuration, source, state};
+use super::{ask, configuration, habits, source, state};
 use crate::assess::due_at;
 use crate::config::Config;
 use crate::daemon::{GateState, Reply, Request, Value, request};
@@ -43,10 +43,16 @@ pub(super) async fn status(out: &mut Out, paths: &[PathBuf], now: Timestamp) -> 
         let suspect = open.collect();
         kpis.push(Standing { refused, rejected, suspect, ..Standing::of(kpi, clock, newest, now) });
     }
+    let rules = habits::standings(&config.catalog, store.habits().await?, &store.feedback().await?);
     if out.is_json() {
         records(out, &config, &daemon, &kpis, (&stored, &sources, &queue), now)?;
+        rules.iter().try_for_each(|rule| rule.record(out))?;
     } else {
         text(out, &config, &daemon, &kpis, (&stored, &sources, &queue), now)?;
+        if let Some(table) = habits::table(&rules, &config.catalog) {
+            out.line("")?;
+            out.table(&table)?;
+        }
     }
     Ok(0)
 }

@@ -69,7 +69,7 @@ pub fn build(config: &Config, loaded: &Loaded, secrets: &Secrets) -> Result<Buil
     let channels = build_channels(config, loaded, secrets, &mut problems);
     check_queries(config, loaded, &sources, &mut problems);
     if problems.is_empty() {
-        let setup = Arc::new(Setup::new(catalog, Arc::new(rules)));
+        let setup = Arc::new(Setup::new(catalog, Arc::new(rules)).logging());
         Ok(Built { setup, sources, channels, recipient_channels: config.recipient_channels.clone() })
     } else {
         Err(problems)

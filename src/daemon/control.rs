@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use super::gate::GateState;
 use crate::model::action::ActionKind;
+use crate::model::evaluation::Judgement;
 use crate::model::grain::BucketIndex;
 use crate::model::ids::{AlertId, KpiId, ReceiverId};
 
@@ -55,6 +56,12 @@ pub enum Request {
     Cancel {
         delivery: i64,
         why: String,
+    },
+    /// What a person says of the newest firing of an alert, also of one that has ended.
+    Feedback {
+        alert: AlertId,
+        judgement: Judgement,
+        why: Option<String>,
     },
     /// Pulls buckets of a KPI once more, both included; answered when what came is stored and judged.
     Pull {

@@ -29,7 +29,7 @@ async fn a_replay_of_what_was_stored_gives_what_was_lived() {
     on_large_stack(|| {
         let mut tracks = [Track::new(kpi, versions)];
         let span = (first, at("2026-09-15T09:00:00Z"));
-        Past::new(&built.setup).run(&mut tracks, span, &mut |_, effects, _| {
+        Past::new(&built.setup).run(&mut tracks, &[], span, &mut |_, effects, _| {
             let told = effects.evaluate.transitions.iter();
             replayed
                 .extend(told.map(|change| format!("{} {} {:?}", change.slot, change.key.canonical(), change.change)));

@@ -9,10 +9,11 @@ use crate::clock::Clock;
 use crate::engine::Answer;
 use crate::locale::quantity;
 use crate::model::action::Action;
-use crate::model::alert::Alert;
+use crate::model::alert::{Alert, Change, Phase, Transition};
+use crate::model::evaluation::{Feedback, Judgement};
 use crate::model::ids::AlertId;
 use crate::model::unit::{Language, Unit};
-use crate::store::StoreError;
+use crate::store::{StoreError, TransitionFilter};
 
 /// Answers one request. Only a store that can't be written any more is an error.
 pub(super) async fn answer(
@@ -56,6 +57,12 @@ pub(super) async fn answer(
             let done = cycle.store().cancel(delivery, &format!("cancelled by {by}: {why}")).await;
             settled(done, || format!("delivery {delivery} is cancelled"))?
         }
+        Request::Feedback { alert, judgement, why } => match feedback(cycle, &alert, (judgement, why), (by, now)).await
+        {
+            Ok(Ok(said)) => Reply::Ok(Value::Text(said)),
+            Ok(Err(why)) => Reply::Error(why),
+            Err(error) => settled(Err(error), String::new)?,
+        },
         Request::Send { receiver, alert } => {
             let facts = alert_of(cycle, alert).await;
             let ready = facts.and_then(|alert| drills(&cycle.built, &receiver, alert.as_ref(), now));
@@ -75,6 +82,41 @@ pub(super) async fn answer(
     // The asker may have gone; what was done stays done.
     drop(reply.send(said));
     Ok(())
+}
+
+/// Notes what a person says of an alert's newest firing; answers with what was noted, or why it can't be.
+async fn feedback(
+    cycle: &Cycle,
+    alert: &AlertId,
+    (judgement, why): (Judgement, Option<String>),
+    (by, at): (String, Timestamp),
+) -> Result<Result<String, String>, StoreError> {
+    let filter = TransitionFilter { alert: Some(alert.to_string()), limit: 1_000, ..TransitionFilter::default() };
+    let changes = cycle.store().transitions(&filter).await?;
+    let fired = changes.iter().filter(|change| change.change == Change::Fired).max_by_key(|change| change.seq);
+    let Some(fired) = fired else {
+        return Ok(Err(format!("no alert '{alert}' has fired; `vigie alerts --all` shows those that did")));
+    };
+    let Some(rule) = fired.key.rule().cloned() else {
+        return Ok(Err(format!("alert '{alert}' is of no rule, so that there is none to learn from it")));
+    };
+    let is_end = |change: &&Transition| change.seq > fired.seq && change.to == Phase::Resolved;
+    let ended_at = changes.iter().filter(is_end).map(|change| change.at).min();
+    let identity = fired.key.canonical();
+    let given = Feedback {
+        alert: alert.clone(),
+        identity,
+        rule,
+        episode: fired.episode,
+        fired_at: fired.at,
+        ended_at,
+        judgement,
+        why,
+        by,
+        at,
+    };
+    cycle.store().give_feedback(&given).await?;
+    Ok(Ok(format!("alert {alert} of {}: {}", fired.at, judgement.as_str())))
 }
 
 async fn alert_of(cycle: &Cycle, id: Option<AlertId>) -> Result<Option<Alert>, String> {

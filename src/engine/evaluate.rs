@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::event::Tally;
 use super::events;
 use super::facts;
+use super::log::Log;
 use super::moves::{Figures, end_pulses, move_alert};
 use super::setup::{Binding, Setup};
 use super::state::State;
@@ -104,6 +105,7 @@ impl<'a> Round<'a> {
 
     fn run_rule(&self, state: &mut State, binding: &Binding, commit: &mut EvaluateCommit) -> Tally {
         let mut tally = Tally::default();
+        let mut log = Log::of(self.setup.is_logging);
         let mut failures = 0;
         let mut cause = String::new();
         for labels in binding.series(&self.kpi.id, &state.history) {
@@ -131,9 +133,11 @@ impl<'a> Round<'a> {
                 }
                 tally.held += u64::from(matches!(run.verdict(), Verdict::Hold { .. }));
                 tally.missing += u64::from(matches!(run.verdict(), Verdict::NoData { .. }));
+                log.note(&assessment, objective.as_ref().map(|objective| &objective.id), run.verdict());
                 self.apply(state, &target, &assessment, &run, commit);
             }
         }
+        log.close((self.setup, &self.kpi, &binding.rule), (self.now, self.slot), commit);
         tally
     }
 

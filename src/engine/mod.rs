@@ -13,6 +13,7 @@ mod facts;
 mod formula;
 mod history;
 mod judge;
+mod log;
 mod moves;
 mod outage;
 mod past;
@@ -35,7 +36,7 @@ pub use event::{Answer, DeliveryReport, Effects, Entered, Event, PullReport, Pul
 pub use formula::{awaited, computed, is_awaited, oldest_change};
 pub use history::History;
 pub use judge::{Judged, judge, judged_slot};
-pub use past::{Past, Track, Watch};
+pub use past::{Doubt, Past, Track, Watch, undoubting};
 pub use replay::{Missed, first_slots, known_by, missed, missed_slots};
 pub use setup::{Setup, definition_of};
 pub use state::State;

@@ -8,18 +8,21 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::event::{Answer, Effects, Event, PullReport, SlotEvent};
+use super::replay::first_slots;
 use super::setup::Setup;
 use super::state::State;
 use super::step::step;
 use crate::assess::Assessment;
 use crate::model::action::Action;
 use crate::model::alert::PeriodOutcome;
+use crate::model::catalog::Catalog;
 use crate::model::grain::{BucketIndex, day_of};
-use crate::model::ids::KpiId;
-use crate::model::kpi::Kpi;
+use crate::model::ids::{KpiId, SeriesKey};
+use crate::model::kpi::{Kpi, Quality};
 use crate::model::objective::Objective;
 use crate::model::observation::Observation;
 use crate::model::period::{Period, PeriodSpec};
+use crate::model::suspect::{Suspect, SuspectState};
 
 /// What came this long after a slot came with the slot's own pull; later, with one that was made again.
 const OWN_PULL: SignedDuration = SignedDuration::from_secs(90);
@@ -124,6 +127,8 @@ pub struct Track {
     versions: Vec<Observation>,
     /// The slot that was stepped last.
     slot: Option<Timestamp>,
+    /// No slot before this one is stepped.
+    first: Option<Timestamp>,
 }
 
 /// What a track does next.
@@ -139,7 +144,7 @@ impl Track {
     /// `versions` in the order in which they became known.
     pub fn new(kpi: Arc<Kpi>, mut versions: Vec<Observation>) -> Track {
         versions.reverse();
-        Track { kpi, versions, slot: None }
+        Track { kpi, versions, slot: None, first: None }
     }
 
     pub fn kpi(&self) -> &KpiId {
@@ -156,12 +161,12 @@ impl Track {
         self.versions.first().map(|version| version.known_at)
     }
 
-    fn next(&self, from: Timestamp) -> Option<Turn> {
+    fn next(&self) -> Option<Turn> {
         let Kpi { schedule, zone, calendar, .. } = &*self.kpi;
         let next = match self.slot {
             Some(last) => schedule.next_after(last, zone, calendar)?,
             // Nothing was missing before the first value that there is.
-            None => schedule.next_at_or_after(self.begins().map_or(from, |first| first.max(from)), zone, calendar)?,
+            None => schedule.next_at_or_after(self.begins().max(self.first)?, zone, calendar)?,
         };
         let late = self.slot.zip(self.begins()).filter(|(_, known)| *known < next);
         if let Some((slot, at)) = late {
@@ -203,22 +208,106 @@ impl Track {
     }
 }
 
-impl Past<'_> {
-    /// Steps every slot in `from..=to` of all tracks, in the order of their instants; what was known before `from`
-    /// comes with the first. Of slots at one instant those of KPIs that are computed come last.
-    pub fn run(&mut self, tracks: &mut [Track], (from, to): (Timestamp, Timestamp), watch: Watch<'_>) {
-        let mut queue: BinaryHeap<Reverse<(Timestamp, bool, usize)>> = BinaryHeap::new();
-        let queued = |track: &Track, place: usize| {
-            let turn = track.next(from).filter(|turn| turn.at <= to)?;
-            Some(Reverse((turn.at, track.kpi.formula().is_some(), place)))
+/// A value that was not believed, and for how long: its series was not judged meanwhile.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Doubt {
+    pub series: SeriesKey,
+    pub bucket: BucketIndex,
+    pub from: Timestamp,
+    /// None: it is doubted still.
+    pub until: Option<Timestamp>,
+}
+
+impl Doubt {
+    pub fn of(suspect: &Suspect) -> Doubt {
+        let until = match &suspect.state {
+            SuspectState::Settled(settlement) => Some(settlement.at),
+            SuspectState::Seen { .. } | SuspectState::Asked => None,
         };
+        Doubt { series: suspect.series.clone(), bucket: suspect.bucket, from: suspect.since, until }
+    }
+}
+
+/// A catalog under which what is stored is taken as it is: nothing is doubted anew.
+#[must_use]
+pub fn undoubting(mut catalog: Catalog) -> Catalog {
+    for kpi in catalog.kpis.values_mut() {
+        let quality = Quality { max_jump: None, ignores_vanished: true, ..kpi.quality };
+        *kpi = Arc::new(Kpi { quality, reconcile: None, ..(**kpi).clone() });
+    }
+    catalog
+}
+
+/// What comes next; of several at one instant in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    /// A KPI's values begin or cease to be doubted.
+    Doubt(usize),
+    /// A KPI's turn, those of computed ones last.
+    Turn { is_computed: bool, place: usize },
+    /// What was doubted is judged.
+    Judge(usize),
+}
+
+impl Past<'_> {
+    /// Steps every slot in `from..=to` of all tracks, in the order of their instants; of slots at one instant those of
+    /// KPIs that are computed come last. What was known before comes first, as on a first start at `from`: the slots of
+    /// the current period, else of some thirty buckets, are stepped and nobody is told.
+    pub fn run(
+        &mut self,
+        tracks: &mut [Track],
+        doubts: &[Doubt],
+        (from, to): (Timestamp, Timestamp),
+        watch: Watch<'_>,
+    ) {
+        let mut queue: BinaryHeap<Reverse<(Timestamp, Next)>> = BinaryHeap::new();
+        let queued = |track: &Track, place: usize| {
+            let turn = track.next().filter(|turn| turn.at <= to)?;
+            Some(Reverse((turn.at, Next::Turn { is_computed: track.kpi.formula().is_some(), place })))
+        };
+        for track in tracks.iter_mut().filter(|track| track.begins().is_some_and(|begins| begins < from)) {
+            track.first = Some(first_slots(&self.setup.catalog, &track.kpi, from).first().copied().unwrap_or(from));
+            self.state.catching_up.insert(track.kpi.id.clone());
+        }
         queue.extend(tracks.iter().enumerate().filter_map(|(place, track)| queued(track, place)));
-        while let Some(Reverse((_, _, place))) = queue.pop() {
-            let track = &mut tracks[place];
-            let Some(turn) = track.next(from) else { continue };
-            let event = track.step(&turn);
-            self.slot(event, turn.at, watch);
-            queue.extend(queued(track, place));
+        for (index, doubt) in doubts.iter().enumerate() {
+            queue.push(Reverse((doubt.from, Next::Doubt(index))));
+            if let Some(until) = doubt.until {
+                queue.push(Reverse((until, Next::Doubt(index))));
+                queue.push(Reverse((until, Next::Judge(index))));
+            }
+        }
+        while let Some(Reverse((at, next))) = queue.pop() {
+            if at > to {
+                break;
+            }
+            if at >= from && !self.state.catching_up.is_empty() {
+                self.state.catching_up.clear();
+                self.wake(from, watch);
+            }
+            match next {
+                Next::Turn { place, .. } => {
+                    let track = &mut tracks[place];
+                    let Some(turn) = track.next() else { continue };
+                    let event = track.step(&turn);
+                    self.slot(event, turn.at, watch);
+                    queue.extend(queued(track, place));
+                }
+                Next::Doubt(index) => {
+                    let SeriesKey { kpi, labels } = &doubts[index].series;
+                    let is_open = |doubt: &&Doubt| doubt.from <= at && doubt.until.is_none_or(|until| at < until);
+                    let of_series = doubts.iter().filter(|doubt| doubt.series == doubts[index].series);
+                    let held = of_series.filter(is_open).map(|doubt| doubt.bucket).min();
+                    self.state.history.hold(kpi, labels, held);
+                }
+                Next::Judge(index) => {
+                    let kpi = &doubts[index].series.kpi;
+                    let Some(slot) = self.state.clocks.get(kpi).and_then(|clock| clock.last_slot) else { continue };
+                    let judged =
+                        SlotEvent { kpi: kpi.clone(), slot, pull: None, only: None, retry_at: None, completes: false };
+                    self.slot(judged, at, watch);
+                }
+            }
         }
         self.tell_before(to, watch);
     }

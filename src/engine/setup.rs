@@ -31,6 +31,8 @@ pub struct Setup {
     reconciled: HashMap<KpiId, Vec<KpiId>>,
     /// Of each KPI, since every slot asks for them.
     digests: HashMap<KpiId, Digests>,
+    /// Whether each slot leaves a record of what rules found.
+    pub(super) is_logging: bool,
 }
 
 /// What tells a KPI's definition, and the shape of its numbers, from others.
@@ -89,7 +91,13 @@ impl Setup {
         let digests =
             |kpi: &Arc<Kpi>| (kpi.id.clone(), Digests { definition: definition_of(kpi), shape: shape_of(kpi) });
         let digests = catalog.kpis.values().map(digests).collect();
-        Setup { catalog, rules, bindings, roll_ups, readers, computed, reconciled, digests }
+        Setup { catalog, rules, bindings, roll_ups, readers, computed, reconciled, digests, is_logging: false }
+    }
+
+    /// Has each slot leave a record of what rules found: for what is stored.
+    #[must_use]
+    pub fn logging(self) -> Setup {
+        Setup { is_logging: true, ..self }
     }
 
     /// The digest of what decides which numbers a KPI of the configuration has, see [`definition_of`].

@@ -108,15 +108,20 @@ fn take_in(
         let before = is_watched
             .then(|| state.history.series(&kpi.id, labels).and_then(|data| data.get(observation.bucket)))
             .flatten();
+        let is_late = observation.known_at < now;
+        let settles = is_late && !observation.provisional && {
+            let known = state.history.series(&kpi.id, labels).and_then(|data| data.get(observation.bucket));
+            known.is_some_and(|known| known.provisional)
+        };
         let is_revised = state.history.put(&observation).is_some();
         if is_revised {
             revised.entry(labels.clone()).or_default().push(observation.bucket);
-            // Whatever is assumed of when a value was known, the one that it replaces was known before.
-            if observation.known_at < now {
-                // Of slots that are made up for it was received later.
-                observation.assumed &= pull.at.is_some_and(|at| at > now);
-                observation.known_at = now;
-            }
+        }
+        // Whatever is assumed of when a value was known, the one that it replaces was known before.
+        if is_late && (is_revised || settles) {
+            // Of slots that are made up for it was received later.
+            observation.assumed &= pull.at.is_some_and(|at| at > now);
+            observation.known_at = now;
         }
         if is_watched {
             news.take(pulled_to, &observation, (before, is_revised));

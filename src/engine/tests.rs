@@ -86,6 +86,7 @@ fn rule(script: &str) -> RuleDef {
         keep_firing_for: None,
         no_data: NoDataPolicy::default(),
         use_provisional: false,
+        shadow: false,
     }
 }
 

@@ -32,6 +32,24 @@ pub enum Unmeasurable {
     NotDefined { what: String },
 }
 
+impl Unmeasurable {
+    /// Its name, stable across versions.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Unmeasurable::NoData => "no_data",
+            Unmeasurable::Late { .. } => "late",
+            Unmeasurable::Suspect { .. } => "suspect",
+            Unmeasurable::Incomplete { .. } => "incomplete",
+            Unmeasurable::ZeroDenominator => "zero_denominator",
+            Unmeasurable::ZeroReference => "zero_reference",
+            Unmeasurable::NoHistory => "no_history",
+            Unmeasurable::Excluded { .. } => "excluded",
+            Unmeasurable::OutsidePeriod => "outside_period",
+            Unmeasurable::NotDefined { .. } => "not_defined",
+        }
+    }
+}
+
 /// A value, or why it can't be had.
 pub type Measured<T> = Result<T, Unmeasurable>;
 

@@ -45,6 +45,11 @@ impl Catalog {
         self.objectives.get(id)
     }
 
+    /// Whether an alert is of a rule that is only tried out.
+    pub fn is_in_shadow(&self, alert: &AlertKey) -> bool {
+        alert.rule().and_then(|id| self.rules.get(id)).is_some_and(|rule| rule.shadow)
+    }
+
     /// The objectives on a KPI.
     pub fn objectives_on<'a>(&'a self, kpi: &'a KpiId) -> impl Iterator<Item = &'a Arc<Objective>> {
         self.objectives.values().filter(move |objective| objective.kpi == *kpi)

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::{Alert, AlertKey, Phase, Transition};
 use super::entry::Entry;
+use super::evaluation::EvaluationRecord;
 use super::event::BusinessEvent;
 use super::grain::BucketIndex;
 use super::ids::{KpiId, RuleId, SilenceId, SourceId};
@@ -42,6 +43,9 @@ pub struct EvaluateCommit {
     /// Events that people added or removed, whole.
     #[serde(default)]
     pub events: Vec<BusinessEvent>,
+    /// What rules found, for the log.
+    #[serde(default)]
+    pub evaluations: Vec<EvaluationRecord>,
 }
 
 /// The series that a KPI had so far, kept under another name: its numbers don't mix with those that follow.

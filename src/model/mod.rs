@@ -11,6 +11,7 @@ pub mod closure;
 pub mod commit;
 pub mod digest;
 pub mod entry;
+pub mod evaluation;
 pub mod event;
 pub mod formula;
 pub mod grain;

@@ -26,6 +26,8 @@ pub struct RuleDef {
     pub no_data: NoDataPolicy,
     /// Count provisional buckets too.
     pub use_provisional: bool,
+    /// Judged, recorded and shown; nobody is told.
+    pub shadow: bool,
 }
 
 /// Which series of a KPI a rule or objective binds to.

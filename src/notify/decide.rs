@@ -44,7 +44,7 @@ pub fn consider(groups: &mut Groups, desk: &Desk<'_>, changed: &[AlertKey], comm
     for key in changed {
         let Some(alert) = (desk.alert)(key) else { continue };
         let mut holders = groups.holding(key);
-        if alert.phase == Phase::Firing {
+        if alert.phase == Phase::Firing && !desk.catalog.is_in_shadow(key) {
             let destination = destination(desk.catalog, alert);
             let (group, dirty) = touched.entry(destination.group.clone()).or_insert_with(|| {
                 let known = groups.get(&destination.group).cloned();
@@ -203,6 +203,10 @@ fn flush_group(
     for key in group.members.iter().chain(group.told.keys().filter(|key| !group.members.contains(*key))) {
         let Some(alert) = (desk.alert)(key) else { continue };
         let Some(reason) = news(group.told.get(key), alert) else { continue };
+        // What was told before its rule was put in shadow is told to the end.
+        if reason != NotifyReason::Resolved && desk.catalog.is_in_shadow(key) {
+            continue;
+        }
         let hidden = (reason != NotifyReason::Resolved).then(|| hidden_until(desk, alert, due)).flatten();
         match hidden {
             Some(until) => look_again = Some(look_again.map_or(until, |at: Timestamp| at.min(until))),
@@ -245,7 +249,7 @@ fn reminders(desk: &Desk<'_>, group: &Group, due: Timestamp) -> Vec<(AlertKey, N
         .filter_map(|(key, _)| (desk.alert)(key))
         .filter(|alert| alert.phase == Phase::Firing && alert.acknowledged.is_none())
         .filter(|alert| alert.snoozed_until.is_none_or(|until| until <= due))
-        .filter(|alert| hidden_until(desk, alert, due).is_none())
+        .filter(|alert| hidden_until(desk, alert, due).is_none() && !desk.catalog.is_in_shadow(&alert.key))
         .map(|alert| (alert.key.clone(), NotifyReason::Reminder))
         .collect()
 }

@@ -13,6 +13,7 @@ use super::suggest::did_you_mean;
 use super::views::{Param, Params, register_parameters};
 use crate::model::calendar::Calendar;
 use crate::model::catalog::Catalog;
+use crate::model::digest::Digest;
 use crate::model::ids::{KpiId, PersonId, RuleId};
 use crate::model::rule::{ParamValue, RuleDef, SeriesChoice};
 use crate::model::text::Localized;
@@ -73,6 +74,8 @@ pub struct CompiledRule {
     pub needs_objective: bool,
     /// KPIs that parameters name.
     pub others: Vec<KpiId>,
+    /// Tells this script, with its texts and parameters, from others.
+    pub digest: String,
     pub(super) ast: AST,
     pub(super) params: Arc<Params>,
     pub(super) texts: HashMap<String, Localized>,
@@ -167,8 +170,11 @@ fn compile_rule(
         return Err(problems);
     }
     let texts = findings.texts(&sidecar);
+    let whole = format_args!("{}\0{}\0{:?}", files.text, files.sidecar.as_deref().unwrap_or_default(), def.with);
+    let digest = format!("{:016x}", Digest::of(whole));
     Ok(CompiledRule {
         def: def.clone(),
+        digest,
         path: files.path,
         needs_objective: arity == Some(3),
         others,

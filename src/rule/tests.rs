@@ -69,6 +69,7 @@ fn catalog(with: &[(&str, ParamValue)]) -> Catalog {
         keep_firing_for: None,
         no_data: NoDataPolicy::default(),
         use_provisional: false,
+        shadow: false,
     };
     Catalog {
         zone: TimeZone::UTC,

@@ -10,9 +10,9 @@ use crate::model::event::BusinessEvent;
 use crate::model::suspect::Suspect;
 
 use super::error::{Failure, StoreError};
-use super::observations;
 use super::open::Store;
 use super::write::{Write, batch};
+use super::{evaluations, observations};
 
 /// Rejections kept per KPI, newest first.
 pub const REJECTIONS_PER_KPI_MAX: usize = 100;
@@ -66,6 +66,7 @@ impl Write for Evaluate<'_> {
         put_silences(conn, commit).await?;
         put_entries(conn, &commit.entries).await?;
         put_events(conn, &commit.events).await?;
+        evaluations::put(conn, &commit.evaluations).await?;
         put_progress(conn, commit).await
     }
 }

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_suspect.sql"),
     include_str!("migrations/0004_entry.sql"),
     include_str!("migrations/0005_event.sql"),
+    include_str!("migrations/0006_evaluation_and_feedback.sql"),
 ];
 
 /// The newest schema version that this program knows.

@@ -5,6 +5,7 @@
 
 mod error;
 mod evaluate;
+mod evaluations;
 mod files;
 mod inspect;
 mod lock;

@@ -255,7 +255,7 @@ impl Store {
         self.explained(read.await)
     }
 
-    fn explained<T>(&self, done: Result<T, Failure>) -> Result<T, StoreError> {
+    pub(super) fn explained<T>(&self, done: Result<T, Failure>) -> Result<T, StoreError> {
         done.map_err(|failure| failure.on(&self.inner.path))
     }
 }
@@ -273,7 +273,7 @@ async fn bodies<T: DeserializeOwned>(from: impl SqliteExecutor<'_>, sql: &'stati
     rows.iter().map(|row| decode(row.try_get(0)?, row.try_get(1)?)).collect()
 }
 
-fn decode<T: DeserializeOwned>(name: &str, body: &str) -> Result<T, Failure> {
+pub(super) fn decode<T: DeserializeOwned>(name: &str, body: &str) -> Result<T, Failure> {
     serde_json::from_str(body).map_err(|error| Failure::Decode(format!("{name}: {error}")))
 }
 

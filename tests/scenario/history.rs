@@ -21,7 +21,7 @@ impl History {
     }
 }
 
-fn line(change: &Transition) -> String {
+pub(super) fn line(change: &Transition) -> String {
     format!(
         "{} {} slot {} {}>{} {:?} {} {:?}",
         change.at,

@@ -4,5 +4,6 @@
 mod changes;
 mod history;
 mod play;
+mod replays;
 mod restarts;
 mod world;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use tempfile::TempDir;
 use vigie::clock::Clock;
 use vigie::config::{Environment, LoadOptions, Secrets, load, render};
 use vigie::daemon::{Built, Cycle, Script, build};
@@ -30,6 +31,11 @@ pub(super) struct Stop {
 
 pub(super) async fn play(world: &World, stops: &[Stop]) -> History {
     let dir = tempfile::tempdir().expect("a folder for temporary files");
+    play_in(&dir, world, stops).await.1
+}
+
+/// Plays it in a folder that is kept, with all that is stored.
+pub(super) async fn play_in(dir: &TempDir, world: &World, stops: &[Stop]) -> (Arc<Built>, History) {
     let mut company = Company::found(dir.path(), world).await;
     let built = configured(dir.path(), include_str!("vigie.yaml"));
     let clock = Clock::script(world.start);
@@ -61,7 +67,7 @@ pub(super) async fn play(world: &World, stops: &[Stop]) -> History {
     let transitions = store.transitions(&all).await.expect("the store can be read");
     let items = store.notification_items().await.expect("the store can be read");
     store.close().await;
-    History::new(transitions, &items)
+    (built, History::new(transitions, &items))
 }
 
 pub(super) async fn advance(script: &mut Script, until: Timestamp) {

@@ -23,7 +23,7 @@ fn seeds() -> std::ops::RangeInclusive<u64> {
     1..=asked.unwrap_or(10)
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
@@ -92,7 +92,7 @@ fn is_busy(busy: &BTreeSet<i64>, from: Timestamp, to: Timestamp) -> bool {
 
 /// Two hundred instants, some of them stretches of up to 90 minutes; none holds a slot, a retry or an action,
 /// but they do hold timers of groups, ends of silences and of snoozes.
-fn restarts(world: &World, seed: u64) -> Vec<Stop> {
+pub(super) fn restarts(world: &World, seed: u64) -> Vec<Stop> {
     let (mut rng, busy) = (Rng::with_seed(seed ^ 0x5eed), busy_minutes());
     let mut stops: Vec<Stop> = Vec::new();
     while stops.len() < RESTARTS {
@@ -114,7 +114,7 @@ fn restarts(world: &World, seed: u64) -> Vec<Stop> {
 /// Stops of two hours to three days that do span slots, on stretches where the databases would have answered
 /// at each missed slot what they answer afterwards. None ends within seconds of a slot: that would be stepped as of
 /// the start, like one whose pull took so long.
-fn stops(world: &World, seed: u64) -> Vec<Stop> {
+pub(super) fn stops(world: &World, seed: u64) -> Vec<Stop> {
     let (mut rng, busy) = (Rng::with_seed(seed ^ 0x570b), busy_minutes());
     let mut stops: Vec<Stop> = Vec::new();
     for _ in 0..4000 {

@@ -1,5 +1,7 @@
 //! What can be typed after `vigie backtest`.
 
+use std::path::PathBuf;
+
 use jiff::civil::Date;
 
 use crate::model::rule::Patience;
@@ -30,6 +32,9 @@ pub struct BacktestArgs {
     /// Also each message, as a JSON object of its own
     #[arg(long)]
     pub messages: bool,
+    /// Also one self-contained page with pictures
+    #[arg(long, value_name = "FILE", conflicts_with = "sweep")]
+    pub html: Option<PathBuf>,
     #[command(flatten)]
     pub table: TableArgs,
 }

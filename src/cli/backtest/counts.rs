@@ -11,6 +11,7 @@ use crate::engine::{Effects, Past, Tally};
 use crate::locale::{Sign, duration, percent};
 use crate::model::alert::{AlertKey, Aspect, Change, PeriodOutcome, Phase, Transition};
 use crate::model::catalog::Catalog;
+use crate::model::evaluation::{Feedback, Judgement};
 use crate::model::grain::start_of_day;
 use crate::model::ids::{KpiId, ObjectiveId, ReceiverId, RuleId};
 use crate::model::notification::NotifyReason;
@@ -23,6 +24,7 @@ const FLAP_BUCKETS: i32 = 10;
 /// Counts of one replay.
 pub(super) struct Counts {
     flap_within: HashMap<KpiId, SignedDuration>,
+    is_judged: bool,
     pub(super) tally: Tally,
     pub(super) fired: u64,
     pub(super) ended: u64,
@@ -44,6 +46,29 @@ pub(super) struct Counts {
     /// The first firing of each rule in each period of an objective.
     first: BTreeMap<(RuleId, ObjectiveId, Date), Timestamp>,
     pub(super) truth: Truth,
+    /// When each alert fired, by its identity: what people judged is found again by that.
+    fired_at: HashMap<String, Vec<(Timestamp, Option<Timestamp>)>>,
+    pub(super) judged: Judged,
+}
+
+/// Of the alerts that people judged: how many would fire again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Judged {
+    pub(super) false_again: u64,
+    pub(super) false_all: u64,
+    pub(super) useful_again: u64,
+    pub(super) useful_all: u64,
+}
+
+impl Judged {
+    pub(super) fn is_empty(&self) -> bool {
+        self.false_all + self.useful_all == 0
+    }
+
+    pub(super) fn cells(&self) -> [String; 2] {
+        let of = |again, all| format!("{again} of {all}");
+        [of(self.false_again, self.false_all), of(self.useful_again, self.useful_all)]
+    }
 }
 
 /// Whether alerts about objectives were right in the end.
@@ -95,11 +120,13 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 }
 
 impl Counts {
-    pub(super) fn new(catalog: &Catalog) -> Counts {
+    /// `is_judged`: people have judged alerts of what is replayed.
+    pub(super) fn new(catalog: &Catalog, is_judged: bool) -> Counts {
         let flap_within =
             catalog.kpis.values().map(|kpi| (kpi.id.clone(), kpi.grain.nominal() * FLAP_BUCKETS)).collect();
         Counts {
             flap_within,
+            is_judged,
             tally: Tally::default(),
             fired: 0,
             ended: 0,
@@ -116,6 +143,8 @@ impl Counts {
             told: BTreeMap::new(),
             first: BTreeMap::new(),
             truth: Truth::default(),
+            fired_at: HashMap::new(),
+            judged: Judged::default(),
         }
     }
 
@@ -134,6 +163,19 @@ impl Counts {
         }
     }
 
+    /// Before the first instant that counts: only what fires then is noted.
+    pub(super) fn saw_before(&mut self, effects: &Effects, from: Timestamp) {
+        for transition in effects.evaluate.transitions.iter().filter(|change| change.key.aspect == Aspect::Breach) {
+            if transition.to == Phase::Firing {
+                self.since.insert(transition.key.clone(), from);
+                self.note(&transition.key, from, true);
+            } else {
+                self.since.remove(&transition.key);
+                self.note(&transition.key, from, false);
+            }
+        }
+    }
+
     fn count(&mut self, transition: &Transition, at: Timestamp) {
         let key = &transition.key;
         match (key.aspect, &transition.change) {
@@ -142,6 +184,7 @@ impl Counts {
             (Aspect::Breach, Change::Fired) => {
                 self.fired += 1;
                 self.since.insert(key.clone(), at);
+                self.note(key, at, true);
                 let within = key.kpi().and_then(|kpi| self.flap_within.get(kpi)).copied().unwrap_or_default();
                 let ended = self.ended_at.get(key);
                 self.flapped += u64::from(ended.is_some_and(|ended| at.duration_since(*ended) <= within));
@@ -151,6 +194,7 @@ impl Counts {
             }
             (Aspect::Breach, Change::Resolved(_)) => {
                 self.ended += 1;
+                self.note(key, at, false);
                 if let Some(since) = self.since.remove(key) {
                     self.firing += at.duration_since(since).max(SignedDuration::ZERO);
                 }
@@ -163,8 +207,51 @@ impl Counts {
         }
     }
 
+    /// Notes that an alert began or ended to fire, if somebody may have judged one of the kind.
+    fn note(&mut self, key: &AlertKey, at: Timestamp, fires: bool) {
+        if !self.is_judged {
+            return;
+        }
+        let spans = self.fired_at.entry(key.canonical()).or_default();
+        match spans.last_mut().filter(|(_, end)| end.is_none()) {
+            Some((_, end)) if !fires => *end = Some(at),
+            None if fires => spans.push((at, None)),
+            Some(_) | None => {}
+        }
+    }
+
+    /// Whether what people judged would fire again: at any time between its firing and its end.
+    fn compare(&mut self, feedback: &[Feedback], (from, until): (Timestamp, Timestamp)) {
+        for said in feedback.iter().filter(|said| from <= said.fired_at && said.fired_at <= until) {
+            let ended = said.ended_at.unwrap_or(until);
+            let overlaps = |(begin, end): &(Timestamp, Option<Timestamp>)| {
+                *begin <= ended && end.is_none_or(|end| said.fired_at <= end)
+            };
+            let again = u64::from(self.fired_at.get(&said.identity).is_some_and(|spans| spans.iter().any(overlaps)));
+            let judged = &mut self.judged;
+            match said.judgement {
+                Judgement::FalsePositive => {
+                    judged.false_all += 1;
+                    judged.false_again += again;
+                }
+                Judgement::Useful => {
+                    judged.useful_all += 1;
+                    judged.useful_again += again;
+                }
+            }
+        }
+    }
+
     /// Looks at what there is at the end.
-    pub(super) fn end(&mut self, past: &Past<'_>, rules: &[RuleId], until: Timestamp) {
+    pub(super) fn end(
+        &mut self,
+        past: &Past<'_>,
+        rules: &[RuleId],
+        feedback: &[Feedback],
+        span: (Timestamp, Timestamp),
+    ) {
+        let until = span.1;
+        self.compare(feedback, span);
         for since in self.since.values() {
             self.firing += until.duration_since(*since).max(SignedDuration::ZERO);
         }
@@ -223,6 +310,11 @@ impl Counts {
                    "reached_quiet": quiet, "precision": self.truth.precision(), "recall": self.truth.recall(),
                    "lead_seconds": self.truth.lead().map(|lead| lead.as_secs())})
         });
+        let judged = (!self.judged.is_empty()).then(|| {
+            let Judged { false_again, false_all, useful_again, useful_all } = self.judged;
+            json!({"false_positives": false_all, "false_positives_again": false_again, "useful": useful_all,
+                   "useful_again": useful_again})
+        });
         json!({
             "type": "summary", "from": from, "to": to,
             "evaluations": self.tally.verdicts, "held": self.tally.held, "no_data_verdicts": self.tally.missing,
@@ -230,7 +322,8 @@ impl Counts {
             "fired": self.fired, "resolved": self.ended, "open": self.open, "escalated": self.escalated,
             "flapped": self.flapped, "frozen": self.frozen, "corrected": self.corrected,
             "no_data_alerts": self.no_data, "failed_alerts": self.failed,
-            "firing_seconds": self.firing.as_secs(), "messages": told, "objectives": objectives, "warnings": plan.warnings,
+            "firing_seconds": self.firing.as_secs(), "messages": told, "objectives": objectives, "feedback": judged,
+            "warnings": plan.warnings,
         })
     }
 }

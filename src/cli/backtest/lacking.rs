@@ -92,11 +92,7 @@ pub(super) async fn fill(
 }
 
 /// The buckets to ask for: before and after those that are stored, as far back as asked for or as the KPI's history goes.
-fn spans(
-    kpi: &Kpi,
-    stored: &[Observation],
-    (from, now): (Option<Date>, Timestamp),
-) -> Vec<(BucketIndex, BucketIndex)> {
+fn spans(kpi: &Kpi, stored: &[Observation], (from, now): (Option<Date>, Timestamp)) -> Vec<(BucketIndex, BucketIndex)> {
     let last = kpi.grain.last_ended(now, &kpi.zone);
     let usual = kpi.grain.index_at(now.checked_sub(kpi.history).unwrap_or(now), &kpi.zone);
     let asked = from.map(|day| kpi.grain.index_at(start_of_day(day, &kpi.zone), &kpi.zone));

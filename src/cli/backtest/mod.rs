@@ -3,6 +3,7 @@
 mod args;
 mod counts;
 mod lacking;
+mod page;
 pub(super) mod progress;
 mod report;
 pub(super) mod stored;
@@ -17,6 +18,7 @@ use serde_json::json;
 
 pub(super) use self::args::{BacktestArgs, Sweep};
 use self::counts::Counts;
+use self::page::Page;
 use self::progress::Progress;
 use self::report::Report;
 use self::table::Row;
@@ -24,9 +26,10 @@ use super::configuration::Refused;
 use super::output::{Out, Table, moment};
 use crate::config::{Loaded, render};
 use crate::daemon::build_rules;
-use crate::engine::{Effects, Past, Setup, State, Track};
+use crate::engine::{Doubt, Effects, Past, Setup, State, Track};
 use crate::locale::duration;
 use crate::model::catalog::Catalog;
+use crate::model::evaluation::Feedback;
 use crate::model::ids::RuleId;
 use crate::model::kpi::Kpi;
 use crate::model::observation::Observation;
@@ -51,13 +54,19 @@ pub(super) async fn backtest(
         rule.for_ = args.for_.or(rule.for_);
         rule.keep_firing_for = args.keep_firing_for.or(rule.keep_firing_for);
     });
+    plan.bring_to_light();
     match &args.sweep {
         Some(sweep) => swept(out, plan, sweep),
         None => {
             let setup = plan.setup()?;
+            let mut page = args.html.as_ref().map(|_| Page::default());
             let mut report = Report::new(out, &plan, args.messages);
             report.begin()?;
-            let counts = plan.replay(&setup, |state, effects, shown| report.saw(state, effects, shown))?;
+            let saw = |state: &State, effects: &Effects, shown| report.saw((state, effects), shown, page.as_mut());
+            let (counts, state) = plan.replay(&setup, saw)?;
+            if let Some((path, page)) = args.html.as_ref().zip(page) {
+                page.write(path, &plan, (&counts, &state))?;
+            }
             report.end(&counts)
         }
     }?;
@@ -78,11 +87,13 @@ struct Plan {
     span: (Timestamp, Timestamp),
     /// What is to be said of what was read.
     warnings: Vec<String>,
+    /// What people said of alerts of these rules.
+    feedback: Vec<Feedback>,
 }
 
 /// What was known, in the order in which it became known.
 enum Known {
-    Versions(Vec<(Arc<Kpi>, Vec<Observation>)>),
+    Versions { known: Vec<(Arc<Kpi>, Vec<Observation>)>, doubts: Vec<Doubt> },
     Rows(Arc<Kpi>, Vec<Row>),
 }
 
@@ -94,6 +105,36 @@ impl Plan {
                 change(Arc::make_mut(rule));
             }
         }
+    }
+
+    /// Rules as they were called on the command line.
+    fn rule_names(&self) -> Vec<&str> {
+        self.rules.iter().map(|id| self.called(id)).collect()
+    }
+
+    fn called<'a>(&'a self, rule: &'a RuleId) -> &'a str {
+        self.called.as_deref().unwrap_or(rule.as_str())
+    }
+
+    fn kpi_names(&self) -> Vec<&str> {
+        match &self.known {
+            Known::Versions { known, .. } => known.iter().map(|(kpi, _)| kpi.id.as_str()).collect(),
+            Known::Rows(kpi, _) => vec![kpi.id.as_str()],
+        }
+    }
+
+    fn zone_name(&self) -> &str {
+        self.catalog.zone.iana_name().unwrap_or("UTC")
+    }
+
+    /// What a rule in shadow would tell is what is asked here.
+    fn bring_to_light(&mut self) {
+        let is_in_shadow = |id: &&RuleId| self.catalog.rules.get(*id).is_some_and(|rule| rule.shadow);
+        let shadows: Vec<String> = self.rules.iter().filter(is_in_shadow).map(|id| format!("'{id}'")).collect();
+        if !shadows.is_empty() {
+            self.warnings.push(format!("live nobody is told of {}: it has `shadow: true`", shadows.join(", ")));
+        }
+        self.change(|rule| rule.shadow = false);
     }
 
     fn setup(&self) -> anyhow::Result<Setup> {
@@ -113,29 +154,35 @@ impl Plan {
         &self,
         setup: &Setup,
         mut saw: impl FnMut(&State, &Effects, Timestamp) -> anyhow::Result<()> + Send,
-    ) -> anyhow::Result<Counts> {
+    ) -> anyhow::Result<(Counts, State)> {
         on_large_stack(|| {
             let mut past = Past::new(setup);
-            let mut counts = Counts::new(&self.catalog);
+            let mut counts = Counts::new(&self.catalog, !self.feedback.is_empty());
             let mut outcome = Ok(());
             let (from, to) = self.span;
             let seconds = |at: Timestamp| u64::try_from(at.duration_since(from).as_secs()).unwrap_or(0);
             let progress = Progress::of("replaying", seconds(to));
             let mut steps = 0;
             let mut watch = |state: &State, effects: &Effects, (at, shown): (Timestamp, Timestamp)| {
-                counts.saw(effects, at);
                 steps += 1;
                 progress.at(steps, || seconds(at));
+                if at < from {
+                    // What fires at the beginning has fired before.
+                    return counts.saw_before(effects, from);
+                }
+                counts.saw(effects, at);
                 if outcome.is_ok() {
                     outcome = saw(state, effects, shown);
                 }
             };
             match &self.known {
-                Known::Versions(known) => {
+                Known::Versions { known, doubts } => {
                     let track =
                         |(kpi, versions): &(Arc<Kpi>, Vec<Observation>)| Track::new(kpi.clone(), versions.clone());
                     let mut tracks: Vec<Track> = known.iter().map(track).collect();
-                    past.run(&mut tracks, self.span, &mut |state, effects, at| watch(state, effects, (at, at)));
+                    past.run(&mut tracks, doubts, self.span, &mut |state, effects, at| {
+                        watch(state, effects, (at, at));
+                    });
                 }
                 Known::Rows(kpi, rows) => {
                     for (event, slot, written) in table::slots(kpi, rows) {
@@ -146,8 +193,8 @@ impl Plan {
                 }
             }
             progress.end();
-            counts.end(&past, &self.rules, self.span.1);
-            outcome.map(|()| counts)
+            counts.end(&past, &self.rules, &self.feedback, self.span);
+            outcome.map(|()| (counts, past.into_state()))
         })
     }
 }
@@ -176,9 +223,13 @@ fn swept(out: &mut Out, mut plan: Plan, sweep: &Sweep) -> anyhow::Result<()> {
         bail!("--sweep {}: no value", sweep.name);
     }
     let has_objectives = !plan.catalog.objectives.is_empty();
+    let has_feedback = !plan.feedback.is_empty();
     let mut heading = vec![sweep.name.as_str(), "FIRED", "ENDED", "FLAPPED", "FIRING", "MESSAGES"];
     if has_objectives {
         heading.extend(["PRECISION", "RECALL", "LEAD"]);
+    }
+    if has_feedback {
+        heading.extend(["FALSE ONES", "USEFUL ONES"]);
     }
     let mut table = Table::new(&heading);
     for value in &sweep.values {
@@ -186,7 +237,7 @@ fn swept(out: &mut Out, mut plan: Plan, sweep: &Sweep) -> anyhow::Result<()> {
             rule.with.insert(sweep.name.clone(), ParamValue::Number(*value));
         });
         let setup = plan.setup()?;
-        let counts = plan.replay(&setup, |_, _, _| Ok(()))?;
+        let (counts, _) = plan.replay(&setup, |_, _, _| Ok(()))?;
         if out.is_json() {
             let mut record = counts.record(&plan);
             if let Some(fields) = record.as_object_mut() {
@@ -208,6 +259,9 @@ fn swept(out: &mut Out, mut plan: Plan, sweep: &Sweep) -> anyhow::Result<()> {
         ];
         if has_objectives {
             cells.extend(counts.truth.cells());
+        }
+        if has_feedback {
+            cells.extend(counts.judged.cells());
         }
         table.row(cells);
     }

@@ -1,23 +1,52 @@
 //! What a replay shows as it goes: changes of alerts, messages, and at the end the figures.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use super::Plan;
 use super::counts::Counts;
-use super::{Known, Plan};
+use super::page::Page;
 use crate::cli::alerts::{change, title};
 use crate::cli::output::{Out, counted, moment};
 use crate::engine::{Effects, State};
 use crate::locale::{duration, said};
-use crate::model::alert::{AlertFacts, AlertKey, Aspect, Transition};
-use crate::model::ids::RuleId;
+use crate::model::alert::{AlertKey, Aspect, Transition};
 use crate::model::unit::Language;
 
 /// Lines of the timeline that people are shown; JSON has all.
 const LINES_MAX: u64 = 400;
+
+/// A change of an alert in words.
+pub(super) struct Line {
+    pub(super) change: String,
+    pub(super) title: String,
+    /// What the rule said.
+    pub(super) text: Option<String>,
+}
+
+impl Line {
+    /// The changes that are told: those of rules.
+    pub(super) fn told(effects: &Effects) -> impl Iterator<Item = &Transition> {
+        effects.evaluate.transitions.iter().filter(|transition| transition.key.rule().is_some())
+    }
+
+    pub(super) fn of(plan: &Plan, state: &State, transition: &Transition) -> Line {
+        let alert = state.book.get(&transition.key);
+        // One that was withdrawn is known no more.
+        let title = alert.map_or_else(|| titled(plan, &transition.key), title);
+        let facts = alert.and_then(|alert| alert.facts.as_deref());
+        let text = facts.and_then(|facts| said(facts.said.as_ref()?, Language::En));
+        Line { change: change(transition, &plan.catalog), title, text }
+    }
+}
+
+fn titled(plan: &Plan, key: &AlertKey) -> String {
+    let Some(series) = key.series() else { return String::new() };
+    let title = plan.catalog.kpi(&series.kpi).map_or(series.kpi.as_str(), |kpi| kpi.title.as_str());
+    format!("{title}{}", series.labels)
+}
 
 pub(super) struct Report<'a> {
     out: &'a mut Out,
@@ -40,37 +69,40 @@ impl<'a> Report<'a> {
         if self.out.is_json() {
             return Ok(());
         }
-        let rules: Vec<&str> = self.plan.rules.iter().map(|id| self.called(id)).collect();
-        let kpis: Vec<&str> = match &self.plan.known {
-            Known::Versions(known) => known.iter().map(|(kpi, _)| kpi.id.as_str()).collect(),
-            Known::Rows(kpi, _) => vec![kpi.id.as_str()],
-        };
+        let (rules, kpis) = (self.plan.rule_names(), self.plan.kpi_names());
         let some = |all: &[&str], one: &str| match all {
             few if few.len() <= 3 => few.join(", "),
             many => counted(many.len(), one),
         };
         let (from, to) = self.plan.span;
-        let zone = self.plan.catalog.zone.iana_name().unwrap_or("UTC");
+        let zone = self.plan.zone_name();
         let span = format!("{} to {} ({zone})", self.moment(from), self.moment(to));
         self.out.line(&format!("{} on {}, {span}", some(&rules, "rule"), some(&kpis, "KPI")))?;
         self.out.line("")?;
         Ok(())
     }
 
-    fn called<'b>(&'b self, rule: &'b RuleId) -> &'b str {
-        self.plan.called.as_deref().unwrap_or(rule.as_str())
-    }
-
-    pub(super) fn saw(&mut self, state: &State, effects: &Effects, shown: Timestamp) -> anyhow::Result<()> {
-        for transition in effects.evaluate.transitions.iter().filter(|transition| transition.key.rule().is_some()) {
-            let alert = state.book.get(&transition.key);
-            // One that was withdrawn is known no more.
-            let title = alert.map_or_else(|| self.title(&transition.key), title);
-            let facts = alert.and_then(|alert| alert.facts.clone());
-            if self.out.is_json() {
+    pub(super) fn saw(
+        &mut self,
+        (state, effects): (&State, &Effects),
+        shown: Timestamp,
+        page: Option<&mut Page>,
+    ) -> anyhow::Result<()> {
+        let is_json = self.out.is_json();
+        if let Some(page) = page {
+            let lines: Vec<Line> =
+                Line::told(effects).map(|transition| Line::of(self.plan, state, transition)).collect();
+            page.saw(self.plan, &lines, (state, effects), shown);
+        }
+        for transition in Line::told(effects) {
+            if is_json {
+                let alert = state.book.get(&transition.key);
+                let title = alert.map_or_else(|| titled(self.plan, &transition.key), title);
                 self.record(transition, shown, &title)?;
+            } else if self.lines < LINES_MAX {
+                self.line(transition, shown, &Line::of(self.plan, state, transition))?;
             } else {
-                self.line(transition, shown, &title, facts.as_ref())?;
+                self.lines += 1;
             }
         }
         for delivery in &effects.notify.deliveries {
@@ -91,15 +123,9 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    fn title(&self, key: &AlertKey) -> String {
-        let Some(series) = key.series() else { return String::new() };
-        let title = self.plan.catalog.kpi(&series.kpi).map_or(series.kpi.as_str(), |kpi| kpi.title.as_str());
-        format!("{title}{}", series.labels)
-    }
-
     fn record(&mut self, transition: &Transition, at: Timestamp, title: &str) -> anyhow::Result<()> {
         let key = &transition.key;
-        let rule = key.rule().map(|rule| self.called(rule).to_owned());
+        let rule = key.rule().map(|rule| self.plan.called(rule).to_owned());
         let labels = key.series().map(|series| &series.labels);
         Ok(self.out.record(&json!({
             "type": "transition", "at": at, "rule": rule, "kpi": key.kpi(), "labels": labels,
@@ -109,14 +135,9 @@ impl<'a> Report<'a> {
         }))?)
     }
 
-    fn line(
-        &mut self,
-        transition: &Transition,
-        at: Timestamp,
-        title: &str,
-        facts: Option<&Arc<AlertFacts>>,
-    ) -> anyhow::Result<()> {
-        let mut line = format!("{}  {}", self.moment(at), change(transition, &self.plan.catalog));
+    fn line(&mut self, transition: &Transition, at: Timestamp, told: &Line) -> anyhow::Result<()> {
+        let Line { change, title, text } = told;
+        let mut line = format!("{}  {change}", self.moment(at));
         let aspect = match transition.key.aspect {
             Aspect::Breach => String::new(),
             other => format!(" [{}]", other.as_str()),
@@ -125,7 +146,7 @@ impl<'a> Report<'a> {
         if self.plan.rules.len() > 1 {
             line.push_str(&transition.key.rule().map(|rule| format!("  ({rule})")).unwrap_or_default());
         }
-        if let Some(text) = facts.and_then(|facts| said(facts.said.as_ref()?, Language::En)) {
+        if let Some(text) = text {
             write!(line, "  {text}")?;
         }
         self.timeline(&line)
@@ -160,7 +181,7 @@ impl<'a> Report<'a> {
     }
 }
 
-fn summary(counts: &Counts, (from, to): (Timestamp, Timestamp)) -> Vec<String> {
+pub(super) fn summary(counts: &Counts, (from, to): (Timestamp, Timestamp)) -> Vec<String> {
     let Counts { fired, ended, open, flapped, firing, tally, .. } = counts;
     let whole = to.duration_since(from).max(SignedDuration::from_secs(1));
     let mut lines = vec![format!(
@@ -192,6 +213,12 @@ fn summary(counts: &Counts, (from, to): (Timestamp, Timestamp)) -> Vec<String> {
         let all: u64 = of.map(|(_, count)| count).sum();
         let all = counted(usize::try_from(all).unwrap_or(usize::MAX), "message");
         lines.push(format!("{receiver} would have got {all}: {}", parts.join(", ")));
+    }
+    if !counts.judged.is_empty() {
+        let [false_ones, useful] = counts.judged.cells();
+        lines.push(format!(
+            "of the alerts that people judged {false_ones} false ones and {useful} useful ones would fire again"
+        ));
     }
     let truth = &counts.truth;
     if !truth.is_empty() {

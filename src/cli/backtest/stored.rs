@@ -10,20 +10,21 @@ use jiff::{Timestamp, ToSpan};
 use super::lacking::{self, Versions};
 use super::{BacktestArgs, Known, Plan};
 use crate::cli::{configuration, state};
+use crate::engine::{Doubt, undoubting};
 use crate::model::catalog::Catalog;
 use crate::model::grain::start_of_day;
 use crate::model::ids::{KpiId, RuleId};
-use crate::model::kpi::{Kpi, Quality};
+use crate::model::kpi::Kpi;
 use crate::model::rule::RuleDef;
 
 pub(super) async fn plan(paths: &[PathBuf], args: &BacktestArgs, now: Timestamp) -> anyhow::Result<Plan> {
     let (config, loaded) = configuration::read_whole(paths)?;
     let rules = rules(&config.catalog, &args.rule)?;
-    let mut catalog = settled(config.catalog.clone());
+    let mut catalog = undoubting(config.catalog.clone());
     catalog.rules.retain(|id, _| rules.contains(id));
     let watched = watched(&catalog, &rules);
     let kpis: Vec<Arc<Kpi>> = catalog.kpis.values().filter(|kpi| watched.contains(&kpi.id)).cloned().collect();
-    let mut versions = Versions::new();
+    let (mut versions, mut doubts, mut feedback) = (Versions::new(), Vec::new(), Vec::new());
     // Without any state all of it is pulled.
     if config.settings.state.exists() {
         let store = state::open(&config).await?;
@@ -32,13 +33,19 @@ pub(super) async fn plan(paths: &[PathBuf], args: &BacktestArgs, now: Timestamp)
             let stored = store.all_versions(&id).await?;
             versions.insert(id, stored);
         }
+        doubts.extend(store.suspects(false, u32::MAX).await?.iter().map(Doubt::of));
+        feedback = store.feedback().await?;
+        feedback.retain(|said| rules.contains(&said.rule));
     }
     let warnings = lacking::fill(&config, &kpis, &mut versions, (args.from, now)).await?;
     let mut known = Vec::new();
     for kpi in kpis {
         let versions = versions.remove(&kpi.id).unwrap_or_default();
         if versions.is_empty() {
-            bail!("nothing is known of KPI '{0}', and its source has nothing; `vigie query {0}` shows what it says", kpi.id);
+            bail!(
+                "nothing is known of KPI '{0}', and its source has nothing; `vigie query {0}` shows what it says",
+                kpi.id
+            );
         }
         known.push((kpi, versions));
     }
@@ -63,19 +70,11 @@ pub(super) async fn plan(paths: &[PathBuf], args: &BacktestArgs, now: Timestamp)
         loaded,
         rules,
         called: None,
-        known: Known::Versions(known),
+        known: Known::Versions { known, doubts },
         span,
         warnings,
+        feedback,
     })
-}
-
-/// A catalog under which what is stored is taken as it is: what people decided of suspect values stands in it.
-pub(in crate::cli) fn settled(mut catalog: Catalog) -> Catalog {
-    for kpi in catalog.kpis.values_mut() {
-        let quality = Quality { max_jump: None, ignores_vanished: true, ..kpi.quality };
-        *kpi = Arc::new(Kpi { quality, reconcile: None, ..(**kpi).clone() });
-    }
-    catalog
 }
 
 /// The rules that were named; all, if none was.

@@ -70,7 +70,8 @@ pub(super) async fn plan(paths: &[PathBuf], csv: &str, args: &BacktestArgs) -> a
     }
     catalog.zone = kpi.zone.clone();
     let (known, rules) = (Known::Rows(kpi, rows), vec![rule]);
-    Ok(Plan { catalog, rule_dirs: config.rule_dirs, loaded, rules, called, known, span: (first, last), warnings })
+    let (span, feedback) = ((first, last), Vec::new());
+    Ok(Plan { catalog, rule_dirs: config.rule_dirs, loaded, rules, called, known, span, warnings, feedback })
 }
 
 /// What the values are of, and which rule is asked.

@@ -15,9 +15,10 @@ use super::backtest::stored;
 use super::output::Out;
 use super::{configuration, state};
 use crate::daemon::build_rules;
-use crate::engine::{Judged, Past, Setup, State, Track, judge, judged_slot};
+use crate::engine::{Doubt, Judged, Past, Setup, State, Track, judge, judged_slot, undoubting};
 use crate::model::alert::{Alert, AlertKey, Aspect, Phase, Subject, Transition};
 use crate::model::catalog::Catalog;
+use crate::model::evaluation::EvaluationRecord;
 use crate::model::grain::start_of_day;
 use crate::model::ids::{KpiId, Labels, RuleId, SeriesKey};
 use crate::model::kpi::Kpi;
@@ -73,6 +74,8 @@ struct Explanation {
     /// False for an instant in the past.
     is_now: bool,
     series: Vec<Explained>,
+    /// What was found when it was judged last, as it was noted then.
+    logged: Option<EvaluationRecord>,
 }
 
 pub(super) async fn explain(
@@ -100,7 +103,7 @@ pub(super) async fn explain(
             anyhow::Error::from(configuration::Refused::of(crate::config::render(&problems, &loaded.sources, false)))
         })
     };
-    let setup = build(at.map_or_else(|| catalog.clone(), |_| stored::settled(catalog.clone())))?;
+    let setup = build(at.map_or_else(|| catalog.clone(), |_| undoubting(catalog.clone())))?;
     let others: Vec<Arc<Kpi>> = {
         let compiled = setup.rules.get(&rule).context("a rule that was compiled")?;
         compiled.others.iter().filter_map(|id| catalog.kpi(id)).cloned().collect()
@@ -124,8 +127,9 @@ pub(super) async fn explain(
     for judged in all {
         series.push(of_series(&store, &state, (&rule, &kpi), judged, at).await?);
     }
-    let explanation =
-        Explanation { rule, kpi, others, setup, state, slot, now: at.unwrap_or(now), is_now: at.is_none(), series };
+    let logged = store.evaluations(&rule, &kpi.id, (at.unwrap_or(now), 1)).await?.pop();
+    let (now, is_now) = (at.unwrap_or(now), at.is_none());
+    let explanation = Explanation { rule, kpi, others, setup, state, slot, now, is_now, series, logged };
     if out.is_json() {
         show::records(out, &explanation)?;
     } else {
@@ -178,10 +182,11 @@ async fn past_state(
         let own = setup.catalog.kpi(&kpi.id).unwrap_or(kpi).clone();
         tracks.push(Track::new(own, versions));
     }
+    let doubts: Vec<Doubt> = store.suspects(false, u32::MAX).await?.iter().map(Doubt::of).collect();
     Ok(on_large_stack(|| {
         let mut past = Past::new(setup);
         let from = tracks.iter().filter_map(Track::begins).min().unwrap_or(at);
-        past.run(&mut tracks, (from.min(at), at), &mut |_, _, _| {});
+        past.run(&mut tracks, &doubts, (from.min(at), at), &mut |_, _, _| {});
         past.into_state()
     }))
 }

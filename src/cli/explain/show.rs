@@ -10,6 +10,7 @@ use crate::cli::output::{Out, ago, counted, moment};
 use crate::cli::verdicts;
 use crate::locale::{duration, freeze, quantity, said, unmeasurable};
 use crate::model::alert::{About, Alert, Aspect, Phase, Subject};
+use crate::model::evaluation::{EvaluationRecord, VerdictCounts};
 use crate::model::ids::Labels;
 use crate::model::kpi::Kpi;
 use crate::model::rule::Patience;
@@ -36,6 +37,11 @@ pub(super) fn text(out: &mut Out, explanation: &Explanation) -> anyhow::Result<(
             out.line(&format!("    its newest pull said: {error}"))?;
         }
     }
+    if let Some(logged) = &explanation.logged {
+        for line in noted(explanation, logged) {
+            out.line(&line)?;
+        }
+    }
     for explained in &explanation.series {
         out.line("")?;
         series(out, explanation, explained, zone)?;
@@ -45,6 +51,31 @@ pub(super) fn text(out: &mut Out, explanation: &Explanation) -> anyhow::Result<(
         out.line("figures are those that were known then; what people did to alerts stands in the changes")?;
     }
     Ok(())
+}
+
+/// What was noted when the service judged it, and whether script or configuration have changed since.
+fn noted(explanation: &Explanation, logged: &EvaluationRecord) -> Vec<String> {
+    let zone = &explanation.kpi.zone;
+    let VerdictCounts { quiet, breach, held, no_data, failed } = logged.counts;
+    let counts =
+        [(quiet, "calm"), (breach, "in breach"), (held, "held"), (no_data, "without data"), (failed, "failed")];
+    let counts: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let mut lines = vec![format!(
+        "the service judged slot {} at {}: {} (script {}, configuration {})",
+        moment(logged.slot, zone),
+        moment(logged.at, zone),
+        counts.join(", "),
+        logged.script,
+        logged.config
+    )];
+    let script = explanation.setup.rules.get(&explanation.rule).map(|rule| rule.digest.as_str());
+    if script.is_some_and(|script| script != logged.script) {
+        lines.push(
+            "  script, texts or parameters were others then; what follows is of those that stand there now".to_owned(),
+        );
+    }
+    lines
 }
 
 /// `revenue: newest 2026-11-26, €12,300 (final), 30 h old; source shop, pulled 2026-11-27 06:15`.
@@ -226,6 +257,12 @@ fn routing(explanation: &Explanation, explained: &Explained, breach: Option<&Ale
     };
     let destination = destination(catalog, alert);
     let verb = if breach.is_some() { "goes" } else { "would go" };
+    if catalog.is_in_shadow(&alert.key) {
+        return vec![format!(
+            "nobody is told: the rule has `shadow: true`; without it {} would be (route {})",
+            destination.route.to, destination.route.path
+        )];
+    }
     let mut lines = vec![format!("it {verb} to {} (route {})", destination.route.to, destination.route.path)];
     let group = state.groups.iter().find(|group| group.key == destination.group);
     let told = group.and_then(|group| group.told.get(&alert.key));
@@ -281,7 +318,7 @@ fn hypothetical(explanation: &Explanation, explained: &Explained) -> Alert {
 }
 
 pub(super) fn records(out: &mut Out, explanation: &Explanation) -> anyhow::Result<()> {
-    let Explanation { rule, kpi, others, setup, state, slot, now, is_now, series } = explanation;
+    let Explanation { rule, kpi, others, setup, state, slot, now, is_now, series, logged } = explanation;
     for one in std::iter::once(kpi).chain(others) {
         let newest = state.history.series(&one.id, &Labels::total()).and_then(|data| data.last());
         let clock = state.clocks.get(&one.id);
@@ -290,6 +327,12 @@ pub(super) fn records(out: &mut Out, explanation: &Explanation) -> anyhow::Resul
             "value": newest.map(|point| point.value), "provisional": newest.map(|point| point.provisional),
             "pulled_at": clock.and_then(|clock| clock.last_pull_at),
             "last_error": clock.and_then(|clock| clock.last_error.as_ref()),
+        }))?;
+    }
+    if let Some(logged) = logged {
+        out.record(&json!({
+            "type": "evaluation", "rule": logged.rule, "kpi": logged.kpi, "slot": logged.slot, "at": logged.at,
+            "script": logged.script, "config": logged.config, "counts": logged.counts, "series": logged.series,
         }))?;
     }
     for Explained { judged, key, alerts, changes, deliveries } in series {
@@ -314,7 +357,9 @@ pub(super) fn records(out: &mut Out, explanation: &Explanation) -> anyhow::Resul
                 }
             };
             let silenced = silence_end(&setup.catalog, &state.silences, alert, *now);
-            Some(json!({"receiver": destination(&setup.catalog, alert).route.to, "silenced_until": silenced}))
+            let shadow = setup.catalog.is_in_shadow(&alert.key);
+            let receiver = &destination(&setup.catalog, alert).route.to;
+            Some(json!({"receiver": receiver, "silenced_until": silenced, "shadow": shadow}))
         });
         let sent: Vec<Value> = deliveries
             .iter()

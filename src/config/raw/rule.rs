@@ -46,6 +46,9 @@ pub struct RawRule {
     /// Judge provisional buckets too. Default: `false`.
     #[serde(default)]
     pub use_provisional: bool,
+    /// Judge, record and show, but tell nobody: for a rule that is being tried out. Default: `false`.
+    #[serde(default)]
+    pub shadow: bool,
 }
 
 /// When missing data becomes an alert of its own.

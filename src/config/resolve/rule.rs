@@ -36,6 +36,7 @@ pub(super) fn resolve<'a>(context: &mut Context<'a>, id: &str, raw: &'a RawRule,
         keep_firing_for: raw.keep_firing_for.as_ref().map(|patience| patience.0),
         no_data,
         use_provisional: raw.use_provisional,
+        shadow: raw.shadow,
     })
 }
 

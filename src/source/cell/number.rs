@@ -334,8 +334,10 @@ mod tests {
     fn the_short_way_reads_as_the_long_one() {
         use super::{Bare, as_machines_write, evidence, plain};
         let mut short = 0;
-        for text in ["0", "-0", "007", "12", "-12", "1.5", "-1.5", "0.125", "1.234", "12.345", "1234.567", "-1.234", "9e9", "1.", ".5"]
-        {
+        for text in [
+            "0", "-0", "007", "12", "-12", "1.5", "-1.5", "0.125", "1.234", "12.345", "1234.567", "-1.234", "9e9",
+            "1.", ".5",
+        ] {
             let Some((digits, is_whole)) = as_machines_write(text) else { continue };
             short += 1;
             let bare = Bare::of(text).unwrap_or_else(|| panic!("{text}"));

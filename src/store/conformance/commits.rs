@@ -1,11 +1,13 @@
 //! The two halves of a step: atomic, repeatable, fenced.
 
+use super::evaluations::record;
 use super::fixtures::{
     Place, alert, at, clock, delivery, group, key, kpi, labelled, notification, observation, total, transition,
 };
 use crate::model::alert::{Alert, Phase};
 use crate::model::commit::{EvaluateCommit, KpiClock, NotifyCommit, Pulse, Retired, RulePulse, SourceState};
 use crate::model::entry::Entry;
+use crate::model::evaluation::VerdictCounts;
 use crate::model::event::{BusinessEvent, EventDays};
 use crate::model::ids::{KpiId, Labels, SeriesKey, SilenceId};
 use crate::model::notification::{Matcher, NotifyReason, Silence};
@@ -60,6 +62,7 @@ fn full_evaluate() -> EvaluateCommit {
         sources: vec![SourceState { source: "shop".into(), failures: 2, last_ok: Some(at(5)), last_error: None }],
         entries: vec![entry("2026-10", Some(2.5)), entry("2026-11", None)],
         events: vec![event("e1", None), event("e2", Some(at(9)))],
+        evaluations: vec![record(at(200), VerdictCounts { breach: 1, ..VerdictCounts::default() }, None)],
     }
 }
 
@@ -148,6 +151,8 @@ async fn what_is_committed_is_read_back() {
     assert_eq!(state.silences, evaluate.silences);
     assert_eq!(state.events, evaluate.events);
     assert_eq!(store.events().await.unwrap(), evaluate.events);
+    let logged = store.evaluations(&"r".into(), &kpi(), (at(300), 10)).await.unwrap();
+    assert_eq!(logged, evaluate.evaluations);
     assert_eq!(state.clocks, evaluate.clocks);
     assert_eq!(state.sources, evaluate.sources);
     assert_eq!(state.groups, notify.groups);

@@ -1,6 +1,7 @@
 //! What the store promises, checked against its API alone.
 
 mod commits;
+mod evaluations;
 mod fixtures;
 mod measure;
 mod opening;
