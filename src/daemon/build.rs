@@ -13,7 +13,7 @@ use crate::engine::Setup;
 use crate::model::catalog::Catalog;
 use crate::model::ids::{PersonId, ReceiverId, SourceId};
 use crate::model::notification::Person;
-use crate::rule::{RuleProblem, RuleSet, ScriptFiles, Stopwatch, shipped};
+use crate::rule::{Coverage, RuleProblem, RuleSet, ScriptFiles, Stopwatch, shipped};
 use crate::secret::SecretRef;
 use crate::source::{BuildContext, Source};
 
@@ -62,7 +62,7 @@ impl Stopwatch for RunTime {
 pub fn build(config: &Config, loaded: &Loaded, secrets: &Secrets) -> Result<Built, Vec<Problem>> {
     let mut problems = Vec::new();
     let catalog = Arc::new(config.catalog.clone());
-    let (mut rules, wrong) = compile(&catalog, &config.rule_dirs, loaded);
+    let (mut rules, wrong) = compile(&catalog, &config.rule_dirs, loaded, None);
     problems.extend(wrong);
     rules.watch(Arc::new(RunTime::new()));
     let sources = build_sources(config, loaded, secrets, &mut problems);
@@ -78,13 +78,28 @@ pub fn build(config: &Config, loaded: &Loaded, secrets: &Secrets) -> Result<Buil
 
 /// What evaluates alone, with no word of sources and channels, so that no secret is needed.
 pub fn build_rules(catalog: Catalog, rule_dirs: &[PathBuf], loaded: &Loaded) -> Result<Setup, Vec<Problem>> {
+    build_covered(catalog, rule_dirs, loaded, None)
+}
+
+/// The same, with each run noting which conditions were true and which were false.
+pub fn build_covered(
+    catalog: Catalog,
+    rule_dirs: &[PathBuf],
+    loaded: &Loaded,
+    coverage: Option<&Coverage>,
+) -> Result<Setup, Vec<Problem>> {
     let catalog = Arc::new(catalog);
-    let (rules, problems) = compile(&catalog, rule_dirs, loaded);
+    let (rules, problems) = compile(&catalog, rule_dirs, loaded, coverage);
     if problems.is_empty() { Ok(Setup::new(catalog, Arc::new(rules))) } else { Err(problems) }
 }
 
-fn compile(catalog: &Catalog, rule_dirs: &[PathBuf], loaded: &Loaded) -> (RuleSet, Vec<Problem>) {
-    let (rules, wrong) = RuleSet::compile(catalog, &|name| find_script(rule_dirs, name));
+fn compile(
+    catalog: &Catalog,
+    rule_dirs: &[PathBuf],
+    loaded: &Loaded,
+    coverage: Option<&Coverage>,
+) -> (RuleSet, Vec<Problem>) {
+    let (rules, wrong) = RuleSet::compile_covered(catalog, &|name| find_script(rule_dirs, name), coverage);
     (rules, wrong.into_iter().map(|problem| at_rule(loaded, problem)).collect())
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rhai::{AST, Dynamic, Engine, Position};
 
 use super::check::{self, Findings};
+use super::coverage::{Coverage, Site};
 use super::sandbox::{self, SCRIPT_BYTES_MAX, on_large_stack};
 use super::sidecar::{ParameterKind, Sidecar};
 use super::suggest::did_you_mean;
@@ -59,6 +60,7 @@ const OPERATIONS_PER_LOOK: u64 = 512;
 pub struct RuleSet {
     pub(super) engine: Arc<Engine>,
     pub(super) stopwatch: Option<Arc<dyn Stopwatch>>,
+    pub(super) coverage: Option<Coverage>,
     /// Of people who have one of their own.
     pub(super) calendars: HashMap<PersonId, Arc<Calendar>>,
     rules: HashMap<RuleId, Arc<CompiledRule>>,
@@ -83,6 +85,8 @@ pub struct CompiledRule {
     pub(super) watched: HashMap<Position, String>,
     /// Where a run that ends by its limits most likely spent itself.
     pub(super) first_loop: Option<Position>,
+    /// Of a script that is covered: what its conditions are known by.
+    pub(super) sites: HashMap<Position, usize>,
 }
 
 impl RuleSet {
@@ -91,12 +95,24 @@ impl RuleSet {
         catalog: &Catalog,
         load: &(dyn Fn(&str) -> Result<ScriptFiles, String> + Sync),
     ) -> (RuleSet, Vec<RuleProblem>) {
+        RuleSet::compile_covered(catalog, load, None)
+    }
+
+    /// The same, with each run noting which conditions were true and which were false.
+    pub fn compile_covered(
+        catalog: &Catalog,
+        load: &(dyn Fn(&str) -> Result<ScriptFiles, String> + Sync),
+        coverage: Option<&Coverage>,
+    ) -> (RuleSet, Vec<RuleProblem>) {
         on_large_stack(|| {
             let mut engine = sandbox::engine();
+            if let Some(coverage) = coverage {
+                coverage.register(&mut engine);
+            }
             let mut rules: HashMap<RuleId, Arc<CompiledRule>> = HashMap::new();
             let mut problems = Vec::new();
             for def in catalog.rules.values() {
-                match compile_rule(&engine, catalog, def, load) {
+                match compile_rule((&engine, coverage), catalog, def, load) {
                     Ok(rule) => {
                         rules.insert(def.id.clone(), Arc::new(rule));
                     }
@@ -109,7 +125,7 @@ impl RuleSet {
                 rules.values().flat_map(|rule| rule.params.keys().map(String::as_str)).collect();
             register_parameters(&mut engine, names.into_iter());
             let (engine, calendars) = (Arc::new(engine), calendars.collect());
-            (RuleSet { engine, stopwatch: None, calendars, rules }, problems)
+            (RuleSet { engine, stopwatch: None, coverage: coverage.cloned(), calendars, rules }, problems)
         })
     }
 
@@ -131,7 +147,7 @@ impl RuleSet {
 }
 
 fn compile_rule(
-    engine: &Engine,
+    (engine, coverage): (&Engine, Option<&Coverage>),
     catalog: &Catalog,
     def: &Arc<RuleDef>,
     load: &dyn Fn(&str) -> Result<ScriptFiles, String>,
@@ -170,6 +186,10 @@ fn compile_rule(
         return Err(problems);
     }
     let texts = findings.texts(&sidecar);
+    let (ast, watched, sites) = match coverage {
+        None => (ast, findings.watched, HashMap::new()),
+        Some(coverage) => cover((engine, coverage), &files, ast, findings.watched),
+    };
     let whole = format_args!("{}\0{}\0{:?}", files.text, files.sidecar.as_deref().unwrap_or_default(), def.with);
     let digest = format!("{:016x}", Digest::of(whole));
     Ok(CompiledRule {
@@ -181,10 +201,36 @@ fn compile_rule(
         ast,
         params: Arc::new(params),
         texts,
-        watched: findings.watched,
+        watched,
+        sites,
         first_loop: findings.first_loop,
         sidecar,
     })
+}
+
+/// The script with its branches wrapped, and what its conditions are known by; as it was where that can't be done.
+fn cover(
+    (engine, coverage): (&Engine, &Coverage),
+    files: &ScriptFiles,
+    ast: AST,
+    watched: HashMap<Position, String>,
+) -> (AST, HashMap<Position, String>, HashMap<Position, usize>) {
+    let covered = coverage.wrap(&files.path, &files.text, &ast);
+    let Ok(wrapped) = engine.compile(&covered.text) else { return (ast, watched, HashMap::new()) };
+    let watched = check::walk(engine, &wrapped).watched;
+    let line = |line: usize| files.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let sites = watched
+        .iter()
+        .map(|(position, what)| {
+            let (at, column) = covered.original(*position);
+            // The call's own words, up to its comma.
+            let call: String = line(at).chars().skip(column - 1).take_while(|c| *c != '(').collect();
+            let text = format!("{}({what}, ...)", call.trim());
+            let site = coverage.site(Site { path: files.path.clone(), line: at, column, text });
+            (*position, site)
+        })
+        .collect();
+    (wrapped, watched, sites)
 }
 
 fn compile_script(

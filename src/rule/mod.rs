@@ -6,6 +6,7 @@
 
 mod check;
 mod compile;
+mod coverage;
 mod outcome;
 mod reference;
 mod run;
@@ -18,6 +19,7 @@ mod tests;
 mod views;
 
 pub use compile::{CompiledRule, RuleProblem, RuleSet, ScriptFiles, Stopwatch};
+pub use coverage::{Coverage, Site, Ways};
 pub use reference::reference;
 pub use run::Run;
 pub use sandbox::on_large_stack;

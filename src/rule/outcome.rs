@@ -151,6 +151,14 @@ impl Outcome {
         }
     }
 
+    pub(super) fn each_condition(&self, look: &mut dyn FnMut(&Condition)) {
+        match &self.node {
+            Node::Condition(condition) => look(condition),
+            Node::All(parts) | Node::Any(parts) => parts.iter().for_each(|part| part.each_condition(look)),
+            Node::Fixed(_) | Node::Hold(_) => {}
+        }
+    }
+
     /// Every condition, in the order of the script, named by `name`.
     pub(super) fn records(&self, name: &dyn Fn(Position) -> String, into: &mut Vec<ConditionRecord>) {
         match &self.node {

@@ -59,7 +59,16 @@ impl RuleSet {
         }
         let called = catch_unwind(AssertUnwindSafe(|| self.call(rule, &run)));
         let (verdict, outcome) = match called {
-            Ok(Ok(outcome)) => (rule.conclude(&run, &outcome), Some(outcome)),
+            Ok(Ok(outcome)) => {
+                if let Some(coverage) = &self.coverage {
+                    outcome.each_condition(&mut |condition| {
+                        if let Some(site) = rule.sites.get(&condition.position) {
+                            coverage.note(*site, condition.is_met());
+                        }
+                    });
+                }
+                (rule.conclude(&run, &outcome), Some(outcome))
+            }
             Ok(Err(error)) => (rule.fail(&error), None),
             Err(_) => (Verdict::Failed { cause: format!("{}: the script made its engine panic", rule.path) }, None),
         };

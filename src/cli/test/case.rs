@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::form::{FileForm, TestForm};
 use crate::config::{Draft, Loaded, Problem, load_text, render};
-use crate::daemon::build_rules;
+use crate::daemon::build_covered;
 use crate::engine::Setup;
 use crate::model::ids::{KpiId, RuleId};
+use crate::rule::Coverage;
 
 /// What the rule, the only KPI, its only objective and the receiver are called where a test names none.
 pub(super) const RULE: &str = "rule";
@@ -31,7 +32,11 @@ pub(super) struct Case {
 
 /// Configurations that were read, by their text.
 #[derive(Default)]
-pub(super) struct Cases(HashMap<(PathBuf, String), Arc<Case>>);
+pub(super) struct Cases {
+    known: HashMap<(PathBuf, String), Arc<Case>>,
+    /// Where runs note which conditions were taken; none: they don't.
+    coverage: Option<Coverage>,
+}
 
 /// Where the script is looked for, and its name.
 pub(super) struct Script {
@@ -55,6 +60,10 @@ impl Script {
 }
 
 impl Cases {
+    pub(super) fn covered(coverage: Coverage) -> Cases {
+        Cases { coverage: Some(coverage), ..Cases::default() }
+    }
+
     /// The configuration of a test.
     ///
     /// # Errors
@@ -63,23 +72,23 @@ impl Cases {
         let document = document(script, file, test)?;
         let text = serde_json::to_string_pretty(&document).map_err(|error| error.to_string())?;
         let key = (script.folder.clone(), text);
-        if let Some(known) = self.0.get(&key) {
+        if let Some(known) = self.known.get(&key) {
             return Ok(known.clone());
         }
-        let case = Arc::new(read(script, &document, &key.1)?);
-        self.0.insert(key, case.clone());
+        let case = Arc::new(read(script, &document, &key.1, self.coverage.as_ref())?);
+        self.known.insert(key, case.clone());
         Ok(case)
     }
 }
 
-fn read(script: &Script, document: &Value, text: &str) -> Result<Case, String> {
+fn read(script: &Script, document: &Value, text: &str, coverage: Option<&Coverage>) -> Result<Case, String> {
     let loaded = load_text(Draft { name: "the configuration of the test", text });
     let shown = |loaded: &Loaded, problems: &[Problem]| {
         let errors: Vec<Problem> = problems.iter().filter(|problem| problem.is_error()).cloned().collect();
         render(&errors, &loaded.sources, false).trim_end().to_owned()
     };
     let Some(config) = loaded.config.clone() else { return Err(shown(&loaded, &loaded.problems)) };
-    let setup = build_rules(config.catalog, std::slice::from_ref(&script.folder), &loaded)
+    let setup = build_covered(config.catalog, std::slice::from_ref(&script.folder), &loaded, coverage)
         .map_err(|problems| shown(&loaded, &problems))?;
     let first = document["kpis"].as_object().and_then(|kpis| kpis.keys().next());
     let main = KpiId::from(first.ok_or("there is no KPI")?.as_str());

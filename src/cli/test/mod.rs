@@ -1,6 +1,7 @@
 //! `vigie test`: rules are tried on made-up series, by the same evaluation as live; no configuration is needed.
 
 mod case;
+mod covered;
 mod expect;
 mod form;
 mod junit;
@@ -21,7 +22,7 @@ use self::expect::Failure;
 use self::form::FileForm;
 use super::output::{Out, counted};
 use crate::clock::monotonic;
-use crate::rule::on_large_stack;
+use crate::rule::{Coverage, on_large_stack};
 
 /// Bytes of one test file.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -37,6 +38,9 @@ pub struct TestArgs {
     /// Write the outcome as JUnit XML too
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Tell which conditions of the scripts were never true, or never false
+    #[arg(long)]
+    pub coverage: bool,
 }
 
 /// One test that was run.
@@ -58,10 +62,11 @@ pub(super) fn test(out: &mut Out, args: &TestArgs) -> anyhow::Result<u8> {
     let defaults = [PathBuf::from("rules")];
     let paths = if args.paths.is_empty() { &defaults[..] } else { &args.paths };
     let files = find(paths)?;
+    let coverage = args.coverage.then(Coverage::default);
     let began = monotonic();
     let mut all = Vec::new();
     for path in &files {
-        all.extend(run_file(path, args.filter.as_deref()));
+        all.extend(run_file(path, args.filter.as_deref(), coverage.as_ref()));
     }
     let took = began.elapsed();
     if all.is_empty() {
@@ -71,6 +76,9 @@ pub(super) fn test(out: &mut Out, args: &TestArgs) -> anyhow::Result<u8> {
         tell(out, ran)?;
     }
     let failed = all.iter().filter(|ran| !matches!(ran.outcome, Outcome::Passed)).count();
+    if let Some(coverage) = &coverage {
+        covered::tell(out, &coverage.all())?;
+    }
     if out.is_json() {
         out.record(&json!({"type": "summary", "files": files.len(), "tests": all.len(), "failed": failed,
                            "seconds": took.as_secs_f64()}))?;
@@ -121,7 +129,7 @@ fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn run_file(path: &Path, filter: Option<&str>) -> Vec<Ran> {
+fn run_file(path: &Path, filter: Option<&str>, coverage: Option<&Coverage>) -> Vec<Ran> {
     let file = path.display().to_string();
     let wrong = |why: String| {
         vec![Ran { file: file.clone(), name: String::new(), outcome: Outcome::Wrong(why), took: Duration::ZERO }]
@@ -138,6 +146,7 @@ fn run_file(path: &Path, filter: Option<&str>) -> Vec<Ran> {
     let is_meant = |name: &str| filter.is_none_or(|filter| name.contains(filter) || file.contains(filter));
     on_large_stack(|| {
         let mut cases = Cases::default();
+        let mut covered = coverage.map(|coverage| Cases::covered(coverage.clone()));
         let mut all: Vec<Ran> = Vec::new();
         for test in form.tests.iter().filter(|test| is_meant(&test.name)) {
             let began = monotonic();
@@ -152,6 +161,10 @@ fn run_file(path: &Path, filter: Option<&str>) -> Vec<Ran> {
                     Err(why) => Outcome::Wrong(why),
                 }
             };
+            // Beside it, so that what is noted changes nothing in the outcome.
+            if let Some(cases) = covered.as_mut().filter(|_| !twice) {
+                drop(cases.of(&script, &form, test).and_then(|case| play::play(&case, &form, test, folder)));
+            }
             all.push(Ran { file: file.clone(), name: test.name.clone(), outcome, took: began.elapsed() });
         }
         all
