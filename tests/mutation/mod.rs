@@ -139,3 +139,16 @@ fn whole_tests_leave_none() {
     assert!(report.count(Outcome::Killed) > 15);
     assert_eq!(complaints(&[report], "# nothing\n"), Vec::<String>::new());
 }
+
+#[test]
+fn what_is_no_rule_is_not_counted() {
+    let rule = Rule {
+        name: "high".to_owned(),
+        script: "fn evaluate(kpi, p) { above(kpi.value, 10) }".to_owned(),
+        sidecar: "for: 1 bucket\n".to_owned(),
+        tests: "tests: [{name: a, series: 11, expect: [{at: 1, verdict: warning, alert: firing}]}]".to_owned(),
+    };
+    let report = judge(&[rule]).remove(0);
+    assert_eq!(report.named(Outcome::Invalid).collect::<Vec<_>>(), ["high.yaml:1:6: for: 1 bucket becomes 0 bucket"]);
+    assert!(report.named(Outcome::Killed).any(|name| name == "high.yaml:1:6: for: 1 bucket becomes 2 bucket"));
+}

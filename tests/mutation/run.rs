@@ -79,7 +79,9 @@ pub(super) fn judge(rules: &[Rule]) -> Vec<Report> {
         if name.is_empty() {
             assert_eq!(outcome, Outcome::Survived, "{}: its own tests fail", rules[place].name);
         } else {
-            reports[place].mutants.push((name, outcome));
+            let mutants = &mut reports[place].mutants;
+            assert!(mutants.iter().all(|(other, _)| *other != name), "two mutants are called {name}");
+            mutants.push((name, outcome));
         }
     }
     reports

@@ -199,6 +199,8 @@ impl Maker<'_> {
             }
             "all_of" => self.replace(at, "any_of"),
             "any_of" => self.replace(at, "all_of"),
+            "min" => self.replace(at, "max"),
+            "max" => self.replace(at, "min"),
             "critical" => self.replace(at, "warning"),
             "warning" => self.replace(at, "info"),
             "info" | "hold" => self.make(&format!("{name}() becomes ok()"), &[(whole, "ok()")]),
@@ -342,5 +344,6 @@ fn every_place_is_changed() {
     check("info(x)", &["ok()"]);
     check("hold(x)", &["ok()"]);
     check("all_of([a, ok()])", &["any_of([a, ok()])", "all_of([a, warning()])"]);
+    check("max(a, b)", &["min(a, b)"]);
     check("fn critical(x) { p.critical }", &[]);
 }
