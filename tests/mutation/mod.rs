@@ -126,7 +126,7 @@ fn weak_tests_leave_survivors() {
 
 #[test]
 fn whole_tests_leave_none() {
-    let report = low(r#"
+    let report = low(r"
 - name: at its limits
   series: 10 9.9 5 4.9
   expect:
@@ -134,7 +134,7 @@ fn whole_tests_leave_none() {
   - {at: 2, verdict: warning, text: 9.9 left, suggestions: [order]}
   - {at: 3, verdict: warning}
   - {at: 4, verdict: critical}
-"#);
+");
     assert_eq!(report.named(Outcome::Survived).collect::<Vec<_>>(), Vec::<&str>::new());
     assert!(report.count(Outcome::Killed) > 15);
     assert_eq!(complaints(&[report], "# nothing\n"), Vec::<String>::new());

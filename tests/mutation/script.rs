@@ -15,8 +15,8 @@ const SAYING: [&str; 6] = ["say", "suggest", "info", "warning", "critical", "hol
 pub(super) fn mutants(place: Place<'_>, keys: &[String]) -> Vec<Mutant> {
     let tokens = tokens(place.text);
     let mut maker = Maker { place, tokens: &tokens, keys, made: Vec::new() };
-    for at in 0..tokens.len() {
-        match tokens[at].kind {
+    for (at, token) in tokens.iter().enumerate() {
+        match token.kind {
             Kind::Sign => maker.sign(at),
             Kind::Number => maker.number(at),
             Kind::Text => maker.text(at),
@@ -164,9 +164,8 @@ impl Maker<'_> {
         let removed = self.tokens[at - 1].at..self.tokens[closing(self.tokens, at + 1)].end();
         match name {
             "say" | "suggest" | "level" | "recovers_inside" => {}
-            "recovers_above" => self.limit(at, 0, "+"),
+            "recovers_above" | "critical_below" => self.limit(at, 0, "+"),
             "recovers_below" | "critical_above" => self.limit(at, 0, "-"),
-            "critical_below" => self.limit(at, 0, "+"),
             _ => return,
         }
         self.make(&format!(".{name}() is removed"), &[(removed, "")]);
@@ -201,10 +200,9 @@ impl Maker<'_> {
             "any_of" => self.replace(at, "all_of"),
             "min" => self.replace(at, "max"),
             "max" => self.replace(at, "min"),
-            "critical" => self.replace(at, "warning"),
+            "critical" | "ok" => self.replace(at, "warning"),
             "warning" => self.replace(at, "info"),
             "info" | "hold" => self.make(&format!("{name}() becomes ok()"), &[(whole, "ok()")]),
-            "ok" => self.replace(at, "warning"),
             _ => {}
         }
     }
