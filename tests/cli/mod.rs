@@ -7,5 +7,5 @@ mod explain;
 mod help;
 mod new;
 mod state;
-mod support;
+pub(crate) mod support;
 mod test;

@@ -149,7 +149,7 @@ pub(super) struct ExpectForm {
     /// `ok`, `info`, `warning`, `critical`, `hold`, `no_data`, `failed`.
     #[serde(default)]
     pub verdict: Option<String>,
-    /// Contained in the reason of a hold, of missing data or of a failure.
+    /// Contained in the reason of a hold, of missing data or of a failure, in one of the languages.
     #[serde(default)]
     pub reason: Option<String>,
     /// The figure that the rule watches, equal to nine digits.
