@@ -129,6 +129,8 @@ pub struct Track {
     slot: Option<Timestamp>,
     /// No slot before this one is stepped.
     first: Option<Timestamp>,
+    /// When it is known to have been judged, with the slot, the next one last.
+    judged: Vec<(Timestamp, Timestamp)>,
 }
 
 /// What a track does next.
@@ -144,7 +146,15 @@ impl Track {
     /// `versions` in the order in which they became known.
     pub fn new(kpi: Arc<Kpi>, mut versions: Vec<Observation>) -> Track {
         versions.reverse();
-        Track { kpi, versions, slot: None, first: None }
+        Track { kpi, versions, slot: None, first: None, judged: Vec::new() }
+    }
+
+    /// Has it judged at these instants too, each with its slot, oldest first: a pull that was tried again in vain left no
+    /// version, and what is late grew later.
+    #[must_use]
+    pub fn judged_at(self, mut judged: Vec<(Timestamp, Timestamp)>) -> Track {
+        judged.reverse();
+        Track { judged, ..self }
     }
 
     pub fn kpi(&self) -> &KpiId {
@@ -169,7 +179,9 @@ impl Track {
             None => schedule.next_at_or_after(self.begins().max(self.first)?, zone, calendar)?,
         };
         let late = self.slot.zip(self.begins()).filter(|(_, known)| *known < next);
-        if let Some((slot, at)) = late {
+        let again = self.judged.last().filter(|(at, slot)| *at < next && self.slot == Some(*slot));
+        let late = late.map(|(slot, at)| (at, slot)).into_iter().chain(again.copied()).min();
+        if let Some((at, slot)) = late {
             return Some(Turn { at, slot, is_own: false });
         }
         let following = schedule.next_after(next, zone, calendar).unwrap_or(Timestamp::MAX);
@@ -189,6 +201,8 @@ impl Track {
         let mut observations = self.versions.split_off(still);
         observations.reverse();
         self.slot = Some(turn.slot);
+        // Those of its own slot are all before its next one; others are of slots that were never stepped here.
+        while self.judged.pop_if(|(at, slot)| *at <= turn.at || *slot < turn.slot).is_some() {}
         let newest: BucketIndex = self.kpi.grain.last_ended(turn.slot, &self.kpi.zone);
         let pull = PullReport {
             observations,

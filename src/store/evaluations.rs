@@ -10,8 +10,8 @@ use super::write::{Write, batch};
 use crate::model::evaluation::{EvaluationRecord, Feedback, RuleHabit, SeriesVerdict, VerdictCounts};
 use crate::model::ids::{KpiId, RuleId};
 
-/// How long an evaluation is kept.
-const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How long an evaluation is kept: a quarter of a year.
+const KEPT: SignedDuration = SignedDuration::from_hours(92 * 24);
 /// Slots of one rule on one KPI that are kept.
 const SLOTS_MAX: i64 = 1_000;
 
@@ -114,6 +114,17 @@ impl Store {
                 });
             }
             Ok(habits)
+        };
+        self.explained(read.await)
+    }
+
+    /// The instants at which a KPI was judged, each with its slot, oldest first.
+    pub async fn judged_at(&self, kpi: &KpiId) -> Result<Vec<(Timestamp, Timestamp)>, StoreError> {
+        let read = async {
+            let sql = "SELECT DISTINCT at, slot FROM evaluation WHERE kpi = ?1 ORDER BY at, slot";
+            let rows: Vec<(i64, i64)> = sqlx::query_as(sql).bind(kpi.as_str()).fetch_all(&self.inner.readers).await?;
+            let instant = |millis| Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MIN);
+            Ok(rows.into_iter().map(|(at, slot)| (instant(at), instant(slot))).collect())
         };
         self.explained(read.await)
     }

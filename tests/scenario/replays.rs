@@ -43,9 +43,6 @@ fn one_seed(seed: u64) {
     println!("seed {seed}: {} changes lived and replayed, over {} stops", lived.len(), ended.len());
     assert!(lived.len() > 100, "seed {seed}: too little happened to compare");
     if let Some(difference) = first_difference(&lived, &again) {
-        std::fs::write(format!("/tmp/rp/{seed}.lived"), lived.join("\n")).unwrap();
-        std::fs::write(format!("/tmp/rp/{seed}.again"), again.join("\n")).unwrap();
-        std::fs::copy(dir.path().join("state.db"), format!("/tmp/rp/{seed}.db")).unwrap();
         panic!("seed {seed}, replayed, {difference}");
     }
 }
@@ -70,7 +67,8 @@ async fn replayed(dir: &Path, built: &Arc<Built>, world: &World) -> (Vec<String>
     let lived = told(store.transitions(&all).await.expect("the store can be read"));
     let mut known = Vec::new();
     for kpi in built.setup.catalog.kpis.values() {
-        known.push((kpi.clone(), store.all_versions(&kpi.id).await.expect("the store can be read")));
+        let versions = store.all_versions(&kpi.id).await.expect("the store can be read");
+        known.push(Track::new(kpi.clone(), versions).judged_at(store.judged_at(&kpi.id).await.expect("the same")));
     }
     let doubts: Vec<Doubt> =
         store.suspects(false, u32::MAX).await.expect("the store can be read").iter().map(Doubt::of).collect();
@@ -79,8 +77,7 @@ async fn replayed(dir: &Path, built: &Arc<Built>, world: &World) -> (Vec<String>
     let span = (world.start, world.end);
     let mut again: Vec<Transition> = Vec::new();
     on_large_stack(|| {
-        let mut tracks: Vec<Track> = known.into_iter().map(|(kpi, versions)| Track::new(kpi, versions)).collect();
-        Past::new(&setup).run(&mut tracks, &doubts, span, &mut |_, effects, _| {
+        Past::new(&setup).run(&mut known, &doubts, span, &mut |_, effects, _| {
             again.extend(effects.evaluate.transitions.iter().cloned());
         });
     });

@@ -93,8 +93,15 @@ struct Plan {
 
 /// What was known, in the order in which it became known.
 enum Known {
-    Versions { known: Vec<(Arc<Kpi>, Vec<Observation>)>, doubts: Vec<Doubt> },
+    Versions { known: Vec<Lived>, doubts: Vec<Doubt> },
     Rows(Arc<Kpi>, Vec<Row>),
+}
+
+/// What was known of one KPI, and when it was judged.
+struct Lived {
+    kpi: Arc<Kpi>,
+    versions: Vec<Observation>,
+    judged: Vec<(Timestamp, Timestamp)>,
 }
 
 impl Plan {
@@ -118,7 +125,7 @@ impl Plan {
 
     fn kpi_names(&self) -> Vec<&str> {
         match &self.known {
-            Known::Versions { known, .. } => known.iter().map(|(kpi, _)| kpi.id.as_str()).collect(),
+            Known::Versions { known, .. } => known.iter().map(|lived| lived.kpi.id.as_str()).collect(),
             Known::Rows(kpi, _) => vec![kpi.id.as_str()],
         }
     }
@@ -177,8 +184,9 @@ impl Plan {
             };
             match &self.known {
                 Known::Versions { known, doubts } => {
-                    let track =
-                        |(kpi, versions): &(Arc<Kpi>, Vec<Observation>)| Track::new(kpi.clone(), versions.clone());
+                    let track = |lived: &Lived| {
+                        Track::new(lived.kpi.clone(), lived.versions.clone()).judged_at(lived.judged.clone())
+                    };
                     let mut tracks: Vec<Track> = known.iter().map(track).collect();
                     past.run(&mut tracks, doubts, self.span, &mut |state, effects, at| {
                         watch(state, effects, (at, at));

@@ -1,6 +1,6 @@
 //! The history that a configuration's KPIs have in the state database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use jiff::{Timestamp, ToSpan};
 
 use super::lacking::{self, Versions};
-use super::{BacktestArgs, Known, Plan};
+use super::{BacktestArgs, Known, Lived, Plan};
 use crate::cli::{configuration, state};
 use crate::engine::{Doubt, undoubting};
 use crate::model::catalog::Catalog;
@@ -24,6 +24,7 @@ pub(super) async fn plan(paths: &[PathBuf], args: &BacktestArgs, now: Timestamp)
     catalog.rules.retain(|id, _| rules.contains(id));
     let watched = watched(&catalog, &rules);
     let kpis: Vec<Arc<Kpi>> = catalog.kpis.values().filter(|kpi| watched.contains(&kpi.id)).cloned().collect();
+    let mut judged = HashMap::new();
     let (mut versions, mut doubts, mut feedback) = (Versions::new(), Vec::new(), Vec::new());
     // Without any state all of it is pulled.
     if config.settings.state.exists() {
@@ -31,6 +32,7 @@ pub(super) async fn plan(paths: &[PathBuf], args: &BacktestArgs, now: Timestamp)
         let inputs = kpis.iter().filter_map(|kpi| kpi.formula()).flat_map(|formula| formula.inputs().to_vec());
         for id in kpis.iter().map(|kpi| kpi.id.clone()).chain(inputs) {
             let stored = store.all_versions(&id).await?;
+            judged.insert(id.clone(), store.judged_at(&id).await?);
             versions.insert(id, stored);
         }
         doubts.extend(store.suspects(false, u32::MAX).await?.iter().map(Doubt::of));
@@ -47,12 +49,13 @@ pub(super) async fn plan(paths: &[PathBuf], args: &BacktestArgs, now: Timestamp)
                 kpi.id
             );
         }
-        known.push((kpi, versions));
+        let judged = judged.remove(&kpi.id).unwrap_or_default();
+        known.push(Lived { kpi, versions, judged });
     }
     let zone = catalog.zone.clone();
     let day = |day| start_of_day(day, &zone);
-    let first = known.iter().filter_map(|(_, versions)| versions.first()).map(|version| version.known_at).min();
-    let last = known.iter().filter_map(|(_, versions)| versions.last()).map(|version| version.known_at).max();
+    let first = known.iter().filter_map(|lived| lived.versions.first()).map(|version| version.known_at).min();
+    let last = known.iter().filter_map(|lived| lived.versions.last()).map(|version| version.known_at).max();
     let (first, last) = first.zip(last).context("a rule watches no KPI")?;
     let from = args.from.map_or(first, day);
     let to = match args.to {

@@ -180,7 +180,7 @@ async fn past_state(
     for kpi in kpis.filter(|kpi| seen.insert(kpi.id.clone())) {
         let versions = store.all_versions(&kpi.id).await?;
         let own = setup.catalog.kpi(&kpi.id).unwrap_or(kpi).clone();
-        tracks.push(Track::new(own, versions));
+        tracks.push(Track::new(own, versions).judged_at(store.judged_at(&kpi.id).await?));
     }
     let doubts: Vec<Doubt> = store.suspects(false, u32::MAX).await?.iter().map(Doubt::of).collect();
     Ok(on_large_stack(|| {

@@ -37,22 +37,24 @@ async fn evaluations_are_kept_for_a_while() {
     let store = place.open().await;
     let breach = VerdictCounts { breach: 1, ..VerdictCounts::default() };
     let hours = |count: i64| at(1_000) + SignedDuration::from_hours(count);
-    for hour in 0..40 {
+    for hour in 0..100 {
         let commit = logged(vec![record(hours(24 * hour), breach, None)]);
         store.commit_evaluate(&commit, store.epoch()).await.unwrap();
         store.commit_evaluate(&commit, store.epoch()).await.unwrap();
     }
-    let all = store.evaluations(&"r".into(), &kpi(), (Timestamp::MAX, 100)).await.unwrap();
-    assert_eq!(all.len(), 31, "a month, each of them once");
-    assert_eq!(all[0], record(hours(24 * 39), breach, None));
+    let all = store.evaluations(&"r".into(), &kpi(), (Timestamp::MAX, 200)).await.unwrap();
+    assert_eq!(all.len(), 93, "a quarter of a year, each of them once");
+    assert_eq!(all[0], record(hours(24 * 99), breach, None));
     let some = store.evaluations(&"r".into(), &kpi(), (hours(24 * 30), 2)).await.unwrap();
     assert_eq!(some.iter().map(|record| record.slot).collect::<Vec<_>>(), [hours(24 * 30), hours(24 * 29)]);
+    let judged = store.judged_at(&kpi()).await.unwrap();
+    assert_eq!((judged.len(), judged[0]), (93, (hours(24 * 7), hours(24 * 7))));
     let [habit] = store.habits().await.unwrap().try_into().unwrap();
-    assert_eq!((habit.slots, habit.counts.breach, habit.since), (31, 31, hours(24 * 9)));
+    assert_eq!((habit.slots, habit.counts.breach, habit.since), (93, 93, hours(24 * 7)));
     assert_eq!((habit.newest, habit.habit()), (breach, Some(Habit::AlwaysInBreach)));
 
     let failed = VerdictCounts { failed: 1, ..VerdictCounts::default() };
-    let commit = logged(vec![record(hours(24 * 40), failed, Some("r.rhai:2:1: no function f"))]);
+    let commit = logged(vec![record(hours(24 * 100), failed, Some("r.rhai:2:1: no function f"))]);
     store.commit_evaluate(&commit, store.epoch()).await.unwrap();
     let [habit] = store.habits().await.unwrap().try_into().unwrap();
     assert_eq!(habit.habit(), Some(Habit::Fails));

@@ -1,4 +1,4 @@
--- What rules found, slot by slot: the newest of each rule and KPI, for a month at most. `body` names the series.
+-- What rules found, slot by slot: the newest of each rule and KPI, for a quarter of a year at most. `body` names the series.
 CREATE TABLE evaluation (
     rule    TEXT NOT NULL,
     kpi     TEXT NOT NULL,
