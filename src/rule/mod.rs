@@ -6,6 +6,7 @@
 
 mod check;
 mod compile;
+mod lists;
 mod outcome;
 mod reference;
 mod run;
