@@ -111,6 +111,12 @@ fn faults_of_a_source_are_told_and_stay_its_own() {
 }
 
 #[test]
+fn scripts_that_mean_harm_are_told_and_delay_no_other() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("hostile.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
 fn figures_that_turn_out_to_be_others_are_put_right() {
     let (_alone, folder) = (alone(), folder());
     check(python("trust.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));

@@ -81,7 +81,13 @@ impl Driver {
             self.show_state().await?;
             let sleep = self.sleep_for(now).await?;
             tokio::select! {
-                Some(done) = self.under_way.join_next() => self.ended(done).await?,
+                Some(done) = self.under_way.join_next() => {
+                    self.ended(done).await?;
+                    // All that came by now: one for each piece of a long replay would leave quick KPIs waiting behind it.
+                    while let Some(done) = self.under_way.try_join_next() {
+                        self.ended(done).await?;
+                    }
+                }
                 Some(incoming) = requests.recv() => {
                     let now = self.clock.now();
                     requests::answer(&mut self.cycle, incoming, (now, &self.clock)).await?;

@@ -1,6 +1,6 @@
 //! What can be said about a script without running it: unknown names, texts, parameters.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, ParseErrorType, Position, Stmt};
@@ -38,16 +38,19 @@ const SAYING: [&str; 6] = ["say", "suggest", "info", "warning", "critical", "hol
 /// Walks the whole script once.
 pub(super) fn walk(engine: &Engine, ast: &AST) -> Findings {
     let mut findings = Findings::default();
-    let own: Vec<String> = ast.iter_functions().map(|f| f.name.to_owned()).collect();
-    let mut native: Vec<String> =
+    let own: HashSet<&str> = ast.iter_functions().map(|f| f.name).collect();
+    let mut native: BTreeSet<String> =
         engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true).into_iter().collect();
     // Getters of properties are named `get$...`.
     native.retain(|name| !name.contains('$'));
-    native.extend(own.iter().cloned());
-    native
-        .extend(["print", "debug", "type_of", "is_shared", "call", "len", "contains", "to_string"].map(str::to_owned));
+    native.extend(own.iter().map(|name| (*name).to_owned()));
+    native.extend(["print", "debug", "type_of", "is_shared", "len", "contains", "to_string"].map(str::to_owned));
     ast.walk(&mut |path: &[ASTNode]| {
         match path.last() {
+            Some(ASTNode::Expr(Expr::Variable(variable, _, position))) if own.contains(variable.1.as_str()) => {
+                let message = format!("'{}' is a function of this script: it can be called, not handed on", variable.1);
+                findings.problems.push(Found { position: *position, message });
+            }
             Some(ASTNode::Expr(expr)) => findings.look_at(expr, &native),
             Some(ASTNode::Stmt(Stmt::FnCall(call, position))) => findings.look_at_function(call, *position, &native),
             Some(ASTNode::Stmt(Stmt::While(_, position) | Stmt::Do(_, _, position) | Stmt::For(_, position))) => {
@@ -61,7 +64,7 @@ pub(super) fn walk(engine: &Engine, ast: &AST) -> Findings {
 }
 
 impl Findings {
-    fn look_at(&mut self, expr: &Expr, known_functions: &[String]) {
+    fn look_at(&mut self, expr: &Expr, known_functions: &BTreeSet<String>) {
         match expr {
             Expr::Dot(parts, ..) => {
                 if let (Expr::Variable(variable, ..), Expr::Property(property, position)) =
@@ -80,7 +83,7 @@ impl Findings {
     }
 
     /// A plain call; conditions note what they watch.
-    fn look_at_function(&mut self, call: &FnCallExpr, position: Position, known_functions: &[String]) {
+    fn look_at_function(&mut self, call: &FnCallExpr, position: Position, known_functions: &BTreeSet<String>) {
         self.look_at_call(call, position, known_functions);
         if matches!(call.name.as_str(), "above" | "below" | "outside")
             && let Some(what) = call.args.first().and_then(describe)
@@ -102,9 +105,9 @@ impl Findings {
         }
     }
 
-    fn look_at_call(&mut self, call: &FnCallExpr, position: Position, known: &[String]) {
+    fn look_at_call(&mut self, call: &FnCallExpr, position: Position, known: &BTreeSet<String>) {
         let name = call.name.as_str();
-        if name.chars().next().is_some_and(char::is_alphabetic) && !known.iter().any(|k| k == name) {
+        if name.chars().next().is_some_and(char::is_alphabetic) && !known.contains(name) {
             let ours = FUNCTIONS
                 .iter()
                 .map(|(signature, _)| signature.trim_start_matches('.').split('(').next().unwrap_or_default())
@@ -239,6 +242,7 @@ pub(super) fn syntax(error: &ParseErrorType) -> String {
         ("eval", "scripts can't build scripts"),
         ("import", "a rule is one file"),
         ("try", "an unmeasurable value ends the rule; ask has(\"name\") first"),
+        ("this", "hand the value on as a parameter"),
         ("throw", "return hold(\"reason\") instead"),
     ]
     .into();

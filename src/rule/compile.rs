@@ -162,7 +162,8 @@ fn compile_rule(
     problems.extend(findings.check_params(&sidecar).into_iter().map(|found| in_script(def, &files.path, found)));
     let arity = entry_arity(&ast);
     if arity.is_none() {
-        let message = "no `fn evaluate(kpi, p)` or `fn evaluate(kpi, objective, p)`; a rule is one of these".to_owned();
+        let message =
+            "no `fn evaluate(kpi, p)` or `fn evaluate(kpi, objective, p)`; a rule is exactly one of these".to_owned();
         problems.push(in_script(def, &files.path, check::Found { position: Position::new(1, 1), message }));
     }
     if arity == Some(3) {
@@ -258,9 +259,11 @@ fn compile_script(
     }
 }
 
-/// Number of parameters of `evaluate`, when it is 2 or 3.
+/// Number of parameters of `evaluate`, when it is 2 or 3 and there is no other.
 fn entry_arity(ast: &AST) -> Option<usize> {
-    ast.iter_functions().find(|f| f.name == "evaluate").map(|f| f.params.len()).filter(|n| (2..=3).contains(n))
+    let mut entries = ast.iter_functions().filter(|f| f.name == "evaluate").map(|f| f.params.len());
+    let arity = entries.next().filter(|n| (2..=3).contains(n));
+    arity.filter(|_| entries.next().is_none())
 }
 
 fn read_sidecar(def: &RuleDef, files: &ScriptFiles, problems: &mut Vec<RuleProblem>) -> Sidecar {

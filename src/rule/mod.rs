@@ -7,6 +7,7 @@
 mod check;
 mod compile;
 mod coverage;
+mod lists;
 mod outcome;
 mod reference;
 mod run;

@@ -2,19 +2,39 @@
 //!
 //! A condition keeps its figures, so that hysteresis is kept by the engine and `explain` can say why.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 use rhai::{Array, Dynamic, Engine, FLOAT, ImmutableString, Map, NativeCallContext, Position};
 
-use super::views::{Day, Fallible, runtime};
+use super::views::{Day, Fallible, runtime, surroundings};
 use crate::model::verdict::{Comparison, ConditionRecord, Severity};
 
-/// A verdict under construction.
+/// Conditions and other outcomes in one verdict, with those of its parts.
+pub(super) const PARTS_MAX: usize = 256;
+/// How deep `all_of` and `any_of` stand in each other.
+pub(super) const NESTING_MAX: usize = 8;
+/// Of one outcome.
+const SUGGESTIONS_MAX: usize = 8;
+/// Of one verdict, with those of its parts.
+const SUGGESTIONS_OF_PARTS_MAX: usize = 32;
+
+/// A verdict under construction. Scripts copy it at the price of one operation, so that copies share their parts.
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
     pub node: Node,
     /// Key of the sidecar's texts, or a literal.
     pub say: Option<ImmutableString>,
     pub suggestions: Vec<Proposal>,
+    below: Below,
+}
+
+/// What stands below an outcome.
+#[derive(Clone, Copy, Debug, Default)]
+struct Below {
+    parts: usize,
+    levels: usize,
+    suggestions: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -22,8 +42,8 @@ pub(super) enum Node {
     Fixed(Option<Severity>),
     Hold(ImmutableString),
     Condition(Condition),
-    All(Vec<Outcome>),
-    Any(Vec<Outcome>),
+    All(Arc<[Outcome]>),
+    Any(Arc<[Outcome]>),
 }
 
 #[derive(Clone, Debug)]
@@ -42,7 +62,7 @@ pub(super) struct Condition {
 #[derive(Clone, Debug)]
 pub(super) struct Proposal {
     pub say: ImmutableString,
-    pub who: Option<String>,
+    pub who: Option<ImmutableString>,
     pub by: Option<Date>,
 }
 
@@ -98,7 +118,7 @@ impl Condition {
 
 impl Outcome {
     fn new(node: Node) -> Self {
-        Self { node, say: None, suggestions: Vec::new() }
+        Self { node, say: None, suggestions: Vec::new(), below: Below::default() }
     }
 
     /// Level and recovery over all parts: `all_of` is as bad as its mildest, `any_of` as its worst.
@@ -176,9 +196,9 @@ impl Outcome {
         match &self.node {
             Node::All(parts) | Node::Any(parts) => parts
                 .iter()
-                .filter(|part| part.text().is_some())
-                .max_by_key(|part| part.judge().level)
-                .and_then(Outcome::text),
+                .filter_map(|part| part.text().map(|text| (part.judge().level, text)))
+                .max_by_key(|(level, _)| *level)
+                .map(|(_, text)| text),
             Node::Fixed(_) | Node::Hold(_) | Node::Condition(_) => None,
         }
     }
@@ -235,12 +255,8 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("outside", |c: NativeCallContext, value: Dynamic, low: Dynamic, high: Dynamic| {
         condition(&c, Comparison::Outside, &value, (&low, Some(&high)))
     });
-    engine.register_fn("all_of", |parts: Array| {
-        Ok::<_, Box<rhai::EvalAltResult>>(Outcome::new(Node::All(outcomes("all_of", parts)?)))
-    });
-    engine.register_fn("any_of", |parts: Array| {
-        Ok::<_, Box<rhai::EvalAltResult>>(Outcome::new(Node::Any(outcomes("any_of", parts)?)))
-    });
+    engine.register_fn("all_of", |c: NativeCallContext, parts: Array| joined(&c, parts, Node::All));
+    engine.register_fn("any_of", |c: NativeCallContext, parts: Array| joined(&c, parts, Node::Any));
     engine.register_fn("ok", || Outcome::new(Node::Fixed(None)));
     for severity in Severity::ALL {
         engine.register_fn(severity.as_str(), move |text: ImmutableString| Outcome {
@@ -349,6 +365,28 @@ fn level(mut outcome: Outcome, name: ImmutableString) -> Fallible<Outcome> {
     Ok(outcome)
 }
 
+/// Parts as one outcome, whose size stays bounded: judging and writing it down counts no operations.
+fn joined(context: &NativeCallContext, parts: Array, node: fn(Arc<[Outcome]>) -> Node) -> Fallible<Outcome> {
+    let name = context.fn_name();
+    surroundings(context)?.spend(parts.len() as u64)?;
+    let parts = outcomes(name, parts)?;
+    let below = Below {
+        parts: parts.iter().map(|part| 1 + part.below.parts).sum(),
+        levels: parts.iter().map(|part| 1 + part.below.levels).max().unwrap_or_default(),
+        suggestions: parts.iter().map(|part| part.suggestions.len() + part.below.suggestions).sum(),
+    };
+    for (found, most, what) in [
+        (below.parts, PARTS_MAX, "conditions"),
+        (below.levels, NESTING_MAX, "levels of all_of() and any_of()"),
+        (below.suggestions, SUGGESTIONS_OF_PARTS_MAX, "suggestions"),
+    ] {
+        if found > most {
+            return Err(runtime(&format!("{name}(): at most {most} {what}")));
+        }
+    }
+    Ok(Outcome { below, ..Outcome::new(node(parts.into())) })
+}
+
 fn outcomes(function: &str, parts: Array) -> Fallible<Vec<Outcome>> {
     if parts.is_empty() {
         return Err(runtime(&format!("{function}() needs at least one condition")));
@@ -365,14 +403,18 @@ fn outcomes(function: &str, parts: Array) -> Fallible<Vec<Outcome>> {
 }
 
 fn suggest(mut outcome: Outcome, say: ImmutableString, more: &Map) -> Fallible<Outcome> {
-    const SUGGESTIONS_MAX: usize = 8;
     if outcome.suggestions.len() >= SUGGESTIONS_MAX {
-        return Err(runtime("suggest(): at most 8 suggestions"));
+        return Err(runtime(&format!("suggest(): at most {SUGGESTIONS_MAX} suggestions")));
     }
     let mut proposal = Proposal { say, who: None, by: None };
     for (key, value) in more {
         match key.as_str() {
-            "who" => proposal.who = Some(value.to_string()),
+            "who" if value.is_unit() => {}
+            "who" => {
+                let id = value.clone().try_cast::<ImmutableString>();
+                let id = id.ok_or_else(|| runtime("suggest(): `who` takes the id of a person, a text"))?;
+                proposal.who = Some(id);
+            }
             "by" => {
                 let day = value.clone().try_cast::<Day>();
                 proposal.by = Some(day.ok_or_else(|| runtime("suggest(): `by` takes a date such as workdays(5)"))?.0);

@@ -73,8 +73,10 @@ fn evaluate(kpi, p) {
 - A name that doesn't exist is an error with its position: `rules/a/b.rhai:12:9: unknown property 'drft' on objective; did
   you mean 'drift'?`
 - Limits: 100 000 operations, 16 call levels, expressions 32 deep, texts of 4 096 bytes, arrays of 1 024, maps of 256,
-  64 variables, 32 functions, 64 KiB of script. They count, so that a verdict never depends on the machine. There is no
-  `eval`, `import`, `try`, `throw`, no clock, no randomness, no file, no network.
+  64 variables, 32 functions, 64 KiB of script; 256 conditions, eight levels deep, and 32 suggestions in a verdict. They
+  count, so that a verdict never depends on the machine; what takes longer counts for more: a window for its buckets,
+  `workdays(n)` for its days, a list or map for its items. There is no `eval`, `import`, `try`, `throw`, `this`, no clock,
+  no randomness, no file, no network, and functions are called, never handed on.
 - Days and dates are the KPI's: its zone, its working calendar. `workdays(n)` counts by the owner's calendar where that
   person has one.
 - Events (`events:`, `vigie event`) are read by name: `if \"Soldes\" in kpi.events { return hold(\"sale\"); }`. The days of an

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rhai::{CallFnOptions, Dynamic, EvalAltResult, Position, Scope};
 
@@ -53,6 +53,7 @@ impl RuleSet {
             params: rule.params.clone(),
             others,
             read_data: AtomicBool::new(false),
+            spent: AtomicU64::new(0),
         });
         if let Some(stopwatch) = &self.stopwatch {
             stopwatch.start();
@@ -162,9 +163,14 @@ impl CompiledRule {
     /// An error as a verdict: unmeasurable values are no failure.
     fn fail(&self, error: &EvalAltResult) -> Verdict {
         let inner = error.unwrap_inner();
-        let spent = matches!(inner, EvalAltResult::ErrorTooManyOperations(_) | EvalAltResult::ErrorTerminated(..));
+        let spent = matches!(
+            inner,
+            EvalAltResult::ErrorTooManyOperations(_)
+                | EvalAltResult::ErrorTerminated(..)
+                | EvalAltResult::ErrorDataTooLarge(..)
+        );
         let position = match (deepest_position(error), self.first_loop) {
-            // The engine counts some operations without their place.
+            // The engine counts some operations, and measures some values, without their place.
             (Position::NONE, Some(first_loop)) if spent => first_loop,
             (position, _) => position,
         };

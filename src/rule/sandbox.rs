@@ -6,9 +6,10 @@ use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage,
     LogicPackage, Package,
 };
-use rhai::{Engine, OptimizationLevel};
+use rhai::{Array, Dynamic, Engine, EvalContext, Map, OptimizationLevel};
 
-use super::{outcome, views};
+use super::views::{Fallible, Shared, runtime};
+use super::{lists, outcome, views};
 
 /// Operations one run may take; a shipped rule takes about fifty.
 pub(super) const OPERATIONS_MAX: u64 = 100_000;
@@ -24,8 +25,12 @@ pub(super) const SCRIPT_BYTES_MAX: usize = 64 * 1024;
 /// Deep expressions recurse on the native stack; this leaves a wide margin over the depth limits.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
-/// Words that would let a script load, evaluate, wait or swallow an unmeasurable value.
-const FORBIDDEN: [&str; 8] = ["eval", "import", "export", "try", "catch", "throw", "Fn", "curry"];
+/// Items of a list or map that a call passes over in the time of about one operation.
+const ITEMS_PER_OPERATION: u64 = 16;
+
+/// Words that would let a script load, evaluate, wait or swallow an unmeasurable value. What `this` names could grow
+/// beyond every limit (see [`look_at_variable`]).
+const FORBIDDEN: [&str; 9] = ["eval", "import", "export", "try", "catch", "throw", "Fn", "curry", "this"];
 
 /// Builds an engine that offers a rule what it may call, and nothing else.
 pub(super) fn engine() -> Engine {
@@ -58,9 +63,41 @@ pub(super) fn engine() -> Engine {
     engine.set_strict_variables(true);
     // Simple folds constants and keeps positions; full would call functions while compiling.
     engine.set_optimization_level(OptimizationLevel::Simple);
+    #[expect(deprecated, reason = "rhai marks with it what may change; nothing else sees each variable")]
+    engine.on_var(look_at_variable);
+    lists::register(&mut engine);
     views::register(&mut engine);
     outcome::register(&mut engine);
     engine
+}
+
+/// Holds each variable to the limits. The engine measures what was assigned, not what it was assigned into: `m[k] = v`
+/// and `m.a[k] = v` would grow a list or map for ever. And the name of a function would give a pointer to it, whose calls
+/// from `map`, `sort` and the like are not counted and lose the error that ends a script.
+fn look_at_variable(name: &str, _: usize, context: EvalContext) -> Fallible<Option<Dynamic>> {
+    match context.scope().get(name) {
+        None => Err(runtime(&format!("'{name}' is a function: it can be called, not handed on"))),
+        Some(value) if value.is_array() || value.is_map() => {
+            context.engine().ensure_data_size_within_limits(value)?;
+            // Comparing, searching and sorting count as one operation each.
+            if let Some(run) = context.tag().read_lock::<Shared>() {
+                run.spend(items(value) / ITEMS_PER_OPERATION)?;
+            }
+            Ok(None)
+        }
+        Some(_) => Ok(None),
+    }
+}
+
+/// Items of a list or map, with those in its items.
+fn items(value: &Dynamic) -> u64 {
+    if let Some(list) = value.read_lock::<Array>() {
+        list.iter().map(|item| 1 + items(item)).sum()
+    } else if let Some(map) = value.read_lock::<Map>() {
+        map.values().map(|item| 1 + items(item)).sum()
+    } else {
+        0
+    }
 }
 
 /// Runs `work` on a thread whose stack holds the deepest script that the limits allow.

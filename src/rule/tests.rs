@@ -24,6 +24,7 @@ use crate::model::period::PeriodSpec;
 use crate::model::rule::{NoDataPolicy, ParamValue, RuleDef, SeriesChoice};
 use crate::model::schedule::Schedule;
 use crate::model::series::SeriesData;
+use crate::model::text::Localized;
 use crate::model::unit::{Category, Direction, Kind, Language, Unit};
 use crate::model::verdict::{Severity, Verdict};
 
@@ -257,6 +258,7 @@ fn problems_have_positions_and_suggestions() {
     check_problem("fn evaluate(kpi, p) { above(kpi.value, p.x) }", "parameter 'x' is not declared");
     check_problem("fn evaluate(kpi, p) { above(kpi.value, 1 }", "rules/test.rhai:1:");
     check_problem("fn evalute(kpi, p) { ok() }", "no `fn evaluate(kpi, p)`");
+    check_problem("fn evaluate(kpi, p) { ok() } fn evaluate(kpi, o, p) { ok() }", "a rule is exactly one of these");
     check_problem(
         "fn evaluate(kpi, p) { ok().say(\"{kpi.titel}\") }",
         "unknown placeholder '{kpi.titel}'; did you mean 'title'?",
@@ -383,6 +385,122 @@ fn hostile_scripts_end_in_failure() {
         matches!(recursive.verdict, Verdict::Failed { ref cause } if cause.contains("too deeply")),
         "{recursive:?}"
     );
+}
+
+/// The cause of a script's failure.
+#[track_caller]
+fn cause(body: &str) -> String {
+    match verdict(body) {
+        Verdict::Failed { cause } => cause,
+        other => panic!("{body}: {other:?}"),
+    }
+}
+
+#[test]
+fn verdicts_made_of_verdicts_stay_small() {
+    for (body, expected) in [
+        ("let o = warning(\"x\"); for i in 0..60 { o = all_of([o, o]); } o", "at most"),
+        ("let o = warning(\"x\"); for i in 0..60 { o = any_of([o]); } o", "any_of(): at most 8 levels"),
+        ("let a = []; a.pad(257, ok()); all_of(a)", "all_of(): at most 256 conditions"),
+        (
+            "let a = []; a.pad(16, ok()); let b = []; b.pad(16, all_of(a)); any_of(b)",
+            "any_of(): at most 256 conditions",
+        ),
+        (
+            "let o = ok(); for i in 0..8 { o = o.suggest(\"x\"); } all_of([o, o, o, o, o])",
+            "all_of(): at most 32 suggestions",
+        ),
+        ("ok().suggest(\"x\", #{who: [1]})", "`who` takes the id of a person"),
+        // What is made and kept costs what it holds.
+        ("let a = []; a.pad(250, ok()); for i in 0..500 { all_of(a); } ok()", "more than 100000 operations"),
+    ] {
+        assert!(cause(body).contains(expected), "{body}: {}", cause(body));
+    }
+    // Eight levels, each of which says nothing itself: the text is looked for once.
+    let deep = "let o = warning(\"{kpi.title}\"); for i in 0..8 { o = all_of([o, ok()]); } o";
+    assert!(matches!(verdict(deep), Verdict::Judged(_)));
+    let script = "fn evaluate(kpi, p) { any_of([all_of([warning(\"low\"), critical(\"high\")]), info(\"more\")]) }";
+    let (rule, run) = compiled_run(script, None, &[], &[Some(1.0)]);
+    let said = rule.details(&run).said.expect("a text").text;
+    assert_eq!(said, Localized::literal("high"), "that of the worst part");
+}
+
+#[test]
+fn no_list_or_map_outgrows_its_limit() {
+    for body in [
+        "let m = #{}; let i = 0; loop { m[i.to_string()] = 1; i += 1; }",
+        "let m = #{x: #{}}; let i = 0; loop { m.x[i.to_string()] = 1; i += 1; }",
+        "let a = []; a.pad(600, 1); let b = a; loop { b[0] = a; b[1] = a; }",
+        "let a = []; a.pad(600, 1); let m = #{x: [[], []]}; m.x[0].append(a); m.x[1].append(a); m.x.len()",
+        "fn_of(#{}); } fn fn_of(m) { let i = 0; loop { m[i.to_string()] = 1; i += 1; }",
+    ] {
+        assert!(cause(body).contains("too large"), "{body}: {}", cause(body));
+    }
+    check_problem("fn f() { this[0] = this; } fn evaluate(kpi, p) { [].f() }", "'this' is not available in rules");
+}
+
+#[test]
+fn functions_are_called_and_not_handed_on() {
+    for body in [
+        "let g = f; ok()",
+        "[1].map(f); ok()",
+        "[1, 2].sort(f); ok()",
+        "above(`${[1].map(f)}`, 1)",
+        "switch 1 { 1 if [1].all(f) => ok(), _ => ok() }",
+        "let m = #{a: [f]}; ok()",
+        "let g = () ?? f; ok()",
+        "[1][[0].find(f)]; ok()",
+        "for x in [f] { } ok()",
+        "while [1].all(f) { } ok()",
+        "return f;",
+    ] {
+        let script = format!("fn f(x) {{ x }} fn evaluate(kpi, p) {{ {body} }}");
+        check_problem(&script, "'f' is a function of this script: it can be called, not handed on");
+    }
+    check_problem("fn evaluate(kpi, p) { \"ok\".call() }", "unknown function 'call'");
+}
+
+#[test]
+fn costly_calls_count_for_more() {
+    for body in [
+        "let x = 0.0; for i in 0..4000 { x += kpi.mean(800); } ok()",
+        "for i in 0..30 { workdays(3660); } ok()",
+        "let a = []; a.pad(1000, 1); let b = a; for i in 0..5000 { a == b; } ok()",
+        "let a = [#{}]; for i in 0..200 { a[0][i.to_string()] = i; } for i in 0..9000 { a.len(); } ok()",
+    ] {
+        let series = [Some(1.0); 800];
+        let script = format!("fn evaluate(kpi, p) {{ {body} }}");
+        let Verdict::Failed { cause } = run(&script, None, &[], &series).verdict else { panic!("{body}") };
+        assert!(cause.contains("more than 100000 operations"), "{body}: {cause}");
+    }
+    assert!(matches!(verdict("let last = ok(); for i in 0..100 { workdays(i); } last"), Verdict::Judged(_)));
+}
+
+#[test]
+fn lists_and_maps_are_compared_as_their_items_are() {
+    for (met, condition) in [
+        (true, "[1, 2.0, \"a\", 'b', true, (), [1], #{a: 1}] == [1, 2, 'a', \"b\", true, (), [1.0], #{a: 1}]"),
+        (true, "[1, 2] != [1, 3] && [1] != [1, 1] && [[1]] != [[2]]"),
+        (false, "[1] == [\"1\"] || [()] == [0] || [false] == [0]"),
+        (true, "#{a: [1], b: 2} == #{b: 2, a: [1]} && #{a: 1} != #{b: 1} && #{a: 1} != #{a: 2}"),
+        (true, "2 in [1, 2] && !(3 in [1, 2]) && \"b\" in [\"a\", \"b\"] && [1, [2]].contains([2])"),
+        (true, "[5, 6, 5].index_of(5) == 0 && [5, 6, 5].index_of(5, 1) == 2 && [5, 6, 5].index_of(6, -1) == -1"),
+        (true, "let a = [1, 1, 2, 2, 1]; a.dedup(); a == [1, 2, 1]"),
+        (true, "const A = [days(1)]; A == [days(1)] && A != [days(2)] && A.contains(days(1))"),
+    ] {
+        let script =
+            format!("fn evaluate(kpi, p) {{ let met = {{ {condition} }}; above(if met {{ 1 }} else {{ 0 }}, 0) }}");
+        let Verdict::Judged(finding) = run(&script, None, &[], &[Some(1.0)]).verdict else { panic!("{condition}") };
+        assert_eq!(finding.level.is_some(), met, "{condition}");
+    }
+    assert!(cause("[kpi] == [kpi]; ok()").contains("only numbers, texts"));
+}
+
+#[test]
+fn a_very_long_name_is_compared_with_nothing() {
+    let name = "a".repeat(60_000);
+    check_problem(&format!("fn evaluate(kpi, p) {{ {name}() }}"), "unknown function 'aaa");
+    check_problem("fn evaluate(kpi, p) { abve(kpi.value, 1) }", "did you mean 'above'?");
 }
 
 #[test]

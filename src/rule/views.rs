@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jiff::civil::Date;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, NativeCallContext, Position};
 
+use super::sandbox::OPERATIONS_MAX;
 use crate::assess::{Assessment, Field, FieldUnit, KPI_FIELDS, OBJECTIVE_FIELDS};
 use crate::model::assessment::{Measured, Unmeasurable};
 use crate::model::calendar::Calendar;
@@ -29,6 +30,19 @@ pub(super) struct Surroundings {
     pub others: BTreeMap<String, Arc<Assessment>>,
     /// Whether the verdict rests on a bucket's value, or only on how fresh the data is.
     pub read_data: AtomicBool,
+    /// Operations that calls have cost beyond the one that the engine counts.
+    pub spent: AtomicU64,
+}
+
+impl Surroundings {
+    /// Counts what a call costs beyond a plain one: time that the engine's own count knows nothing of.
+    pub(super) fn spend(&self, operations: u64) -> Fallible<()> {
+        let before = self.spent.fetch_add(operations, Ordering::Relaxed);
+        if before.saturating_add(operations) > OPERATIONS_MAX {
+            return Err(EvalAltResult::ErrorTooManyOperations(Position::NONE).into());
+        }
+        Ok(())
+    }
 }
 
 pub(super) type Shared = Arc<Surroundings>;
@@ -71,6 +85,9 @@ pub(super) struct Ended {
     pub what: String,
 }
 
+/// Buckets of a window that are read in the time of about one operation.
+const BUCKETS_PER_OPERATION: u32 = 16;
+
 /// Windows over the last buckets: name, meaning.
 pub(super) const WINDOWS: [(&str, &str); 8] = [
     ("sum", "sum of the last n buckets (flows only), in the KPI's unit"),
@@ -110,8 +127,8 @@ pub(super) fn register(engine: &mut Engine) {
     engine
         .register_indexer_get(|objective: &mut ObjectiveView, name: ImmutableString| read_objective(objective, &name));
     engine.register_indexer_get(|p: &mut ParamsView, name: ImmutableString| read_param(p, &name));
-    engine.register_fn("has", |kpi: &mut KpiView, name: &str| Ok::<_, Box<EvalAltResult>>(read_kpi(kpi, name).is_ok()));
-    engine.register_fn("has", |objective: &mut ObjectiveView, name: &str| read_objective(objective, name).is_ok());
+    engine.register_fn("has", |kpi: &mut KpiView, name: &str| has_on_kpi(kpi, name));
+    engine.register_fn("has", |objective: &mut ObjectiveView, name: &str| has_on_objective(objective, name));
     engine.register_fn("has", |context: NativeCallContext, name: &str| has(&context, name));
     engine.register_fn("label", |kpi: &mut KpiView, name: &str| {
         kpi.assessment().labels.get(name).map_or(Dynamic::UNIT, |value| value.to_owned().into())
@@ -145,7 +162,16 @@ pub(super) fn surroundings(context: &NativeCallContext) -> Fallible<Shared> {
 fn has(context: &NativeCallContext, name: &str) -> Fallible<bool> {
     let run = surroundings(context)?;
     let mut kpi = KpiView { run: run.clone(), other: None };
-    Ok(read_objective(&mut ObjectiveView(run), name).is_ok() || read_kpi(&mut kpi, name).is_ok())
+    Ok(has_on_objective(&mut ObjectiveView(run), name) || has_on_kpi(&mut kpi, name))
+}
+
+/// A name that is none gets no message, which costs more than reading a figure.
+fn has_on_kpi(kpi: &mut KpiView, name: &str) -> bool {
+    KPI_FIELDS.iter().any(|field| field.name == name) && read_kpi(kpi, name).is_ok()
+}
+
+fn has_on_objective(objective: &mut ObjectiveView, name: &str) -> bool {
+    OBJECTIVE_FIELDS.iter().any(|field| field.name == name) && read_objective(objective, name).is_ok()
 }
 
 fn read_kpi(kpi: &mut KpiView, name: &str) -> Fallible<Dynamic> {
@@ -202,6 +228,7 @@ fn window(kpi: &mut KpiView, name: &'static str, n: INT) -> Fallible<FLOAT> {
     let Some(n) = u32::try_from(n).ok().filter(|n| (1..=10_000).contains(n)) else {
         return Err(runtime(&format!("kpi.{name}({n}): the number of buckets goes from 1 to 10000")));
     };
+    kpi.run.spend(u64::from(n / BUCKETS_PER_OPERATION))?;
     let a = kpi.assessment();
     let found = match name {
         "sum" => a.sum(n),
@@ -219,6 +246,7 @@ fn window(kpi: &mut KpiView, name: &'static str, n: INT) -> Fallible<FLOAT> {
 fn workdays(context: &NativeCallContext, days: INT) -> Fallible<Day> {
     let run = surroundings(context)?;
     let days = bounded_days(days)?;
+    run.spend(u64::from(days))?;
     let calendar = run.calendar.as_ref().unwrap_or(&run.assessment.kpi.calendar);
     Ok(Day(calendar.add_working_days(today(&run), days)))
 }

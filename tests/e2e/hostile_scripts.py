@@ -1,0 +1,337 @@
+"""Scripts that mean harm, by class; `hostile.py` plays them.
+
+Each has how it must end, and its text: without `fn evaluate` the text is the body of one.
+
+    refused: WORDS    the configuration is refused, with these words at a place in the script
+    failed: WORDS     every run fails, and the cause has these words
+    harmless          it gives a verdict like any other script
+"""
+
+# 4 096 bytes in `s`.
+LONG = 'let s = "0123456789abcdef"; for i in 0..8 { s += s; } '
+# 1 000 numbers in `a`.
+WIDE = "let a = []; a.pad(1000, 1); "
+# A map of 250 lists of four in `b`.
+BUSH = "let b = #{}; for i in 0..250 { b[i.to_string()] = [1, 2, 3, 4]; } "
+
+LOOPS = {
+    "for ever": ("failed: operations", "loop { }"),
+    "while": ("failed: operations", "let a = 0; while true { a += 1; }"),
+    "do until": ("failed: operations", "let a = 0; do { a += 1; } until false"),
+    "to the largest number": ("failed: operations", "for i in 0..9223372036854775807 { let x = i; }"),
+    "with the smallest step": ("failed: operations", "let x = 0; for i in range(0.0, 1.0, 1e-300) { x += 1; }"),
+    "without a step": ("failed: step", "for i in range(0, 10, 0) { }"),
+    "nested six times": ("failed: operations", "for i in 0..99 {" * 6 + "let x = i;" + "}" * 6),
+    "that empties no list": ("failed: operations", "let a = [1]; while a.len() > 0 { a.push(a.pop()); }"),
+    "over what grows": ("harmless", "let a = [1]; for x in a { a.push(x); } ok()"),
+    "of continue": ("failed: operations", "loop { continue; break; }"),
+    "in a condition": ("failed: operations", "let x = true; if x == { loop { } true } { ok() }"),
+    "in an argument": ("failed: operations", "above({ loop { } 1 }, 1)"),
+    "in a text": ("failed: operations", "warning(`${loop { }}`)"),
+    "over the longest text": ("failed: operations", LONG + "loop { for c in s { } }"),
+}
+
+TEXTS = {
+    "doubled": ("failed: too large", 'let s = "a"; loop { s += s; }'),
+    "doubled apart": ("failed: too large", 'let s = "a"; loop { s = s + s; }'),
+    "woven": ("failed: too large", 'let s = "a"; loop { s = `${s}${s}${s}${s}`; }'),
+    "replaced": ("refused: unknown function 'replace'", LONG + 's.replace("a", s);'),
+    "padded": ("failed: no function pad", '"x".pad(1000000000, "y"); above(1, 0)'),
+    "multiplied": ("failed: no function *", '"x" * 1000000000'),
+    "in a list": ("failed: too large", LONG + "let a = [s, s]; a.to_string()"),
+    "escaped anew": ("failed: too large", LONG + r'let s = "\u0000\u0001\u0002\u0003"; loop { s = [s].to_string(); }'),
+    "quoted anew": ("failed: too large", r'let s = "\\\"\\"; loop { s = s.to_debug(); }'),
+    "as keys": ("failed: too large", LONG + "let m = #{}; let i = 0; loop { m[s + i.to_string()] = 1; i += 1; }"),
+    "many at once": ("failed: too large", LONG + "let m = #{}; let i = 0; loop { m[i.to_string()] = s + \"\"; i += 1; }"),
+    "in the script": ("refused: maximum limit", 'warning("' + "a" * 60_000 + '")'),
+    "woven in the script": ("harmless", "warning(`" + "${1}" * 16_000 + "`)"),
+    "as JSON": ("failed: ", BUSH + "loop { b = #{x: b.to_json()}; }"),
+}
+
+LISTS = {
+    "doubled": ("failed: too large", "let a = [1]; loop { a += a; }"),
+    "appended": ("failed: too large", "let a = [1]; loop { a.append(a); }"),
+    "joined": ("failed: too large", "let a = [1]; loop { a = a + a; }"),
+    "pushed into themselves": ("failed: too large", "let a = [1]; loop { a.push(a); }"),
+    "padded": ("failed: too large", "let a = []; a.pad(1000000000, 1);"),
+    "padded with lists": ("failed: too large", WIDE + "let b = []; b.pad(1000, a);"),
+    "spliced": ("failed: too large", WIDE + "loop { a.splice(0, 0, a); }"),
+    "spliced out of range": ("failed: too large", WIDE + "loop { a.splice(-9223372036854775807, 0, a); }"),
+    "inserted": ("failed: too large", WIDE + "loop { a.insert(-9223372036854775808, a); }"),
+    "set by place": ("failed: too large", WIDE + "for i in 0..1000 { a[i] = a; }"),
+    "filled by place": ("failed: too large", WIDE + "let b = a; for i in 0..1000 { b[i] = a; }"),
+    "filled from many": ("failed: too large", WIDE + BUSH + "".join(f"let b{i} = a; " for i in range(20))
+                         + "for i in 0..1000 {" + "".join(f"b{i}[i] = b; " for i in range(20)) + "}"),
+    "deep": ("failed: too large", "let a = []; loop { a = [a]; }"),
+    "zipped": ("refused: ", "fn both(x, y) { [x, y] } fn evaluate(kpi, p) {" + WIDE + "loop { a = a.zip(a, both); } }"),
+    "compared": ("failed: operations", WIDE + "let b = a; loop { a == b; }"),
+    "searched": ("failed: operations", WIDE + "loop { a.contains(2); a.index_of([1]); a.dedup(); a.pad(1000, 1); }"),
+    "of lists compared": ("failed: operations", "let a = []; for i in 0..500 { a.push([i]); } let b = [a, 1]; b = b[0]; loop { b == a; b != a; }"),
+    "sorted": ("failed: operations", WIDE + "loop { a.sort(); a.reverse(); }"),
+    "of all kinds sorted": ("failed: sorted", 'let a = [1, "a", 2.0, true, [], #{}, kpi]; a.sort();'),
+    "in the script": ("refused: ", "let a = [" + "1," * 20_000 + "1];"),
+}
+
+MAPS = {
+    "by key": ("failed: too large", "let m = #{}; let i = 0; loop { m[i.to_string()] = i; i += 1; }"),
+    "by key of lists": ("failed: too large", WIDE + "let m = #{}; let i = 0; loop { m[i.to_string()] = a; i += 1; }"),
+    "by key of maps": ("failed: too large", BUSH + "let m = #{}; let i = 0; loop { m[i.to_string()] = b; i += 1; }"),
+    "by key of themselves": ("failed: too large", "let m = #{}; let i = 0; loop { m[i.to_string()] = m; i += 1; }"),
+    "by name of themselves": ("failed: too large", "let m = #{}; loop { m.a = m; m.b = m; }"),
+    "by key of a part": ("failed: too large", BUSH + "let m = #{x: #{}}; let i = 0; loop { m.x[i.to_string()] = b; i += 1; }"),
+    "by name of a part": ("failed: too large", WIDE + "let m = #{x0: #{}"
+                          + "".join(f", x{i}: #{{}}" for i in range(1, 60)) + "}; "
+                          + "".join(f"m.x{i}.v = a; m.x{i}.w = a; " for i in range(60))),
+    "by a list in it": ("failed: too large", WIDE + "let m = #{x: []}; loop { m.x.push(a); }"),
+    "by a list by key": ("failed: too large", 'let m = #{x: [[], []]}; loop { m["x"][0].push([1, 2, 3]); m["x"][1].push(1); }'),
+    "behind this": ("refused: 'this' is not available",
+                    "fn grow() { loop { this[this.len().to_string()] = [1, 1, 1, 1]; } } fn evaluate(kpi, p) { let m = #{}; m.grow(); }"),
+    "as an argument": ("failed: too large", "fn fill(m, b) { let i = 0; loop { m[i.to_string()] = b; i += 1; } } fn evaluate(kpi, p) { " + BUSH + "fill(#{}, b) }"),
+    "by `+=`": ("failed: too large", BUSH + "let m = #{n: 0}; let i = 0; loop { m += #{}; m[i.to_string()] = b; i += 1; }"),
+    "mixed in": ("failed: too large", 'let m = #{a: 1}; let i = 0; loop { let n = #{}; n["k" + i.to_string()] = m; m.mixin(n); i += 1; }'),
+    "deep": ("failed: too large", "let m = #{}; loop { m = #{a: m}; }"),
+    "in the script": ("refused: ", "let m = #{" + ", ".join(f"k{i}: 1" for i in range(5000)) + "};"),
+    "of one key twice": ("refused: ", "let m = #{a: 1, a: 2};"),
+}
+
+CLOSURES = {
+    "of itself": ("refused: ", "let f = |x| x; let g = || f; loop { g = || g; }"),
+    "over loops": ("refused: ", WIDE + "a.map(|x| { a.map(|y| { a.map(|z| x + y + z) }) });"),
+    "by name": ("refused: reserved keyword 'Fn'", 'let f = Fn("evaluate"); f.call(kpi, p)'),
+    "curried": ("refused: ", 'let f = Fn("above").curry(1); f.call(2)'),
+    "called by text": ("refused: unknown function 'call'", '"evaluate".call(kpi, p)'),
+    "bare": ("refused: it can be called, not handed on", "fn f(x) { x } fn evaluate(kpi, p) { let g = f; g.call(1) }"),
+    # The calls of a native function are counted by nobody: 10^15 of them.
+    "uncounted": ("refused: it can be called, not handed on",
+                  "fn f0(x) { 0 } fn wide(f) { let a = []; a.pad(1000, 1); a.map(f); 0 }"
+                  + "".join(f"fn f{i + 1}(x) {{ wide(f{i}) }}" for i in range(5)) + "fn evaluate(kpi, p) { f5(1); ok() }"),
+    "in a switch": ("refused: it can be called, not handed on",
+                    "fn f(x) { x } fn evaluate(kpi, p) { switch 1 { 1 if [1].all(f) => ok(), _ => ok() } }"),
+    "in a text": ("refused: it can be called, not handed on",
+                  "fn f(x) { x } fn evaluate(kpi, p) { warning(`${[1, 2].map(f)}`) }"),
+    "in a map": ("refused: it can be called, not handed on",
+                 "fn f(x) { x } fn evaluate(kpi, p) { let m = #{a: [f]}; m.a[0].call(1) }"),
+    "by default": ("refused: it can be called, not handed on",
+                   "fn f(x) { x } fn evaluate(kpi, p) { let g = () ?? f; [1].for_each(g); ok() }"),
+    "as an index": ("refused: it can be called, not handed on",
+                    "fn f(x) { x } fn evaluate(kpi, p) { let a = [1]; a[[0].find(f)]; ok() }"),
+    "that swallow": ("refused: it can be called, not handed on",
+                     "fn f(x, y) { x.no_such_thing > y } fn evaluate(kpi, p) { let a = [kpi, kpi]; a.sort(f); ok() }"),
+    "without an order": ("refused: it can be called, not handed on",
+                         "fn f(x, y) { 1 } fn evaluate(kpi, p) { let a = []; for i in 0..1000 { a.push(i * 7919 % 1000); } a.sort(f); ok() }"),
+    "above all": ("refused: it can be called, not handed on",
+                  "fn f(x, y) { x + y } fn evaluate(kpi, p) { above([1, 2].reduce(f), 1) }"),
+}
+
+RECURSION = {
+    "of itself": ("failed: too deeply", "fn f(x) { f(x + 1) } fn evaluate(kpi, p) { f(1) }"),
+    "of the entry": ("failed: too deeply", "fn evaluate(kpi, p) { evaluate(kpi, p) }"),
+    "of two": ("failed: too deeply", "fn f(x) { g(x) } fn g(x) { f(x) } fn evaluate(kpi, p) { f(1) }"),
+    "of a tree": ("failed: operations", "fn f(n) { if n == 0 { 0 } else { f(n - 1) + f(n - 1) } } fn evaluate(kpi, p) { for i in 0..99 { f(12); } }"),
+    "of Ackermann": ("failed: too deeply", "fn a(m, n) { if m == 0 { n + 1 } else if n == 0 { a(m - 1, 1) } else { a(m - 1, a(m, n - 1)) } } fn evaluate(kpi, p) { a(4, 2) }"),
+    "with wide frames": ("failed: too deeply", "fn f(x) { " + "".join(f"let v{i} = x; " for i in range(50)) + WIDE + "f(a) } fn evaluate(kpi, p) { f(1) }"),
+    "in an index": ("failed: too deeply", "fn f(a) { a[f(a)] } fn evaluate(kpi, p) { f([1]) }"),
+    "in a text": ("failed: too deeply", "fn f(s) { `${f(s)}` } fn evaluate(kpi, p) { f(\"\") }"),
+    "as a method": ("failed: too deeply", "fn f(x, y) { x.g(y) } fn g(y) { f(y, y) } fn evaluate(kpi, p) { f(1, 2) }"),
+    "behind this": ("refused: 'this' is not available", "fn f() { this.f() } fn evaluate(kpi, p) { 1.f() }"),
+    "of an operator": ("refused: ", "fn +(x, y) { x + y } fn evaluate(kpi, p) { 1 + 1 }"),
+    "in a condition": ("failed: too deeply", "fn f(x) { while f(x) { } true } fn evaluate(kpi, p) { f(1) }"),
+    "with a growing list": ("failed: too ", "fn f(a) { f(a + a) } fn evaluate(kpi, p) { f([1, 2, 3, 4]) }"),
+}
+
+NESTING = {
+    "of brackets": ("refused: maximum complexity", "(" * 20_000 + "1" + ")" * 20_000),
+    "of open brackets": ("refused: maximum complexity", "(" * 60_000),
+    "of lists": ("refused: maximum complexity", "let a = " + "[" * 20_000 + "]" * 20_000 + ";"),
+    "of maps": ("refused: maximum complexity", "let a = " + "#{a:" * 10_000 + "1" + "}" * 10_000 + ";"),
+    "of blocks": ("refused: maximum complexity", "{" * 30_000 + "}" * 30_000),
+    "of conditions": ("refused: maximum complexity", "if true {" * 6_000 + "}" * 6_000),
+    "of alternatives": ("refused: maximum complexity", "if kpi.value == 1 { }" + " else if kpi.value == 1 { }" * 2_000),
+    "of signs": ("refused: maximum complexity", "let y = 1; - " + "- " * 20_000 + "y"),
+    "of negations": ("refused: maximum complexity", "!" * 60_000 + "true"),
+    "of sums": ("refused: maximum complexity", "let x = 1; x" + "+x" * 20_000),
+    "of powers": ("refused: maximum complexity", "let x = 1; x" + "**x" * 20_000),
+    "of defaults": ("refused: maximum complexity", "let x = (); x" + "??x" * 20_000),
+    "of ands": ("refused: maximum complexity", "let x = true; x" + "&&x" * 20_000),
+    "of members": ("refused: maximum complexity", "kpi" + ".a" * 30_000),
+    "of careful members": ("refused: maximum complexity", "kpi" + "?.a" * 20_000),
+    "of calls": ("refused: maximum complexity", "above(" * 9_000 + "1" + ")" * 9_000),
+    "of method calls": ("refused: maximum complexity", "ok()" + '.say("")' * 7_000),
+    "of places": ("refused: maximum complexity", "let a = []; a" + "[0]" * 20_000),
+    "of texts": ("refused: maximum complexity", "`${" * 12_000 + "1" + "}`" * 12_000),
+    "of switches": ("refused: maximum complexity", "switch 1 { _ => " * 3_500 + "1" + "}" * 3_500),
+    "of comments": ("refused: ", "/*" * 15_000 + "*/" * 15_000 + "}"),
+    "of functions": ("refused: ", "fn f() {" * 7_000),
+    "of loops": ("refused: maximum complexity", "loop {" * 9_000 + "}" * 9_000),
+    "within the limit": ("harmless", "(" * 8 + "ok()" + ")" * 8),
+}
+
+PANICS = {
+    "smallest by -1": ("failed: overflow", "let x = -9223372036854775807 - 1; x / -1"),
+    "smallest modulo -1": ("failed: overflow", "let x = -9223372036854775807 - 1; x % -1"),
+    "smallest negated": ("failed: overflow", "let x = -9223372036854775807 - 1; -x"),
+    "smallest without sign": ("failed: overflow", "let x = -9223372036854775807 - 1; abs(x)"),
+    "division by zero": ("failed: division", "let x = 0; 1 / x"),
+    "modulo zero": ("failed: ", "let x = 0; 1 % x"),
+    "largest plus one": ("failed: overflow", "let x = 9223372036854775807; x + 1"),
+    "shift by much": ("harmless", "let x = 9223372036854775807; let y = 1 << x; let z = 1 >> x; ok()"),
+    "shift backwards": ("harmless", "let x = -9223372036854775807 - 1; let y = 1 << x; let z = 1 >> x; ok()"),
+    "the smallest place": ("failed: out of bounds", "let a = [1]; let i = -9223372036854775807 - 1; a[i]"),
+    "the smallest letter": ("failed: ", 'let s = "aé"; let i = -9223372036854775807 - 1; s[i]'),
+    "the smallest bit": ("failed: ", "let x = 1; let i = -9223372036854775807 - 1; x[i]"),
+    "bits beyond": ("failed: ", "let x = 1; x[3..9223372036854775807] = 9;"),
+    "half a letter": ("failed: ", 'let s = "é"; s[1..2]'),
+    "backwards": ("harmless", "let a = [1, 2]; a.extract(9..-9); a.drain(5..=2); a.splice(9..1, []); ok()"),
+    "to the very end": ("harmless", "let a = [1, 2]; a.extract(0..=9223372036854775807); a.drain(-1..9223372036854775807); ok()"),
+    "chopped": ("harmless", "let a = [1]; a.chop(-9223372036854775807); a.truncate(9223372036854775807); a.shift(); a.pop(); a.pop(); ok()"),
+    "range to the end": ("failed: operations", "for i in 9223372036854775806..=9223372036854775807 { } for i in range(0, 9223372036854775807, 1) { }"),
+    "steps beyond": ("harmless", "for i in range(0, 9223372036854775807, 9223372036854775806) { } ok()"),
+    "steps back beyond": ("harmless", "for i in range(9223372036854775807, -9223372036854775807, -9223372036854775807) { } ok()"),
+    "bits of nothing": ("failed: ", "for b in bits(5, -9223372036854775807, 9223372036854775807) { }"),
+    "no number to a whole one": ("failed: ", "let x = 0.0 / 0.0; x.to_int()"),
+    "windows of nothing": ("failed: from 1 to 10000", "kpi.sum(-9223372036854775807)"),
+    "days beyond": ("failed: from 0 to 3660", "workdays(9223372036854775807)"),
+}
+
+SYMBOLS = {
+    "above for ever": ("failed: operations", "fn above(a, b) { loop { } } fn evaluate(kpi, p) { above(kpi.value, 1) }"),
+    "ok for another": ("failed: must return a verdict", "fn ok() { 1 } fn evaluate(kpi, p) { ok() }"),
+    "the entry twice": ("refused: already exists", "fn evaluate(kpi, p) { ok() } fn evaluate(kpi, p) { critical(\"x\") }"),
+    "the entry thrice": ("refused: exactly one of these", "fn evaluate(kpi, objective, p) { ok() } fn evaluate(kpi) { ok() } fn evaluate(kpi, p) { ok() }"),
+    "no entry": ("refused: no `fn evaluate", "fn Evaluate(kpi, p) { ok() } fn evaluate() { ok() }"),
+    "the same parameter": ("refused: ", "fn evaluate(kpi, kpi) { ok() }"),
+    "parameters shadowed": ("failed: ", "let kpi = 1; let p = 2; above(kpi.value, p + 1)"),
+    "letters that look alike": ("refused: ", "let а = 1; let a = 2; above(а, a)"),
+    "writing backwards": ("refused: ", "let x = 1; \u202e/* ; */ ok()"),
+    "no width": ("refused: ", "let a\u200bb = 1; ok()"),
+    "a zero": ("refused: ", "ok()\0; loop { }"),
+    "reserved": ("refused: reserved", "let async = 1; let match = 2; ok()"),
+    "the name of a type": ("failed: ", "let i64 = 1; let string = 2; type_of(i64) + string"),
+    "a very long name": ("refused: unknown function", "a" * 60_000 + "()"),
+    "many unknown": ("refused: unknown function", "".join(f"no_such_function_{i}();" for i in range(2_400))),
+    "many functions": ("refused: number of functions", "".join(f"fn f{i}() {{ }} " for i in range(4_000))),
+    "many variables": ("failed: too many variables", "".join(f"let v{i} = 1;" for i in range(4_000))),
+    "many parameters": ("harmless", "fn f(" + ",".join(f"a{i}" for i in range(5_000)) + ") { } fn evaluate(kpi, p) { ok() }"),
+    "operators redefined": ("refused: ", "fn ==(a, b) { true } fn evaluate(kpi, p) { ok() }"),
+    "private": ("failed: too deeply", "private fn evaluate(kpi, p) { evaluate(kpi, p) }"),
+    "getters": ("refused: ", "fn get$value(kpi) { 1 } fn evaluate(kpi, p) { above(kpi.value, 0) }"),
+    "at the top": ("harmless", "loop { } fn evaluate(kpi, p) { ok() }"),
+}
+
+IMPORTS = {
+    "a file": ("refused: 'import' is not available", 'import "/etc/passwd" as x; ok()'),
+    "a computed one": ("refused: 'import' is not available", 'import ".." + "/secret" as x; ok()'),
+    "in a function": ("refused: 'import' is not available", 'fn f() { import "f" as f; } fn evaluate(kpi, p) { f() }'),
+    "eval": ("refused: 'eval' is not available", 'eval("loop { }")'),
+    "eval of eval": ("refused: 'eval' is not available", 'let s = "eval(s)"; eval(s)'),
+    "an export": ("refused: ", "export const X = 1; fn evaluate(kpi, p) { ok() }"),
+    "a module": ("failed: ", "global::evaluate(kpi, p)"),
+    "a constant": ("failed: not found", "const X = 1; fn evaluate(kpi, p) { above(kpi.value, global::X) }"),
+    "deep paths": ("refused: ", "::".join(["a"] * 20_000) + "()"),
+    "a try": ("refused: 'try' is not available", "try { kpi.value } catch { ok() }"),
+    "a throw": ("refused: 'throw' is not available", 'throw "a" + kpi'),
+    "a file opened": ("refused: unknown function 'open_file'", 'open_file("/etc/passwd")'),
+    "a command": ("refused: unknown function", 'system("kill -9 1"); exec("sh")'),
+    "engine options": ("refused: unknown function", "set_max_operations(0); set_max_array_size(0); loop { }"),
+    "its own definition": ("refused: unknown function", "get_fn_metadata_list()"),
+}
+
+SLEEPS = {
+    "sleep": ("refused: unknown function 'sleep'", "sleep(1000000)"),
+    "sleep as a method": ("refused: unknown function 'sleep'", "1000000.sleep()"),
+    "the clock": ("refused: unknown function 'timestamp'", "let t = timestamp(); while t.elapsed < 1e9 { }"),
+    "a random number": ("refused: unknown function 'rand'", "rand()"),
+    "now": ("refused: unknown function 'now'", "above(now(), 1)"),
+    "a thread": ("refused: ", "spawn(|| { loop { } }); ok()"),
+    "await": ("refused: reserved", "await kpi.value"),
+    "all working days": ("failed: operations", "loop { workdays(3660); }"),
+    "all days": ("failed: operations", "loop { days(3660); }"),
+    "all windows": ("failed: operations", "loop { kpi.median(600); kpi.mean(600); kpi.min(600); }"),
+    "windows of every width": ("failed: operations", "let x = 0.0; for r in 0..99 { for n in 1..600 { x += kpi.median(n); } }"),
+    "asked again": ("failed: operations", 'loop { has("change_year"); kpi.has("missed_buckets"); }'),
+    "asked for long names": ("failed: operations", LONG + "loop { has(s); kpi.has(s); kpi.label(s); }"),
+    "events": ("failed: operations", 'let x = 0; loop { x = "Soldes" in kpi.events; }'),
+    "all fields": ("failed: operations", "let x = 0; loop { x = kpi.completeness; x = kpi.change; x = kpi.late_days; x = kpi.missed_buckets; x = kpi.events; }"),
+}
+
+FORMATS = {
+    "printed": ("failed: operations", LONG + "loop { print(s); debug(kpi); }"),
+    "of a placeholder": ("refused: ", 'warning("{kpi.title|percent|unit|signed|days|percent}")'),
+    "unclosed": ("refused: ", 'warning("{kpi.title")'),
+    "of braces": ("refused: ", 'warning("' + "{" * 3_999 + '")'),
+    "of even braces": ("harmless", 'warning("' + "{{" * 2_000 + '")'),
+    "nested": ("refused: ", 'warning("{kpi.{kpi.{kpi.title}}}")'),
+    "of other engines": ("refused: ", 'warning("{{% for x in range(1000000000) %}}{{x}}{%s%n} ${jndi:ldap://x}")'),
+    "many placeholders": ("harmless", 'warning("' + "{kpi.title}" * 370 + '")'),
+    "of control characters": ("harmless", r'warning("\x1b[2J\x07\r\n.\r\nBcc: all@example.test\r\n\x00\u202e")'),
+    "of markup": ("harmless", "warning(\"<script>alert(1)</script><img src=x onerror=x>]]>&xxe;*_[x](javascript:x)\")"),
+    "at run time": ("harmless", 'let s = "{kpi.title|percent}{p.x}{"; warning(s + s)'),
+    "as long as can be": ("harmless", LONG + "critical(s).suggest(s).suggest(s)"),
+    "as held": ("harmless", LONG + "hold(s)"),
+    "of one letter in many": ("harmless", 'let s = "\\u0301"; for i in 0..10 { s += s; } warning("a" + s)'),
+    "of a level": ("failed: a level is", LONG + "above(1, 0).level(s)"),
+    "for nobody": ("failed: `who`", "warning(\"x\").suggest(\"x\", #{who: [kpi, p]})"),
+    "of numbers": ("harmless", "warning(`${1e308 * 1e308} ${0.0 / 0.0} ${-1e308} ${1e-320}`)"),
+}
+
+NUMBERS = {
+    "a power": ("failed: overflow", "let x = 9; x ** 9223372036854775807"),
+    "a power below zero": ("failed: negative power", "let x = 9; x ** -9223372036854775807"),
+    "a power of floats": ("failed: not a finite number", "above(1e308 ** 1e308, 1)"),
+    "no number": ("failed: not a finite number", "above(0.0 / 0.0, 1)"),
+    "no limit": ("failed: not a finite number", "above(1, 1e308 * 10.0)"),
+    "a long literal": ("failed: ", "let x = " + "9" * 60_000 + "; above(x, 1)"),
+    "a long fraction": ("harmless", "let x = 0." + "9" * 60_000 + "; above(x, 1)"),
+    "a long exponent": ("failed: not a finite number", "let x = 1e" + "9" * 60_000 + "; above(x, 1)"),
+    "too many bits": ("refused: ", "let x = 0x" + "f" * 60_000 + "; above(x, 1)"),
+    "read from text": ("failed: error parsing", LONG + "parse_int(s)"),
+    "read in no base": ("failed: radix", 'parse_int("zz", 9223372036854775807)'),
+    "read as a float": ("failed: ", 'above(parse_float("1e999999999"), 1)'),
+    "to a whole one": ("failed: overflow", "let x = 1e300; x.to_int()"),
+    "to a short text": ("harmless", "let x = 1.7976931348623157e308; warning(x.to_string())"),
+    "limits turned": ("failed: above the upper limit", "outside(1, 1e308, -1e308)"),
+    "a margin beyond": ("harmless", "outside(1, 0, 2).recovers_inside(1e308)"),
+    "rounded": ("harmless", "let x = 1e308; let y = x.round() + x.floor() + x.ceiling(); ok()"),
+    "a factorial": ("failed: overflow", "let x = 1; for i in 1..99999 { x *= i; }"),
+}
+
+VERDICTS = {
+    "doubled": ("failed: at most", 'let o = warning("x"); for i in 0..60 { o = all_of([o, o]); } o'),
+    "deep": ("failed: at most", 'let o = warning("x"); for i in 0..60 { o = all_of([o]); } o'),
+    "very deep": ("failed: at most", 'let o = warning("x"); for i in 0..9000 { o = any_of([o]); } o'),
+    "wide": ("failed: at most", "let a = []; for i in 0..1000 { a.push(above(1, 2)); } all_of(a)"),
+    "wide and deep": ("failed: at most", "let a = []; for i in 0..250 { a.push(above(1, 2)); } let b = []; for i in 0..250 { b.push(all_of(a)); } any_of(b)"),
+    "kept": ("failed: ", "let a = []; for i in 0..250 { a.push(above(1, 2)); } let m = #{}; let i = 0; loop { m[i.to_string()] = all_of(a); i += 1; }"),
+    "kept in lists": ("failed: ", "let o = above(1, 2); for i in 0..8 { o = o.suggest(\"x\"); } let a = []; a.pad(1000, o); "
+                      + "".join(f"let a{i} = a; " for i in range(55)) + "for i in 0..1000 { " + "".join(f"a{i}[i] = ok(); " for i in range(55)) + "}"),
+    "of texts": ("failed: too large", "let s = `0123456789abcdef`; for i in 0..7 { s += s; } let m = #{}; let i = 0; loop { m[i.to_string()] = warning(`${s}${i}`); i += 1; }"),
+    "of suggestions": ("failed: at most 8", 'let o = warning("x"); loop { o = o.suggest("x"); }'),
+    "of suggestions in parts": ("failed: at most 32", LONG + "let o = warning(s); for i in 0..8 { o = o.suggest(s); } let a = []; a.pad(200, o); any_of(a)"),
+    "for whom": ("failed: `who`", WIDE + 'let m = #{}; let q = #{who: a}; let i = 0; loop { m[i.to_string()] = ok().suggest("x", q); i += 1; }'),
+    "of nothing": ("failed: at least one", "all_of([])"),
+    "of anything": ("failed: takes conditions", "all_of([1, kpi, ok(), p])"),
+    "held": ("harmless", 'any_of([critical("x"), hold("y")])'),
+    "no verdict": ("failed: must return a verdict", "1"),
+    "a list": ("failed: must return a verdict", WIDE + "a"),
+    "a deep list": ("failed: must return a verdict", "let a = []; for i in 0..900 { a = [a]; } a"),
+    "the KPI": ("failed: must return a verdict", "kpi"),
+    "nothing at all": ("failed: must return a verdict", ""),
+    "a text": ("failed: must return a verdict", LONG + "s"),
+}
+
+CLASSES = {
+    "loops": LOOPS,
+    "texts": TEXTS,
+    "lists": LISTS,
+    "maps": MAPS,
+    "closures": CLOSURES,
+    "recursion": RECURSION,
+    "nesting": NESTING,
+    "native panics": PANICS,
+    "symbols": SYMBOLS,
+    "imports": IMPORTS,
+    "sleeps": SLEEPS,
+    "formats": FORMATS,
+    "numbers": NUMBERS,
+    "verdicts": VERDICTS,
+}
