@@ -15,6 +15,8 @@ use crate::store::{OpenOptions, Store, TransitionFilter};
 
 #[path = "formula_tests.rs"]
 mod formulas;
+#[path = "habit_tests.rs"]
+mod habits;
 #[path = "past_tests.rs"]
 mod past;
 #[path = "stepping_tests.rs"]

@@ -8,6 +8,7 @@ use rhai::{AST, Dynamic, Engine, Position};
 
 use super::check::{self, Findings};
 use super::coverage::{Coverage, Site};
+use super::inline::{Edit, inline, original};
 use super::sandbox::{self, SCRIPT_BYTES_MAX, on_large_stack};
 use super::sidecar::{ParameterKind, Sidecar};
 use super::suggest::did_you_mean;
@@ -87,6 +88,8 @@ pub struct CompiledRule {
     pub(super) first_loop: Option<Position>,
     /// Of a script that is covered: what its conditions are known by.
     pub(super) sites: HashMap<Position, usize>,
+    /// Where the script that runs is another than the one that was written.
+    pub(super) edits: Vec<Edit>,
 }
 
 impl RuleSet {
@@ -157,10 +160,10 @@ fn compile_rule(
     let sidecar = read_sidecar(def, &files, &mut problems);
     let (params, others) = resolve_params(catalog, def, &sidecar, &mut problems);
     let compiled = compile_script(engine, def, &files, &mut problems);
-    let Some((ast, findings)) = compiled else { return Err(problems) };
+    let Some((compiled_ast, findings)) = compiled else { return Err(problems) };
     problems.extend(findings.check_texts(&sidecar).into_iter().map(|found| in_script(def, &files.path, found)));
     problems.extend(findings.check_params(&sidecar).into_iter().map(|found| in_script(def, &files.path, found)));
-    let arity = entry_arity(&ast);
+    let arity = entry_arity(&compiled_ast);
     if arity.is_none() {
         let message =
             "no `fn evaluate(kpi, p)` or `fn evaluate(kpi, objective, p)`; a rule is exactly one of these".to_owned();
@@ -187,9 +190,14 @@ fn compile_rule(
         return Err(problems);
     }
     let texts = findings.texts(&sidecar);
+    let mut edits = Vec::new();
     let (ast, watched, sites) = match coverage {
-        None => (ast, findings.watched, HashMap::new()),
-        Some(coverage) => cover((engine, coverage), &files, ast, findings.watched),
+        None => {
+            let (ast, watched);
+            (ast, watched, edits) = with_values(engine, (&files.text, compiled_ast, findings.watched), &params);
+            (ast, watched, HashMap::new())
+        }
+        Some(coverage) => cover((engine, coverage), &files, compiled_ast, findings.watched),
     };
     let whole = format_args!("{}\0{}\0{:?}", files.text, files.sidecar.as_deref().unwrap_or_default(), def.with);
     let digest = format!("{:016x}", Digest::of(whole));
@@ -204,9 +212,25 @@ fn compile_rule(
         texts,
         watched,
         sites,
+        edits,
         first_loop: findings.first_loop,
         sidecar,
     })
+}
+
+/// The script with the values of its parameters put in, and what its conditions watch; as it was where that can't be done.
+fn with_values(
+    engine: &Engine,
+    (text, ast, watched): (&str, AST, HashMap<Position, String>),
+    params: &Params,
+) -> (AST, HashMap<Position, String>, Vec<Edit>) {
+    let changed = inline(text, &ast, params).and_then(|inlined| Some((engine.compile(&inlined.text).ok()?, inlined)));
+    let Some((changed, inlined)) = changed else { return (ast, watched, Vec::new()) };
+    let edits = inlined.into_edits();
+    // They are named as they were written.
+    let named = |(at, what): (Position, String)| (at, watched.get(&original(&edits, at)).cloned().unwrap_or(what));
+    let watched = check::walk(engine, &changed).watched.into_iter().map(named).collect();
+    (changed, watched, edits)
 }
 
 /// The script with its branches wrapped, and what its conditions are known by; as it was where that can't be done.

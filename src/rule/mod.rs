@@ -7,6 +7,7 @@
 mod check;
 mod compile;
 mod coverage;
+mod inline;
 mod lists;
 mod outcome;
 mod reference;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rhai::{CallFnOptions, Dynamic, EvalAltResult, Position, Scope};
 
 use super::compile::{CompiledRule, RuleSet};
+use super::inline::original;
 use super::outcome::Outcome;
 use super::sandbox::OPERATIONS_MAX;
 use super::views::{Ended, KpiView, ObjectiveView, Param, ParamsView, Shared, Surroundings};
@@ -172,7 +173,7 @@ impl CompiledRule {
         let position = match (deepest_position(error), self.first_loop) {
             // The engine counts some operations, and measures some values, without their place.
             (Position::NONE, Some(first_loop)) if spent => first_loop,
-            (position, _) => position,
+            (position, _) => original(&self.edits, position),
         };
         let place = match (position.line(), position.position()) {
             (Some(line), Some(column)) => format!("{}:{line}:{column}", self.path),

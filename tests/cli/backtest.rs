@@ -108,26 +108,35 @@ fn table(seed: u64) -> Vec<String> {
 
 #[test]
 fn nothing_is_decided_on_what_comes_later() {
-    for seed in 1..=3 {
-        let rows = table(seed);
-        let run = |count: usize| {
-            let mut text = "at,load\n".to_owned();
-            rows[..count].iter().for_each(|row| writeln!(text, "{row}").unwrap());
-            let dir = folder(&text);
-            let rule =
-                ["--rule", "signal/threshold", "--with", "above=90", "--with", "recover=60", "--with", "critical=110"];
-            let ran = backtest(dir.path(), &[&rule[..], &["--for", "2 buckets", "--format", "json"]].concat());
-            assert_eq!(ran.code, 0, "{ran:?}");
-            let lines: Vec<String> = ran.out.lines().map(str::to_owned).collect();
-            lines[..lines.len() - 1].to_vec()
-        };
-        let whole = run(rows.len());
-        assert!(whole.len() > 40, "seed {seed}: {} changes are too few to compare", whole.len());
-        for part in 1..8 {
-            let count = rows.len() * part / 8;
-            let some = run(count);
-            assert_eq!(some, whole[..some.len()], "seed {seed}, the first {count} rows");
-        }
+    let seeds: Vec<u64> = (1..=10).collect();
+    for pair in seeds.chunks(2) {
+        std::thread::scope(|scope| {
+            for seed in pair {
+                scope.spawn(|| nothing_of_one_is_decided_on_what_comes_later(*seed));
+            }
+        });
+    }
+}
+
+fn nothing_of_one_is_decided_on_what_comes_later(seed: u64) {
+    let rows = table(seed);
+    let run = |count: usize| {
+        let mut text = "at,load\n".to_owned();
+        rows[..count].iter().for_each(|row| writeln!(text, "{row}").unwrap());
+        let dir = folder(&text);
+        let rule =
+            ["--rule", "signal/threshold", "--with", "above=90", "--with", "recover=60", "--with", "critical=110"];
+        let ran = backtest(dir.path(), &[&rule[..], &["--for", "2 buckets", "--format", "json"]].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let lines: Vec<String> = ran.out.lines().map(str::to_owned).collect();
+        lines[..lines.len() - 1].to_vec()
+    };
+    let whole = run(rows.len());
+    assert!(whole.len() > 40, "seed {seed}: {} changes are too few to compare", whole.len());
+    for part in 1..=20 {
+        let count = rows.len() * part / 21;
+        let some = run(count);
+        assert_eq!(some, whole[..some.len()], "seed {seed}, the first {count} rows");
     }
 }
 
@@ -190,4 +199,99 @@ fn local_times_that_come_twice_are_told() {
         ran.out.contains("warning: 2026-10-25T02:30:00 and what follows is a local time that comes twice"),
         "{ran:?}"
     );
+}
+
+/// A company without any state: what a replay needs is pulled.
+const COMPANY: &str = r"timezone: Europe/Paris
+state: sqlite:state.db
+people: {ada: {mail: ada@example.test}}
+sources: {shop: {csv: {path: sales.csv}}}
+kpis:
+  sales: {title: Ventes, category: financial, unit: EUR, source: shop, query: {time: day, value: amount}, schedule: daily 06:15, history: 400d}
+  cost: {title: Cost, category: financial, unit: EUR, source: shop, query: {time: day, value: cost}, schedule: daily 06:15, history: 400d}
+  margin: {title: Margin, category: financial, unit: ratio, formula: (sales - cost) / sales, schedule: daily 06:15, history: 400d}
+rules:
+  low: {script: signal/threshold, on: [sales], with: {below: 50}, shadow: true}
+  thin: {script: signal/threshold, on: [margin], with: {below: 0.2}}
+receivers: {ops: {maildir: {path: boxes, to: [ada]}}}
+route: {to: ops, group: {wait: 0s}}
+";
+
+fn company() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let mut text = "day,amount,cost\n".to_owned();
+    let mut day: jiff::civil::Date = "2026-01-01".parse().unwrap();
+    while day.to_string().as_str() <= "2026-06-30" {
+        let (amount, cost) = match day.to_string().as_str() {
+            "2026-03-10" | "2026-03-11" => (40, 20),
+            "2026-04-02" => (100, 90),
+            _ => (100, 60),
+        };
+        writeln!(text, "{day},{amount},{cost}").unwrap();
+        day = day.tomorrow().unwrap();
+    }
+    fs::write(dir.path().join("sales.csv"), text).unwrap();
+    fs::write(dir.path().join("vigie.yaml"), COMPANY).unwrap();
+    dir
+}
+
+#[test]
+fn what_is_not_stored_is_pulled_and_nothing_is_written() {
+    let dir = company();
+    let words =
+        ["backtest", "--config", "vigie.yaml", "--from", "2026-01-01", "--to", "2026-06-30", "--format", "json"];
+    let told = records(&vigie(dir.path(), &words));
+    let brief = |change: &Value| {
+        let text = |name: &str| change[name].as_str().unwrap_or_default().to_owned();
+        format!("{} {} {} {}", text("at"), text("rule"), text("change"), change["value"])
+    };
+    let breach = |change: &&Value| change["type"] == "transition" && change["aspect"] == "breach";
+    let seen: Vec<String> = told.iter().filter(breach).map(brief).collect();
+    assert_eq!(
+        seen,
+        [
+            "2026-03-11T05:15:00Z low fired 40.0",
+            "2026-03-13T05:15:00Z low resolved 100.0",
+            "2026-04-03T04:15:00Z thin fired 0.1",
+            "2026-04-04T04:15:00Z thin resolved 0.4",
+        ]
+    );
+    let summary = told.last().unwrap();
+    assert_eq!(summary["messages"]["ops"]["first"], 2, "a rule in shadow is shown as if it were none");
+    let warning = summary["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("'low'") && warning.contains("shadow"), "{warning}");
+    let mut left: Vec<_> =
+        fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    left.sort();
+    assert_eq!(left, ["sales.csv", "vigie.yaml"]);
+    // A source that can't be read is told by its KPI.
+    fs::remove_file(dir.path().join("sales.csv")).unwrap();
+    let ran = vigie(dir.path(), &words);
+    assert!(ran.code == 1 && ran.err.contains("KPI 'cost'") && ran.err.contains("sales.csv"), "{ran:?}");
+}
+
+#[test]
+fn a_page_stands_by_itself() {
+    let dir = company();
+    let words = ["backtest", "--config", "vigie.yaml", "--from", "2026-01-01", "--html", "page.html"];
+    let ran = vigie(dir.path(), &words);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let page = fs::read_to_string(dir.path().join("page.html")).unwrap();
+    assert_eq!(page.matches("<svg ").count(), 2);
+    for part in [
+        "Ventes",
+        "Rule low: fired once.",
+        "limit €50",
+        "2026-03-11 06:15",
+        "message (first)",
+        "<title>low, thin on sales",
+    ] {
+        assert!(page.contains(part), "{part:?} is not in the page");
+    }
+    let outside = page.replace("http://www.w3.org/2000/svg", "");
+    for part in ["http:", "https:", "<script", "src=", "url("] {
+        assert!(!outside.contains(part), "{part:?} is in the page");
+    }
+    let ran = vigie(dir.path(), &[&words[..], &["--sweep", "below=1..2/1", "--rule", "low"]].concat());
+    assert!(ran.code == 2 && ran.err.contains("cannot be used with"), "{ran:?}");
 }

@@ -156,3 +156,38 @@ fn rules_that_ship_are_listed_and_shown() {
     let ran = vigie(dir.path(), &["rules", "signal/treshold"]);
     assert!(ran.code == 1 && ran.err.contains("no rule 'signal/treshold' ships; there are: data/stale"), "{ran:?}");
 }
+
+#[test]
+fn conditions_that_were_not_taken_both_ways_are_told_by_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("rules");
+    fs::create_dir_all(&rules).unwrap();
+    let script = "fn evaluate(kpi, p) {\n    // nothing\n    if kpi.value > 100 { return hold(\"odd\"); }\n    \
+                  if kpi.value < 5 &&\n        kpi.previous > 0 { return ok(); } else if kpi.value == 7 { return ok(); }\n    \
+                  let high = above(kpi.value, 10); any_of([high, below(kpi.value, 6)])\n}\n";
+    fs::write(rules.join("high.rhai"), script).unwrap();
+    let tests = "tests:\n- {name: a, series: 9 11 7, expect: [{at: 1, verdict: ok}, {at: 2, verdict: warning}]}\n";
+    fs::write(rules.join("high.test.yaml"), tests).unwrap();
+    let ran = vigie(dir.path(), &["test", "--coverage"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let told: Vec<&str> = ran.out.lines().filter(|line| line.contains("high.rhai")).collect();
+    assert_eq!(
+        told,
+        [
+            "rules/high.rhai: 7 of 10 ways of its conditions were taken (70 %)",
+            "  rules/high.rhai:3:8: `kpi.value > 100` was never true",
+            "  rules/high.rhai:4:8: `kpi.value < 5 &&         kpi.previous > 0` was never true",
+            "  rules/high.rhai:6:61: `below(kpi.value, ...)` was never true",
+        ]
+    );
+    let ran = vigie(dir.path(), &["test", "--coverage", "--format", "json"]);
+    let first = ran.out.lines().find(|line| line.contains("coverage")).unwrap();
+    let first: serde_json::Value = serde_json::from_str(first).unwrap();
+    assert_eq!((&first["line"], &first["true"], &first["false"]), (&3.into(), &0.into(), &3.into()), "{first}");
+}
+
+#[test]
+fn the_tests_of_shipped_rules_take_all_conditions_both_ways() {
+    let ran = vigie(root(), &["test", "rules", "--coverage"]);
+    assert_eq!(ran.out.matches("(100 %)").count(), vigie::rule::SHIPPED.len(), "{}", ran.out);
+}
