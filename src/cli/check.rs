@@ -12,11 +12,11 @@ use super::configuration::secrets;
 use super::connect::connect;
 use super::output::{Out, counted};
 use crate::config::{Config, Environment, Level, LoadOptions, Loaded, Problem, load, render, to_json};
-use crate::daemon::{CONFIGURATION_ERROR, build};
+use crate::daemon::{CONFIGURATION_ERROR, build, find_script};
 use crate::engine::{FailedTrial, Setup, try_rules};
 use crate::model::ids::{ReceiverId, RuleId};
 use crate::model::notification::Route;
-use crate::rule::shipped;
+use crate::rule::{lint, shipped};
 
 /// Exit code when only `--connect` found something.
 const PROBES_FAILED: u8 = 1;
@@ -28,6 +28,7 @@ pub(super) async fn check(out: &mut Out, config: &[PathBuf], args: CheckArgs, no
     let built = loaded.config.as_ref().and_then(|config| {
         problems.extend(unrouted(config, &loaded));
         problems.extend(untested(config, &loaded));
+        problems.extend(remarked(config));
         build(config, &loaded, &secrets()).map_err(|found| problems.extend(found)).ok()
     });
     let trials = built.as_ref().map(|built| tried(&built.setup, &loaded)).unwrap_or_default();
@@ -83,6 +84,24 @@ fn untested(config: &Config, loaded: &Loaded) -> Vec<Problem> {
         Some(Problem { severity: Level::Warning, ..problem }.help(help))
     });
     found.collect()
+}
+
+/// What is hardly meant in scripts of one's own and their sidecars; each is told once.
+fn remarked(config: &Config) -> Vec<Problem> {
+    let mut told = BTreeSet::new();
+    let recipients = config.catalog.receivers.values().flat_map(|receiver| &receiver.recipients);
+    let languages = recipients.map(|recipient| recipient.language).collect();
+    let own = |script: &str| config.rule_dirs.iter().any(|folder| folder.join(format!("{script}.rhai")).is_file());
+    let rules = config.catalog.rules.values().filter(|rule| told.insert(&rule.script) && own(&rule.script));
+    let found = rules.filter_map(|rule| find_script(&config.rule_dirs, &rule.script).ok());
+    let remarks = found.flat_map(|files| lint(&files, &languages));
+    remarks
+        .map(|remark| {
+            let mut problem = Problem::of_file(&remark.file, remark.message);
+            (problem.line, problem.column) = (remark.line, remark.column);
+            Problem { severity: Level::Warning, ..problem }.help(remark.help)
+        })
+        .collect()
 }
 
 /// Rules that fail on made-up figures: always is an error, sometimes a warning.

@@ -23,7 +23,7 @@ async fn each_slot_leaves_a_record_of_what_rules_found() {
     );
     let newest = &found[0];
     assert_eq!(newest.counts, VerdictCounts { breach: 1, ..VerdictCounts::default() });
-    assert_eq!((newest.series[0].verdict.as_str(), newest.series[0].value), ("warning", Some(150.0)));
+    assert_eq!((newest.series[0].verdict.as_str(), newest.series[0].value), ("warning", Some(200.0)));
     let built = place.built(COMPANY);
     assert_eq!(newest.script, built.setup.rules.get(&"high".into()).unwrap().digest);
     assert!(built.setup.catalog.checksum.starts_with(&newest.config) && newest.config.len() == 16);

@@ -26,7 +26,7 @@ mod stepping;
 #[cfg(test)]
 mod tests;
 
-pub use build::{Built, build, build_covered, build_rules};
+pub use build::{Built, build, build_covered, build_rules, find_script};
 pub use control::{Control, Incoming, Reply, Request, SendOutcome as DrillOutcome, Value, request};
 pub use cycle::{Cycle, CycleError};
 #[cfg(feature = "seeded-bugs")]

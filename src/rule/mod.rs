@@ -8,6 +8,7 @@ mod check;
 mod compile;
 mod coverage;
 mod inline;
+mod lint;
 mod lists;
 mod outcome;
 mod reference;
@@ -22,6 +23,7 @@ mod views;
 
 pub use compile::{CompiledRule, RuleProblem, RuleSet, ScriptFiles, Stopwatch};
 pub use coverage::{Coverage, Site, Ways};
+pub use lint::{Remark, lint};
 pub use reference::reference;
 pub use run::Run;
 pub use sandbox::on_large_stack;

@@ -134,6 +134,23 @@ impl Sidecar {
     }
 }
 
+/// Line and column (from 1) of a key below others; of the first one that is not found, the place of the one above.
+pub(super) fn key_place(text: &str, path: &[&str]) -> (usize, usize) {
+    let mut place = (1, 1);
+    let mut lines = text.lines().enumerate();
+    for (depth, key) in path.iter().enumerate() {
+        let is_key = |line: &str| {
+            let indent = line.len() - line.trim_start().len();
+            let rest = line.trim_start().trim_start_matches(['"', '\'']);
+            let after = rest.strip_prefix(key).map(|after| after.trim_start_matches(['"', '\'']));
+            (indent == 0) == (depth == 0) && after.is_some_and(|after| after.trim_start().starts_with(':'))
+        };
+        let Some((number, line)) = lines.find(|(_, line)| is_key(line)) else { return place };
+        place = (number + 1, line.len() - line.trim_start().len() + 1);
+    }
+    place
+}
+
 /// Line and column (from 1) where a piece of the text stands.
 fn find(text: &str, piece: &str) -> (usize, usize) {
     let first = piece.lines().next().unwrap_or_default();
