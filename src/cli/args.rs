@@ -78,8 +78,8 @@ pub enum Command {
   vigie check                         check /etc/vigie
   vigie check vigie.yaml --connect    check a file, and reach out to its sources and channels")]
     Check(CheckArgs),
-    /// Print the JSON Schema of the configuration, for editors
-    Schema,
+    /// Print the JSON Schema of the configuration, for editors; with --rhai what scripts can read and call
+    Schema(SchemaArgs),
     /// Pull one KPI now and show what would be stored; nothing is
     ///
     /// Of one that is computed, what its formula reads is pulled.
@@ -302,6 +302,13 @@ pub struct Span {
     /// Such as 2026-11-30, '2026-11-30 08:00' (in the configuration's zone) or 2026-11-30T07:00:00Z
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SchemaArgs {
+    /// A definition file for editors that know rhai, instead
+    #[arg(long)]
+    pub rhai: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -18,7 +18,7 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
     let code = match command {
         Command::Run => crate::daemon::run(RunOptions { config }).await,
         Command::Check(check) => check::check(&mut out, &config, check, now).await,
-        Command::Schema => schema::schema(&mut out),
+        Command::Schema(args) => schema::schema(&mut out, &args),
         Command::Query(query) => query::query(&mut out, &config, query, now).await,
         Command::Backtest(args) => backtest::backtest(&mut out, &config, *args, now).await,
         Command::Test(args) => test::test(&mut out, &args),

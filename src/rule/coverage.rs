@@ -120,7 +120,7 @@ impl Coverage {
                 path: path.to_owned(),
                 line: begin.0,
                 column: begin.1 + 1,
-                text: between(&lines, begin, end).trim().to_owned(),
+                text: between(&lines, begin, end).split_whitespace().collect::<Vec<_>>().join(" "),
             };
             let number = self.site(site);
             for (at, piece) in [(begin, format!("{NOTE}({number}, (")), (end, ")) ".to_owned())] {

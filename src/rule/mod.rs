@@ -24,7 +24,7 @@ mod views;
 pub use compile::{CompiledRule, RuleProblem, RuleSet, ScriptFiles, Stopwatch};
 pub use coverage::{Coverage, Site, Ways};
 pub use lint::{Remark, lint};
-pub use reference::reference;
+pub use reference::{definitions, reference};
 pub use run::Run;
 pub use sandbox::on_large_stack;
 pub use shipped::{SHIPPED, parameters_of, shipped};

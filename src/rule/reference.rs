@@ -6,7 +6,7 @@ use super::outcome::FUNCTIONS;
 use super::shipped::SHIPPED;
 use super::sidecar::Sidecar;
 use super::views::WINDOWS;
-use crate::assess::{Field, KPI_FIELDS, OBJECTIVE_FIELDS};
+use crate::assess::{Field, FieldUnit, KPI_FIELDS, OBJECTIVE_FIELDS};
 
 /// `rules/README.md`; a test compares the file with this.
 pub fn reference() -> String {
@@ -37,6 +37,62 @@ pub fn reference() -> String {
                 definition.help
             );
         }
+    }
+    page
+}
+
+/// `contrib/editor/vigie.d.rhai`: what editors that know rhai complete and explain; a test compares the file with this.
+pub fn definitions() -> String {
+    let mut page = String::from("// What a rule can read and call; made by `vigie schema --rhai`.\nmodule static;\n");
+    for (on, table) in [("kpi", KPI_FIELDS), ("objective", OBJECTIVE_FIELDS)] {
+        for field in table {
+            let kind = match field.unit {
+                FieldUnit::Text | FieldUnit::Status => "string",
+                FieldUnit::Flag => "bool",
+                FieldUnit::Date => "date",
+                FieldUnit::Names => "array",
+                FieldUnit::Kpi
+                | FieldUnit::KpiPerWorkingDay
+                | FieldUnit::Count
+                | FieldUnit::Ratio
+                | FieldUnit::Days
+                | FieldUnit::WorkingDays => "float",
+            };
+            let _ = writeln!(
+                page,
+                "\n/// {} ({})\nfn get {}({on}: {on}) -> {kind};",
+                field.doc,
+                field.unit.as_str(),
+                field.name
+            );
+        }
+    }
+    for (name, meaning) in WINDOWS {
+        let _ = writeln!(page, "\n/// {meaning}\nfn {name}(kpi: kpi, n: int) -> float;");
+    }
+    page.push_str("\n/// value of a dimension of this series, or `()`\nfn label(kpi: kpi, name: string) -> ?;\n");
+    page.push_str("\n/// whether reading it gives a value now\nfn has(kpi: kpi, name: string) -> bool;\n");
+    for (call, meaning) in FUNCTIONS {
+        let (name, words) = call.trim_start_matches('.').trim_end_matches(')').split_once('(').unwrap_or((call, ""));
+        // Examples of arguments stand for their kinds.
+        let words =
+            words.replace("[a, b]", "parts").replace("\"info\"", "level").replace("#{who: ..., by: ...}", "more");
+        let kind = |word: &str| match word {
+            "n" => "int",
+            "parts" => "array",
+            "more" => "map",
+            "text" | "reason" | "name" | "level" => "string",
+            _ => "float",
+        };
+        let own = call.starts_with('.').then(|| "verdict: verdict".to_owned());
+        let words = words.split(", ").filter(|word| !word.is_empty()).map(|word| format!("{word}: {}", kind(word)));
+        let words: Vec<String> = own.into_iter().chain(words).collect();
+        let gives = match name {
+            "has" => "bool",
+            "workdays" | "days" => "date",
+            _ => "verdict",
+        };
+        let _ = writeln!(page, "\n/// {meaning}\nfn {name}({}) -> {gives};", words.join(", "));
     }
     page
 }

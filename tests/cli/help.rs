@@ -66,6 +66,9 @@ fn completions_and_schema_are_printed() {
     let here = tempfile::tempdir().unwrap();
     let ran = vigie(here.path(), &["completions", "bash"]);
     assert!(ran.code == 0 && ran.out.contains("_vigie"), "{ran:?}");
+    let ran = vigie(here.path(), &["schema", "--rhai"]);
+    let kept = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/editor/vigie.d.rhai"));
+    assert_eq!(ran.out, kept.unwrap_or_default(), "renew it: vigie schema --rhai > contrib/editor/vigie.d.rhai");
     let ran = vigie(here.path(), &["schema"]);
     let schema: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert!(schema["properties"]["kpis"].is_object());
