@@ -148,6 +148,11 @@ impl Counts {
         }
     }
 
+    /// Breaches that still fire, and since when.
+    pub(super) fn open_since(&self) -> impl Iterator<Item = (&AlertKey, Timestamp)> {
+        self.since.iter().map(|(key, since)| (key, *since))
+    }
+
     pub(super) fn messages(&self) -> u64 {
         self.told.values().sum()
     }

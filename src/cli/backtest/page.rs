@@ -87,7 +87,7 @@ struct Figure {
 impl Page {
     pub(super) fn saw(&mut self, plan: &Plan, lines: &[Line], (state, effects): (&State, &Effects), shown: Timestamp) {
         for (line, transition) in lines.iter().zip(Line::told(effects)) {
-            self.follow(state, transition, shown);
+            self.follow(state, transition, (plan.span.0, shown));
             self.row(|| Row {
                 at: moment(shown, &plan.catalog.zone),
                 message: false,
@@ -116,7 +116,7 @@ impl Page {
     }
 
     /// Notes from when to when an alert fires at which level.
-    fn follow(&mut self, state: &State, transition: &Transition, at: Timestamp) {
+    fn follow(&mut self, state: &State, transition: &Transition, (from, at): (Timestamp, Timestamp)) {
         let key = &transition.key;
         if key.aspect != Aspect::Breach {
             return;
@@ -138,6 +138,10 @@ impl Page {
                 self.open.insert(key.clone(), open);
                 return;
             }
+            // It has fired since before the beginning.
+            None if matches!(transition.change, Change::Resolved(_)) => {
+                self.shade(key, Shade { from, to: at, severity: transition.severity });
+            }
             None => {}
         }
         if fires {
@@ -154,7 +158,12 @@ impl Page {
 
     /// Writes the page.
     pub(super) fn write(mut self, path: &Path, plan: &Plan, (counts, state): (&Counts, &State)) -> anyhow::Result<()> {
-        for (key, (from, severity)) in std::mem::take(&mut self.open) {
+        let open = std::mem::take(&mut self.open);
+        for (key, since) in counts.open_since().filter(|(key, _)| !open.contains_key(*key)) {
+            let severity = state.book.get(key).map_or(Severity::Warning, |alert| alert.severity);
+            self.shade(key, Shade { from: since, to: plan.span.1, severity });
+        }
+        for (key, (from, severity)) in open {
             self.shade(&key, Shade { from, to: plan.span.1, severity });
         }
         let (charts, charts_left) = self.charts(plan, state);
