@@ -57,7 +57,10 @@ impl<'a> Past<'a> {
 
     /// A KPI's slot at an instant no earlier than the last one: what is due before is told first.
     pub fn slot(&mut self, event: SlotEvent, at: Timestamp, watch: Watch<'_>) {
-        self.tell_before(at, watch);
+        // What is due at the same instant is told of what the slot brings, as live.
+        while let Some(due) = self.state.next_wake().filter(|due| *due < at) {
+            self.wake(due, watch);
+        }
         let effects = step(&mut self.state, self.setup, Event::Slot(event), at);
         watch(&self.state, &effects, at);
         if !self.state.changed.is_empty() {

@@ -7,9 +7,11 @@ resolves within one thread; halving one week's orders changes which mails come.
 """
 
 import argparse
+import collections
 import contextlib
 import datetime
 import decimal
+import json
 import pathlib
 import re
 import shutil
@@ -143,6 +145,40 @@ def halving_a_week_changes_what_comes(vigie, folder, base, before, now):
     return len(gone), len(new)
 
 
+def records(vigie, folder, *words):
+    """What a command tells as JSON lines, of the demo's configuration."""
+    ran = subprocess.run(
+        [vigie, *words, "--config", folder / "vigie.yaml", "--format", "json"], capture_output=True, text=True, cwd=folder
+    )
+    expect(ran.returncode == 0, f"{words}: {ran.stderr}")
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+def a_replay_gives_what_was_lived(vigie, folder, mails, now):
+    """The changes of rules' alerts and the mails, by reason, as `vigie backtest` makes them of what is stored."""
+    end = datetime.date.fromisoformat(now)
+    first, last = end - datetime.timedelta(weeks=6), end - datetime.timedelta(days=1)
+    lived = [
+        (change["at"], change["from"], change["to"], change["severity"], change["value"], change["identity"].split("/")[0])
+        for change in records(vigie, folder, "alerts", "--all", "--limit", "100000")
+        if change["type"] == "transition" and change["identity"].startswith("rule:")
+    ]
+    replay = records(vigie, folder, "backtest", "--from", str(first), "--to", str(last))
+    again = [
+        (change["at"], change["from"], change["to"], change["severity"], change["value"], f"rule:{change['rule']}")
+        for change in replay
+        if change["type"] == "transition"
+    ]
+    expect(len(lived) > 10, f"only {len(lived)} changes to compare")
+    expect(sorted(lived) == sorted(again), f"lived {sorted(set(lived) - set(again))}, replayed {sorted(set(again) - set(lived))}")
+    reasons = collections.Counter(mail["X-Vigie-Reason"] for _, mail in mails)
+    would = collections.Counter()
+    for of in replay[-1]["messages"].values():
+        would.update(of)
+    expect(reasons == would, f"mails {dict(reasons)}, replayed {dict(would)}")
+    return len(lived)
+
+
 def run():
     parser = argparse.ArgumentParser()
     parser.add_argument("--vigie", type=pathlib.Path, required=True)
@@ -156,8 +192,10 @@ def run():
     expect(mails, f"the demo wrote no mail; it said:\n{output[-2000:]}")
     checked = sums_are_those_of_the_database(mails, base)
     threads, whole = an_alert_lives_in_one_thread(mails)
+    changes = a_replay_gives_what_was_lived(options.vigie, folder, mails, options.now)
     gone, new = halving_a_week_changes_what_comes(options.vigie, folder, base, mails, options.now)
     print(f"demo: {len(mails)} mails in {threads} threads, {whole} with firing, escalation and end")
+    print(f"demo: {changes} changes and the mails of six weeks are those of a replay")
     print(f"demo: realised revenue equals SUM() in {checked} mails; a halved week took {gone} mails and brought {new}")
 
 
