@@ -20,7 +20,9 @@ pub(super) struct RuleStanding {
 
 pub(super) fn standings(catalog: &Catalog, habits: Vec<RuleHabit>, feedback: &[Feedback]) -> Vec<RuleStanding> {
     let said = |id: &RuleId, judgement| {
-        feedback.iter().filter(|said| said.rule == *id && said.judgement == judgement).count() as u64
+        // Of missing data a rule is no judge.
+        let is_own = |said: &&Feedback| said.rule == *id && said.identity.ends_with("#breach");
+        feedback.iter().filter(is_own).filter(|said| said.judgement == judgement).count() as u64
     };
     let mut habits: std::collections::HashMap<RuleId, RuleHabit> =
         habits.into_iter().map(|habit| (habit.rule.clone(), habit)).collect();

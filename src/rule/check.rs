@@ -30,6 +30,8 @@ pub(super) struct Findings {
     /// Literals given to `say`, `warning`, `hold`, `suggest`...
     texts: Vec<(String, Position)>,
     params: Vec<(String, Position)>,
+    /// Whether something is said whose text does not stand there.
+    pub computes_texts: bool,
 }
 
 /// Calls whose first text argument people read.
@@ -45,6 +47,12 @@ pub(super) fn walk(engine: &Engine, ast: &AST) -> Findings {
     native.retain(|name| !name.contains('$'));
     native.extend(own.iter().map(|name| (*name).to_owned()));
     native.extend(["print", "debug", "type_of", "is_shared", "len", "contains", "to_string"].map(str::to_owned));
+    for (.., function) in ast.shared_lib().iter_script_fn_info() {
+        if function.name.starts_with("__") {
+            let message = format!("'{}': names of functions don't begin with two underscores", function.name);
+            findings.problems.push(Found { position: function.body.start_position(), message });
+        }
+    }
     ast.walk(&mut |path: &[ASTNode]| {
         match path.last() {
             Some(ASTNode::Expr(Expr::Variable(variable, _, position))) if own.contains(variable.1.as_str()) => {
@@ -115,6 +123,9 @@ impl Findings {
                 .chain(known.iter().map(String::as_str));
             let hint = did_you_mean(name, ours);
             self.problems.push(Found { position, message: format!("unknown function '{name}'{hint}") });
+        }
+        if SAYING.contains(&name) && !call.args.is_empty() {
+            self.computes_texts |= !call.args.iter().any(|arg| matches!(arg, Expr::StringConstant(..)));
         }
         if SAYING.contains(&name)
             && let Some(Expr::StringConstant(text, at)) =

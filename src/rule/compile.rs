@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rhai::{AST, Dynamic, Engine, Position};
+use rhai::{AST, Dynamic, Engine, OptimizationLevel, Position};
 
 use super::check::{self, Findings};
 use super::coverage::{Coverage, Site};
@@ -240,7 +240,11 @@ fn cover(
     ast: AST,
     watched: HashMap<Position, String>,
 ) -> (AST, HashMap<Position, String>, HashMap<Position, usize>) {
-    let covered = coverage.wrap(&files.path, &files.text, &ast);
+    // As it was written: what the engine folds together has conditions of its own all the same.
+    let mut plain = sandbox::engine();
+    plain.set_optimization_level(OptimizationLevel::None);
+    let Ok(written) = plain.compile(&files.text) else { return (ast, watched, HashMap::new()) };
+    let covered = coverage.wrap(&files.path, &files.text, &written);
     let Ok(wrapped) = engine.compile(&covered.text) else { return (ast, watched, HashMap::new()) };
     let watched = check::walk(engine, &wrapped).watched;
     let line = |line: usize| files.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();

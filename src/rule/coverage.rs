@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rhai::{AST, ASTNode, Engine, INT, Position, Stmt};
 
-/// The wrapping call; no script can name it, for names of two underscores are refused by `check`.
+/// The wrapping call; no script has a function of that name, for names that begin so are errors of `check`.
 const NOTE: &str = "__taken";
 
 /// A condition of a script.
@@ -116,14 +116,15 @@ impl Coverage {
         branches.dedup();
         let mut pieces: Vec<(Piece, String)> = Vec::new();
         for (begin, end) in branches {
+            let (line, column) = first_word(&lines, begin);
             let site = Site {
                 path: path.to_owned(),
-                line: begin.0,
-                column: begin.1 + 1,
+                line,
+                column,
                 text: between(&lines, begin, end).split_whitespace().collect::<Vec<_>>().join(" "),
             };
             let number = self.site(site);
-            for (at, piece) in [(begin, format!("{NOTE}({number}, (")), (end, ")) ".to_owned())] {
+            for (at, piece) in [(begin, format!(" {NOTE}({number}, (")), (end, ")) ".to_owned())] {
                 pieces.push((Piece { line: at.0, after: at.1, characters: piece.chars().count() }, piece));
             }
         }
@@ -171,6 +172,17 @@ fn condition(lines: &[&str], word: Position, block: Position) -> Option<((usize,
     let begin =
         if lines[line - 1].chars().nth(begin.1).is_some_and(char::is_whitespace) { (line, begin.1 + 1) } else { begin };
     (opens && begins && begin < end).then_some((begin, end))
+}
+
+/// The first place from there on that is not blank, from 1.
+fn first_word(lines: &[&str], (line, before): (usize, usize)) -> (usize, usize) {
+    for (index, text) in lines.iter().enumerate().skip(line - 1) {
+        let skipped = if index == line - 1 { before } else { 0 };
+        if let Some(at) = text.chars().skip(skipped).position(|c| !c.is_whitespace()) {
+            return (index + 1, skipped + at + 1);
+        }
+    }
+    (line, before + 1)
 }
 
 fn between(lines: &[&str], (from_line, from): (usize, usize), (to_line, to): (usize, usize)) -> String {

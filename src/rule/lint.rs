@@ -48,14 +48,14 @@ fn in_sidecar(files: &ScriptFiles, path: &[&str], message: String, help: String)
 
 /// Parameters that are read nowhere, texts that are never said.
 fn idle(files: &ScriptFiles, sidecar: &Sidecar, ast: &AST, findings: &check::Findings) -> Vec<Remark> {
-    let mut words: BTreeSet<String> = BTreeSet::new();
+    let (mut words, mut names): (BTreeSet<String>, BTreeSet<String>) = Default::default();
     ast.walk(&mut |nodes: &[ASTNode]| {
         match nodes.last() {
             Some(ASTNode::Expr(Expr::StringConstant(text, _))) => {
                 words.insert(text.to_string());
             }
             Some(ASTNode::Expr(Expr::Property(property, _))) => {
-                words.insert(property.2.to_string());
+                names.insert(property.2.to_string());
             }
             _ => {}
         }
@@ -68,13 +68,16 @@ fn idle(files: &ScriptFiles, sidecar: &Sidecar, ast: &AST, findings: &check::Fin
         placed.contains(path.as_str()) || literal.values().any(|text| text.paths().any(|placed| placed == path))
     };
     let mut remarks = Vec::new();
-    for name in sidecar.parameters.keys().filter(|name| !words.contains(*name) && !is_placed(name)) {
-        let hint = suggest::did_you_mean(name, words.iter().map(String::as_str));
+    for name in
+        sidecar.parameters.keys().filter(|name| !words.contains(*name) && !names.contains(*name) && !is_placed(name))
+    {
+        let hint = suggest::did_you_mean(name, names.iter().map(String::as_str));
         let message = format!("parameter '{name}' is read neither by the script nor by a text{hint}");
         let help = format!("read it as `p.{name}`, or take it out");
         remarks.push(in_sidecar(files, &["parameters", name], message, help));
     }
-    for key in sidecar.texts.keys().filter(|key| !words.contains(*key)) {
+    let computed = findings.computes_texts;
+    for key in sidecar.texts.keys().filter(|key| !computed && !words.contains(*key)) {
         let hint = suggest::did_you_mean(key, words.iter().map(String::as_str));
         let message = format!("text '{key}' is never said{hint}");
         remarks.push(in_sidecar(
@@ -228,6 +231,16 @@ mod tests {
             ]
         );
         assert_eq!(told("fn evaluate(kpi, p) { ok() }", "{}"), Vec::<String>::new());
+        // What is said may stand elsewhere.
+        let texts = "parameters: {key: {default: odd, help: a}}\ntexts: {odd: {fr: a, en: b}}";
+        assert_eq!(told("fn evaluate(kpi, p) { warning(p.key) }", texts), Vec::<String>::new());
+        assert_eq!(
+            told("fn evaluate(kpi, p) { warning(\"other\") }", texts),
+            [
+                "r.yaml:1:14: parameter 'key' is read neither by the script nor by a text",
+                "r.yaml:2:9: text 'odd' is never said"
+            ]
+        );
         assert_eq!(told("fn evaluate(kpi, p) { ", "{}"), Vec::<String>::new(), "the error is told elsewhere");
     }
 }

@@ -145,10 +145,32 @@ pub(super) fn key_place(text: &str, path: &[&str]) -> (usize, usize) {
             let after = rest.strip_prefix(key).map(|after| after.trim_start_matches(['"', '\'']));
             (indent == 0) == (depth == 0) && after.is_some_and(|after| after.trim_start().starts_with(':'))
         };
-        let Some((number, line)) = lines.find(|(_, line)| is_key(line)) else { return place };
-        place = (number + 1, line.len() - line.trim_start().len() + 1);
+        match lines.find(|(_, line)| is_key(line)) {
+            Some((number, line)) => place = (number + 1, line.len() - line.trim_start().len() + 1),
+            // In braces on one line.
+            None => {
+                return text
+                    .lines()
+                    .nth(place.0 - 1)
+                    .and_then(|line| Some((place.0, in_braces(line, key)?)))
+                    .unwrap_or(place);
+            }
+        }
     }
     place
+}
+
+/// The column (from 1) of a key of `{a: 1, b: 2}`.
+fn in_braces(line: &str, key: &str) -> Option<usize> {
+    let mut from = 0;
+    while let Some(at) = line[from..].find(key).map(|at| at + from) {
+        let before = line[..at].trim_end().ends_with(['{', ',']);
+        if before && line[at + key.len()..].trim_start().starts_with(':') {
+            return Some(at + 1);
+        }
+        from = at + key.len();
+    }
+    None
 }
 
 /// Line and column (from 1) where a piece of the text stands.

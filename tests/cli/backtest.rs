@@ -164,6 +164,7 @@ fn what_can_not_be_replayed_is_told() {
     refused(&["--rule", "signal/threshold", "--with", "abov=90"], &["--rule signal/threshold", "abov", "did you mean"]);
     refused(&["--rule", "signal/treshold"], &["signal/treshold", "these ship"]);
     refused(&["--rule", "signal/threshold", "--with", "above"], &["write NAME=VALUE"]);
+    refused(&["--rule", "signal/threshold", "--with", "above=NaN"], &["parameter 'above' must be a number"]);
     refused(&["--rule", "signal/threshold", "--sweep", "above=9..1/1"], &["1 is before 9"]);
     let coarse =
         ["backtest", "--csv", "load.csv", "--time", "at", "--value", "load", "--grain", "hour", "--kind", "flow"];
@@ -268,6 +269,26 @@ fn what_is_not_stored_is_pulled_and_nothing_is_written() {
     fs::remove_file(dir.path().join("sales.csv")).unwrap();
     let ran = vigie(dir.path(), &words);
     assert!(ran.code == 1 && ran.err.contains("KPI 'cost'") && ran.err.contains("sales.csv"), "{ran:?}");
+}
+
+#[test]
+fn only_periods_within_the_span_are_counted() {
+    let dir = company();
+    // January to June bring 3100, 2800, 2980, 3000, 3100 and 3000: with 3050 to reach, four months are missed.
+    let objective = "objectives:\n  month: {kpi: sales, statement: More, reach: 3050, period: month, trajectory: linear}\n\
+                     rules:\n  off: {script: objective/off_trajectory, on: [sales], with: {enter: 0.02, exit: 0.01, critical: 0.5}}\n";
+    fs::write(dir.path().join("vigie.yaml"), COMPANY.replace("rules:\n", objective)).unwrap();
+    let judged = |from: &str, to: &str| {
+        let words =
+            ["backtest", "--config", "vigie.yaml", "--rule", "off", "--from", from, "--to", to, "--format", "json"];
+        let told = records(&vigie(dir.path(), &words));
+        let found = &told.last().unwrap()["objectives"];
+        let count = |name: &str| found[name].as_u64().unwrap_or(0);
+        (count("missed_warned") + count("missed_unwarned"), count("reached_warned") + count("reached_quiet"))
+    };
+    assert_eq!(judged("2026-01-01", "2026-07-01"), (4, 2));
+    assert_eq!(judged("2026-03-15", "2026-05-20"), (2, 0), "March and April end there");
+    assert_eq!(judged("2026-06-02", "2026-06-20"), (0, 0));
 }
 
 #[test]

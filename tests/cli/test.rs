@@ -183,7 +183,28 @@ fn conditions_that_were_not_taken_both_ways_are_told_by_line() {
     let ran = vigie(dir.path(), &["test", "--coverage", "--format", "json"]);
     let first = ran.out.lines().find(|line| line.contains("coverage")).unwrap();
     let first: serde_json::Value = serde_json::from_str(first).unwrap();
-    assert_eq!((&first["line"], &first["true"], &first["false"]), (&3.into(), &0.into(), &5.into()), "{first}");
+    assert_eq!((&first["line"], &first["true"], &first["false"]), (&3.into(), &0.into(), &3.into()), "{first}");
+}
+
+#[test]
+fn conditions_are_covered_however_they_are_written() {
+    for (script, told) in [
+        (
+            "if kpi.value > 1 { if kpi.value > 7 { return warning(\"high\"); } }\n    ok()",
+            "2:28: `kpi.value > 7` was never true",
+        ),
+        ("if(kpi.value > 5){ return warning(\"high\"); }\n    ok()", "2:7: `(kpi.value > 5)` was never true"),
+        ("if\n        kpi.value > 5 { return warning(\"high\"); }\n    ok()", "3:9: `kpi.value > 5` was never true"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let script = format!("fn evaluate(kpi, p) {{\n    {script}\n}}\n");
+        fs::write(dir.path().join("high.rhai"), script).unwrap();
+        let tests = "tests:\n- {name: a, series: 1 3, expect: [{at: 1, verdict: ok}, {at: 2, verdict: ok}]}\n";
+        fs::write(dir.path().join("high.test.yaml"), tests).unwrap();
+        let ran = vigie(dir.path(), &["test", "high.test.yaml", "--coverage"]);
+        assert!(ran.code == 0 && ran.out.contains(&format!("high.rhai:{told}")), "{ran:?}");
+        assert_eq!(ran.out.matches("never reached").count(), 0, "{ran:?}");
+    }
 }
 
 #[test]

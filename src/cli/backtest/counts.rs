@@ -1,6 +1,6 @@
 //! What a replay came to, in figures.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -9,13 +9,12 @@ use serde_json::{Value, json};
 use super::Plan;
 use crate::engine::{Effects, Past, Tally};
 use crate::locale::{Sign, duration, percent};
-use crate::model::alert::{AlertKey, Aspect, Change, PeriodOutcome, Phase, Transition};
+use crate::model::alert::{AlertKey, Aspect, Change, PeriodOutcome, Phase, Subject, Transition};
 use crate::model::catalog::Catalog;
 use crate::model::evaluation::{Feedback, Judgement};
 use crate::model::grain::start_of_day;
 use crate::model::ids::{KpiId, ObjectiveId, ReceiverId, RuleId};
 use crate::model::notification::NotifyReason;
-use crate::model::period::Period;
 use crate::model::unit::Language;
 
 /// An alert that fires again within this many buckets of its end flaps.
@@ -25,6 +24,8 @@ const FLAP_BUCKETS: i32 = 10;
 pub(super) struct Counts {
     flap_within: HashMap<KpiId, SignedDuration>,
     is_judged: bool,
+    /// What fired at all.
+    pub(super) subjects: HashSet<Subject>,
     pub(super) tally: Tally,
     pub(super) fired: u64,
     pub(super) ended: u64,
@@ -127,6 +128,7 @@ impl Counts {
         Counts {
             flap_within,
             is_judged,
+            subjects: HashSet::new(),
             tally: Tally::default(),
             fired: 0,
             ended: 0,
@@ -174,6 +176,7 @@ impl Counts {
             if transition.to == Phase::Firing {
                 self.since.insert(transition.key.clone(), from);
                 self.note(&transition.key, from, true);
+                self.warned(&transition.key, from);
             } else {
                 self.since.remove(&transition.key);
                 self.note(&transition.key, from, false);
@@ -193,9 +196,8 @@ impl Counts {
                 let within = key.kpi().and_then(|kpi| self.flap_within.get(kpi)).copied().unwrap_or_default();
                 let ended = self.ended_at.get(key);
                 self.flapped += u64::from(ended.is_some_and(|ended| at.duration_since(*ended) <= within));
-                if let (Some(rule), Some(objective), Some(first)) = (key.rule(), key.objective(), key.period) {
-                    self.first.entry((rule.clone(), objective.clone(), first)).or_insert(at);
-                }
+                self.warned(key, at);
+                self.subjects.insert(key.subject.clone());
             }
             (Aspect::Breach, Change::Resolved(_)) => {
                 self.ended += 1;
@@ -209,6 +211,13 @@ impl Counts {
             (Aspect::Breach, Change::Frozen(_)) => self.frozen += 1,
             (Aspect::Breach, Change::Corrected { .. }) => self.corrected += 1,
             _ => {}
+        }
+    }
+
+    /// Notes the first alert about an objective in one of its periods.
+    fn warned(&mut self, key: &AlertKey, at: Timestamp) {
+        if let (Some(rule), Some(objective), Some(first)) = (key.rule(), key.objective(), key.period) {
+            self.first.entry((rule.clone(), objective.clone(), first)).or_insert(at);
         }
     }
 
@@ -271,8 +280,13 @@ impl Counts {
                 if !rule.def.series.covers(&objective.labels) {
                     continue;
                 }
+                let Some(zone) = setup.catalog.kpi(&objective.kpi).map(|kpi| &kpi.zone) else { continue };
                 for (period, outcome) in past.outcomes(objective, until) {
-                    self.judge((&rule.def.id, &objective.id, period), outcome, &setup.catalog);
+                    let end = start_of_day(period.last.saturating_add(1.day()), zone);
+                    // What was over before the beginning nobody could have warned of.
+                    if span.0 < end && end <= until {
+                        self.judge((&rule.def.id, &objective.id, period.first), outcome, end);
+                    }
                 }
             }
         }
@@ -280,18 +294,17 @@ impl Counts {
 
     fn judge(
         &mut self,
-        (rule, objective, period): (&RuleId, &ObjectiveId, Period),
+        (rule, objective, period): (&RuleId, &ObjectiveId, Date),
         outcome: PeriodOutcome,
-        catalog: &Catalog,
+        end: Timestamp,
     ) {
-        let first = self.first.get(&(rule.clone(), objective.clone(), period.first)).copied();
-        let zone = catalog.objective(objective).and_then(|objective| catalog.kpi(&objective.kpi)).map(|kpi| &kpi.zone);
+        // An alert after the end is no warning.
+        let first = self.first.get(&(rule.clone(), objective.clone(), period)).copied().filter(|at| *at < end);
         let truth = &mut self.truth;
         match (outcome, first) {
             (PeriodOutcome::Missed, Some(at)) => {
                 truth.warned += 1;
-                let end = zone.map(|zone| start_of_day(period.last.saturating_add(1.day()), zone));
-                truth.leads.extend(end.map(|end| end.duration_since(at)));
+                truth.leads.push(end.duration_since(at));
             }
             (PeriodOutcome::Missed, None) => truth.unwarned += 1,
             (PeriodOutcome::Reached, Some(_)) => truth.false_alarms += 1,

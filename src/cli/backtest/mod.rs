@@ -214,8 +214,8 @@ fn value_of(text: &str) -> ParamValue {
         "false" => ParamValue::Bool(false),
         text => match (text.parse::<i64>(), text.parse::<f64>()) {
             (Ok(whole), _) => ParamValue::Integer(whole),
-            (Err(_), Ok(number)) => ParamValue::Number(number),
-            (Err(_), Err(_)) => ParamValue::Text(text.to_owned()),
+            (Err(_), Ok(number)) if number.is_finite() => ParamValue::Number(number),
+            (Err(_), _) => ParamValue::Text(text.to_owned()),
         },
     }
 }

@@ -38,6 +38,7 @@ impl Line {
         let title = alert.map_or_else(|| titled(plan, &transition.key), title);
         let facts = alert.and_then(|alert| alert.facts.as_deref());
         let text = facts.and_then(|facts| said(facts.said.as_ref()?, Language::En));
+        let text = text.or_else(|| facts.and_then(|facts| facts.cause.clone()));
         Line { change: change(transition, &plan.catalog), title, text }
     }
 }
@@ -98,7 +99,8 @@ impl<'a> Report<'a> {
             if is_json {
                 let alert = state.book.get(&transition.key);
                 let title = alert.map_or_else(|| titled(self.plan, &transition.key), title);
-                self.record(transition, shown, &title)?;
+                let cause = alert.and_then(|alert| alert.facts.as_deref()?.cause.clone());
+                self.record(transition, shown, (&title, cause))?;
             } else if self.lines < LINES_MAX {
                 self.line(transition, shown, &Line::of(self.plan, state, transition))?;
             } else {
@@ -123,16 +125,25 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    fn record(&mut self, transition: &Transition, at: Timestamp, title: &str) -> anyhow::Result<()> {
+    fn record(
+        &mut self,
+        transition: &Transition,
+        at: Timestamp,
+        (title, cause): (&str, Option<String>),
+    ) -> anyhow::Result<()> {
         let key = &transition.key;
         let rule = key.rule().map(|rule| self.plan.called(rule).to_owned());
         let labels = key.series().map(|series| &series.labels);
-        Ok(self.out.record(&json!({
+        let mut record = json!({
             "type": "transition", "at": at, "rule": rule, "kpi": key.kpi(), "labels": labels,
             "objective": key.objective(), "period": key.period, "aspect": key.aspect,
             "from": transition.from, "to": transition.to, "change": transition.change.name(),
             "severity": transition.severity, "value": transition.value, "title": title,
-        }))?)
+        });
+        if let (Some(cause), Some(fields)) = (cause, record.as_object_mut()) {
+            fields.insert("cause".to_owned(), cause.into());
+        }
+        Ok(self.out.record(&record)?)
     }
 
     fn line(&mut self, transition: &Transition, at: Timestamp, told: &Line) -> anyhow::Result<()> {
@@ -184,10 +195,14 @@ impl<'a> Report<'a> {
 pub(super) fn summary(counts: &Counts, (from, to): (Timestamp, Timestamp)) -> Vec<String> {
     let Counts { fired, ended, open, flapped, firing, tally, .. } = counts;
     let whole = to.duration_since(from).max(SignedDuration::from_secs(1));
+    // Of several series the spans add up to more than there is.
+    let share = match counts.subjects.len() {
+        0 | 1 => format!(" ({:.1} % of the time)", 100.0 * firing.as_secs_f64() / whole.as_secs_f64()),
+        _ => String::new(),
+    };
+    let firing = duration(Language::En, *firing);
     let mut lines = vec![format!(
-        "{fired} fired, {ended} ended, {open} still firing; {} in all ({:.1} % of the time); {flapped} fired again within 10 buckets",
-        duration(Language::En, *firing),
-        100.0 * firing.as_secs_f64() / whole.as_secs_f64(),
+        "{fired} fired, {ended} ended, {open} still firing; {firing} in all{share}; {flapped} fired again within 10 buckets"
     )];
     let mut others = vec![counted(usize::try_from(tally.verdicts).unwrap_or(usize::MAX), "evaluation")];
     for (count, what) in [

@@ -135,7 +135,7 @@ fn ad_hoc(csv: &str, script: &str, args: &BacktestArgs) -> anyhow::Result<Subjec
         "kpis": {id.clone(): kpi},
         "rules": {"rule": {"script": script, "on": [id.clone()]}},
         "receivers": {"you": {"maildir": {"path": ".", "to": ["you"]}}},
-        "route": {"to": "you"},
+        "route": {"to": "you", "group": {"wait": "0s"}},
     }))?;
     let loaded = load_text(Draft { name: "the command line", text: &text });
     let Some(config) = loaded.config.clone() else {

@@ -28,6 +28,8 @@ pub(super) struct Case {
     pub rule: RuleId,
     /// The KPI whose buckets are numbered, and that series without a name are of.
     pub main: KpiId,
+    /// Only lived, to see which conditions are taken: nothing is asked beside.
+    pub is_covered: bool,
 }
 
 /// Configurations that were read, by their text.
@@ -92,7 +94,7 @@ fn read(script: &Script, document: &Value, text: &str, coverage: Option<&Coverag
         .map_err(|problems| shown(&loaded, &problems))?;
     let first = document["kpis"].as_object().and_then(|kpis| kpis.keys().next());
     let main = KpiId::from(first.ok_or("there is no KPI")?.as_str());
-    Ok(Case { setup, rule: RULE.into(), main })
+    Ok(Case { setup, rule: RULE.into(), main, is_covered: coverage.is_some() })
 }
 
 fn document(script: &Script, file: &FileForm, test: &TestForm) -> Result<Value, String> {
