@@ -191,7 +191,7 @@ fn conditions_are_covered_however_they_are_written() {
     for (script, told) in [
         (
             "if kpi.value > 1 { if kpi.value > 7 { return warning(\"high\"); } }\n    ok()",
-            "2:28: `kpi.value > 7` was never true",
+            "2:27: `kpi.value > 7` was never true",
         ),
         ("if(kpi.value > 5){ return warning(\"high\"); }\n    ok()", "2:7: `(kpi.value > 5)` was never true"),
         ("if\n        kpi.value > 5 { return warning(\"high\"); }\n    ok()", "3:9: `kpi.value > 5` was never true"),
