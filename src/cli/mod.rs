@@ -21,6 +21,7 @@ mod feedback;
 mod habits;
 mod new;
 mod output;
+mod progress;
 mod pull;
 mod query;
 mod record;

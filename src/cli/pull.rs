@@ -1,6 +1,5 @@
 //! `vigie pull`: has the running service pull a span of a KPI once more, in pieces, with progress.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use serde_json::json;
 
 use super::args::QueryArgs;
 use super::output::{Out, clean, counted};
+use super::progress::Progress;
 use super::{configuration, query};
 use crate::daemon::{Reply, Request, Value, request};
 use crate::model::grain::BucketIndex;
@@ -47,7 +47,7 @@ struct Pulled {
 
 async fn pull_one(control: &Path, kpi: &Kpi, (first, last): (BucketIndex, BucketIndex)) -> anyhow::Result<Pulled> {
     let piece = ((last - first + 1) / PIECES).clamp(PIECE_MIN, PIECE_MAX);
-    let mut progress = Progress::of(kpi, (first, last));
+    let progress = Progress::of(kpi.id.as_str(), (last - first + 1).unsigned_abs());
     let mut whole = Pulled::default();
     let (mut from, mut held_from) = (first, None::<BucketIndex>);
     while from <= last {
@@ -72,8 +72,9 @@ async fn pull_one(control: &Path, kpi: &Kpi, (first, last): (BucketIndex, Bucket
                 return Err(error);
             }
         }
+        progress.advance((to + 1 - from).unsigned_abs());
+        progress.say(format!(", up to {}", kpi.bucket_name(to)));
         from = to + 1;
-        progress.show(from);
     }
     progress.end();
     Ok(whole)
@@ -107,37 +108,4 @@ fn named(kpi: &Kpi, (from, to): (BucketIndex, BucketIndex)) -> String {
 /// What of a span that failed midway is done: asking again from there loses nothing and doubles nothing.
 fn already(kpi: &Kpi, (first, failed): (BucketIndex, BucketIndex)) -> String {
     if failed == first { String::new() } else { format!("; what lies before {} is stored", kpi.bucket_name(failed)) }
-}
-
-/// A line on the terminal that follows the work; silent elsewhere.
-struct Progress<'a> {
-    kpi: &'a Kpi,
-    span: (BucketIndex, BucketIndex),
-    shown: bool,
-    terminal: bool,
-}
-
-impl Progress<'_> {
-    fn of(kpi: &Kpi, span: (BucketIndex, BucketIndex)) -> Progress<'_> {
-        Progress { kpi, span, shown: false, terminal: std::io::stderr().is_terminal() }
-    }
-
-    fn show(&mut self, next: BucketIndex) {
-        if !self.terminal {
-            return;
-        }
-        let (done, all) = (next - self.span.0, self.span.1 - self.span.0 + 1);
-        let filled = (done * 30 / all.max(1)) as usize;
-        let bar = format!("{}{}", "#".repeat(filled), ".".repeat(30 - filled));
-        let line = format!("\r{} [{bar}] {done}/{all}, up to {}", self.kpi.id, self.kpi.bucket_name(next - 1));
-        // Without a terminal to write to there is nobody to show it to.
-        drop(std::io::stderr().write_all(line.as_bytes()));
-        self.shown = true;
-    }
-
-    fn end(&self) {
-        if self.shown {
-            drop(std::io::stderr().write_all(b"\n"));
-        }
-    }
 }

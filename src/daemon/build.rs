@@ -205,7 +205,6 @@ fn at_rule(loaded: &Loaded, problem: RuleProblem) -> Problem {
     }
 }
 
-/// A script by name: beside the configuration, else the one that ships.
 /// A script and its sidecar by the name that rules call it: in one of the folders, else a shipped one.
 pub fn find_script(dirs: &[PathBuf], name: &str) -> Result<ScriptFiles, String> {
     let safe = !name.is_empty() && name.split('/').all(|step| !step.is_empty() && !step.starts_with('.'));

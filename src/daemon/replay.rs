@@ -243,11 +243,11 @@ pub fn lived(
     };
     let outcome = PullOutcome { job, result: Some(Ok(pull)), refusal: None, took: Duration::ZERO, at: now };
     let mut lived = Lived::default();
-    for (event, at) in events_of(outcome) {
+    for (event, _) in events_of(outcome) {
         let Some(report) = event.pull else { continue };
-        // What a slot takes in is known by then, whatever is assumed of it.
+        // What a slot takes in is known from then on, whatever is assumed of it.
         let seen = report.observations.into_iter();
-        lived.versions.extend(seen.map(|seen| Observation { known_at: seen.known_at.max(at.min(event.slot)), ..seen }));
+        lived.versions.extend(seen.map(|seen| Observation { known_at: seen.known_at.max(event.slot), ..seen }));
         lived.rejections.extend(report.rejections);
         lived.warnings.extend(report.warnings);
     }

@@ -245,7 +245,13 @@ fn cover(
     plain.set_optimization_level(OptimizationLevel::None);
     let Ok(written) = plain.compile(&files.text) else { return (ast, watched, HashMap::new()) };
     let covered = coverage.wrap(&files.path, &files.text, &written);
-    let Ok(wrapped) = engine.compile(&covered.text) else { return (ast, watched, HashMap::new()) };
+    let wrapped = match engine.compile(&covered.text) {
+        Ok(wrapped) => wrapped,
+        Err(error) => {
+            coverage.lose(&files.path, check::syntax(error.err_type()));
+            return (ast, watched, HashMap::new());
+        }
+    };
     let watched = check::walk(engine, &wrapped).watched;
     let line = |line: usize| files.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     let sites = watched

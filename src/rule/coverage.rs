@@ -46,6 +46,8 @@ struct Seen {
     /// Each with its number, which runs know it by.
     sites: BTreeMap<Site, usize>,
     ways: Vec<Ways>,
+    /// Scripts whose conditions can't be followed, by path, with the reason.
+    lost: BTreeMap<String, String>,
 }
 
 /// A piece of text that was put into a script.
@@ -66,7 +68,17 @@ impl Coverage {
     /// All conditions, in the order of the scripts.
     pub fn all(&self) -> Vec<(Site, Ways)> {
         let seen = self.seen();
-        seen.sites.iter().map(|(site, number)| (site.clone(), seen.ways[*number])).collect()
+        let followed = seen.sites.iter().filter(|(site, _)| !seen.lost.contains_key(&site.path));
+        followed.map(|(site, number)| (site.clone(), seen.ways[*number])).collect()
+    }
+
+    /// Scripts whose conditions can't be followed, each with the reason.
+    pub fn lost(&self) -> Vec<(String, String)> {
+        self.seen().lost.iter().map(|(path, why)| (path.clone(), why.clone())).collect()
+    }
+
+    pub(super) fn lose(&self, path: &str, why: String) {
+        self.seen().lost.insert(path.to_owned(), why);
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {

@@ -1,5 +1,7 @@
 //! The log of evaluations, and what people said of alerts.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{Row, SqliteConnection};
 
@@ -37,12 +39,13 @@ pub(super) async fn put(conn: &mut SqliteConnection, evaluations: &[EvaluationRe
     batch(conn, sql, &rows).await?;
     let oldest = newest.checked_sub(KEPT).unwrap_or(newest).as_millisecond();
     sqlx::query("DELETE FROM evaluation WHERE at < ?1").bind(oldest).execute(&mut *conn).await?;
-    for record in evaluations {
-        let sql = "DELETE FROM evaluation WHERE rule = ?1 AND kpi = ?2 AND slot < ( \
-                       SELECT slot FROM evaluation WHERE rule = ?1 AND kpi = ?2 ORDER BY slot DESC LIMIT 1 OFFSET ?3)";
-        let query = sqlx::query(sql).bind(record.rule.as_str()).bind(record.kpi.as_str()).bind(SLOTS_MAX - 1);
-        query.execute(&mut *conn).await?;
-    }
+    let judged: BTreeSet<(&RuleId, &KpiId)> = evaluations.iter().map(|record| (&record.rule, &record.kpi)).collect();
+    let sql = "DELETE FROM evaluation WHERE (rule, kpi, slot, at) IN ( \
+                   SELECT old.rule, old.kpi, old.slot, old.at FROM json_each(?1) AS j CROSS JOIN evaluation AS old \
+                       ON old.rule = j.value ->> 0 AND old.kpi = j.value ->> 1 AND old.slot < ( \
+                           SELECT slot FROM evaluation WHERE rule = j.value ->> 0 AND kpi = j.value ->> 1 \
+                           ORDER BY slot DESC LIMIT 1 OFFSET ?2))";
+    sqlx::query(sql).bind(serde_json::to_string(&judged)?).bind(SLOTS_MAX - 1).execute(conn).await?;
     Ok(())
 }
 

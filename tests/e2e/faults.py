@@ -11,7 +11,6 @@ arrive at another host.
 import argparse
 import concurrent.futures
 import contextlib
-import http.server
 import json
 import os
 import pathlib
@@ -26,7 +25,7 @@ import time
 import urllib.request
 
 from servers import KEY, PASSWORD_IN_URL, MariaDb, Postgres, make_certificates
-from support import HERE, Child, Daemon, answers, expect, free_port, main, program, read_lines, wait_for
+from support import HERE, Child, Daemon, Healthy, answers, expect, free_port, main, program, read_lines, wait_for
 
 GOLDEN = HERE / "golden"
 # With what forms, JSON and logs treat differently. Nothing that is shown may hold the word.
@@ -173,32 +172,6 @@ def environment(servers, ports):
 
 # What did not hold: all of it is told at the end.
 WRONG = []
-
-
-class Healthy:
-    """A source that answers at once, and when it was asked."""
-
-    def __init__(self):
-        asked = self.asked = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                asked.append(time.time())
-                body = b'{"value": 1}'
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
 def config(faults, healthy, metrics_port):

@@ -12,7 +12,6 @@ import argparse
 import concurrent.futures
 import contextlib
 import datetime
-import http.server
 import json
 import os
 import pathlib
@@ -24,7 +23,7 @@ import time
 import urllib.request
 
 from hostile_scripts import CLASSES
-from support import Daemon, expect, free_port, main, wait_for
+from support import Daemon, Healthy, expect, free_port, main, wait_for
 
 # The cap, of the daemon and of a check.
 MIB_MAX = 256
@@ -65,29 +64,6 @@ def scripts():
         for number, (name, (ending, text)) in enumerate(all_of_it.items())
     ]
     return found
-
-
-class Healthy:
-    """An API that answers at once."""
-
-    def __init__(self):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                body = b'{"value": 1}'
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
 def prepare(folder, hostile, healthy_port=1, metrics_port=None):

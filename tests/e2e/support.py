@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import email
 import email.policy
+import http.server
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -196,6 +198,32 @@ class Daemon(Child):
     def __init__(self, vigie, config, log, **options):
         super().__init__([vigie, "run", "--config", config], log, **options)
         self.name = "vigie run"
+
+
+class Healthy:
+    """A source that answers at once, and when it was asked."""
+
+    def __init__(self):
+        asked = self.asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                asked.append(time.time())
+                body = b'{"value": 1}'
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
 def new_mails(maildir):

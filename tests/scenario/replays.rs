@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 
 use vigie::daemon::Built;
 use vigie::engine::{Doubt, Past, Setup, Track, undoubting};
@@ -12,7 +11,7 @@ use vigie::store::{OpenOptions, Store, TransitionFilter};
 
 use super::history::{first_difference, line};
 use super::play::{Stop, play_in};
-use super::restarts::{restarts, runtime, stops};
+use super::restarts::{restarts, runtime, stops, two_at_a_time};
 use super::world::{World, hours};
 
 /// Scenarios to replay: `VIGIE_REPLAYS` of them, twenty unless told.
@@ -24,14 +23,7 @@ fn scenarios() -> u64 {
 
 #[test]
 fn a_replay_of_what_was_stored_gives_what_was_lived() {
-    let seeds: Vec<u64> = (1..=scenarios()).map(|seed| seed + 10_000).collect();
-    for pair in seeds.chunks(2) {
-        thread::scope(|scope| {
-            for seed in pair {
-                scope.spawn(|| one_seed(*seed));
-            }
-        });
-    }
+    two_at_a_time((1..=scenarios()).map(|seed| seed + 10_000), one_seed);
 }
 
 fn one_seed(seed: u64) {

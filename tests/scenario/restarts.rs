@@ -29,12 +29,16 @@ pub(super) fn runtime() -> tokio::runtime::Runtime {
 
 #[test]
 fn restarts_and_stops_change_nothing() {
-    // Two seeds at a time; a seed's runs are independent of one another.
-    let seeds: Vec<u64> = seeds().collect();
+    two_at_a_time(seeds(), one_seed);
+}
+
+/// A seed's runs are independent of those of another.
+pub(super) fn two_at_a_time(seeds: impl Iterator<Item = u64>, play: impl Fn(u64) + Sync) {
+    let seeds: Vec<u64> = seeds.collect();
     for pair in seeds.chunks(2) {
         thread::scope(|scope| {
             for seed in pair {
-                scope.spawn(|| one_seed(*seed));
+                scope.spawn(|| play(*seed));
             }
         });
     }

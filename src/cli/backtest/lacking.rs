@@ -8,17 +8,16 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::progress::Progress;
+use crate::cli::progress::Progress;
 use crate::cli::query;
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::{Job, JobKind, Lived, Visit, lived};
+use crate::daemon::{Lived, lived};
 use crate::engine::{State, computed};
 use crate::model::formula::Formula;
 use crate::model::grain::{BucketIndex, start_of_day};
 use crate::model::ids::{KpiId, SourceId};
 use crate::model::kpi::{Kpi, Query};
-use crate::model::observation::{Observation, Pull};
+use crate::model::observation::Observation;
 use crate::model::roll_ups::RollUps;
 use crate::source::Source;
 
@@ -71,7 +70,7 @@ pub(super) async fn fill(
         let progress = &progress;
         async move {
             let source = source.context("a source that was built")?;
-            let pull = pull(&kpi, source, span, now).await.with_context(|| format!("KPI '{}'", kpi.id))?;
+            let pull = query::pull(&kpi, source, span, now).await.with_context(|| format!("KPI '{}'", kpi.id))?;
             progress.advance(1);
             Ok::<_, anyhow::Error>((kpi.id.clone(), lived(&kpi, &roll_ups, pull, span, now)))
         }
@@ -128,26 +127,6 @@ fn sources<'a>(
         }
     }
     Ok(sources)
-}
-
-/// As the first pull of a daemon that starts now.
-async fn pull(
-    kpi: &Arc<Kpi>,
-    source: Arc<Source>,
-    span: (BucketIndex, BucketIndex),
-    now: Timestamp,
-) -> anyhow::Result<Pull> {
-    let job = Job {
-        kpi: kpi.clone(),
-        kind: JobKind::First { slots: vec![now] },
-        span: Some(span),
-        roll_ups: Arc::default(),
-        known: Vec::new(),
-        due_at: now,
-        computed: None,
-    };
-    let outcome = job.pull(Some(Visit::alone(kpi.source.clone(), source)), &Clock::Wall).await;
-    Ok(outcome.result.context("a span was asked for")??)
 }
 
 /// Computes a KPI of what its inputs are now known to have been, in its buckets that are not stored.

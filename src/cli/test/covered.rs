@@ -5,19 +5,28 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::cli::output::Out;
-use crate::rule::{Site, Ways};
+use crate::rule::Coverage;
 
 /// By script: how many of the ways were taken, and each condition that was not taken both ways.
-pub(super) fn tell(out: &mut Out, all: &[(Site, Ways)]) -> anyhow::Result<()> {
+pub(super) fn tell(out: &mut Out, coverage: &Coverage) -> anyhow::Result<()> {
+    let (all, lost) = (coverage.all(), coverage.lost());
     if out.is_json() {
-        for (site, ways) in all {
+        for (path, why) in lost {
+            out.record(&json!({"type": "uncovered", "script": path, "why": why}))?;
+        }
+        for (site, ways) in &all {
             out.record(&json!({"type": "coverage", "script": site.path, "line": site.line, "column": site.column,
                                "condition": site.text, "true": ways.yes, "false": ways.no}))?;
         }
         return Ok(());
     }
+    for (path, why) in lost {
+        out.line(&format!(
+            "{path}: its conditions can't be followed: with the calls that note them it does not compile: {why}"
+        ))?;
+    }
     let mut scripts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-    for (site, ways) in all {
+    for (site, ways) in &all {
         let (taken, possible) = scripts.entry(&site.path).or_default();
         *taken += ways.taken();
         *possible += 2;

@@ -77,7 +77,7 @@ pub(super) fn test(out: &mut Out, args: &TestArgs) -> anyhow::Result<u8> {
     }
     let failed = all.iter().filter(|ran| !matches!(ran.outcome, Outcome::Passed)).count();
     if let Some(coverage) = &coverage {
-        covered::tell(out, &coverage.all())?;
+        covered::tell(out, coverage)?;
     }
     if out.is_json() {
         out.record(&json!({"type": "summary", "files": files.len(), "tests": all.len(), "failed": failed,
