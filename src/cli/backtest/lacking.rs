@@ -75,9 +75,9 @@ pub(super) async fn fill(
             Ok::<_, anyhow::Error>((kpi.id.clone(), lived(&kpi, &roll_ups, pull, span, now)))
         }
     });
-    let mut pulled: Vec<(KpiId, Lived)> = stream::iter(pulls).buffer_unordered(AT_ONCE).try_collect().await?;
+    // In their order, so that of several failures always the same one is told.
+    let pulled: Vec<(KpiId, Lived)> = stream::iter(pulls).buffered(AT_ONCE).try_collect().await?;
     progress.end();
-    pulled.sort_by(|a, b| a.0.cmp(&b.0));
     for (id, found) in pulled {
         tell(&id, &found, &mut warnings);
         add(versions.entry(id).or_default(), found.versions);
