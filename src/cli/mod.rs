@@ -18,6 +18,8 @@ mod event;
 mod execute;
 mod explain;
 mod feedback;
+#[doc(hidden)]
+pub mod fuzzing;
 mod habits;
 mod new;
 mod output;

@@ -1,5 +1,6 @@
 //! The closed set of sources: settings that build themselves, and one surface over all.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::csv::{CsvConfig, CsvSource, XlsxConfig};
 use super::error::SourceError;
 use super::fec::{FecConfig, FecSource};
-use super::http_json::{HttpJsonConfig, HttpJsonSource};
+use super::http_json::{HttpJsonConfig, HttpJsonSource, pull_pages};
 use super::manual::{ManualConfig, ManualSource};
 use super::prometheus::{PrometheusConfig, PrometheusSource};
 use super::request::{BuildContext, Capabilities, PullRequest};
@@ -57,6 +58,22 @@ impl SourceConfig {
             SourceConfig::Fec(config) => config.build(context).map(Source::Fec),
             SourceConfig::Manual(config) => Ok(Source::Manual(config.build())),
         }
+    }
+
+    /// What a pull makes of one file, or of pages, with these bytes, without any disk or server. For fuzzing.
+    #[doc(hidden)]
+    pub fn pull_bytes(&self, request: &PullRequest, bytes: &[u8]) -> Result<Pull, SourceError> {
+        let resolve = |_: &crate::secret::SecretRef| Err("there are no secrets".to_owned());
+        let context = BuildContext { base_dir: Path::new(""), resolve: &resolve };
+        let built = match self {
+            SourceConfig::Csv(config) => config.clone().build(&context),
+            SourceConfig::Xlsx(config) => config.clone().build(&context),
+            SourceConfig::HttpJson(config) => return pull_pages(config, request, bytes),
+            SourceConfig::Sql(_) | SourceConfig::Prometheus(_) | SourceConfig::Fec(_) | SourceConfig::Manual(_) => {
+                return Ok(Pull::default());
+            }
+        };
+        built.map_err(SourceError::config)?.pull_bytes(request, bytes)
     }
 }
 

@@ -32,7 +32,7 @@ fn one_seed(seed: u64) {
     let ended = interrupted(&world, seed);
     let (built, _) = runtime().block_on(play_in(&dir, &world, &ended));
     let (lived, again) = runtime().block_on(replayed(dir.path(), &built, &world));
-    println!("seed {seed}: {} changes lived and replayed, over {} stops", lived.len(), ended.len());
+    println!("replay {seed}: {} changes lived and replayed, over {} stops", lived.len(), ended.len());
     assert!(lived.len() > 100, "seed {seed}: too little happened to compare");
     if let Some(difference) = first_difference(&lived, &again) {
         panic!("seed {seed}, replayed, {difference}");

@@ -21,6 +21,8 @@ const YOU: &str = "you";
 /// The only source; it is asked for nothing but what the test says.
 const SOURCE: &str = "test";
 pub(super) const START: &str = "2026-01-01";
+/// Slots that one test steps at most.
+const SLOTS_MAX: usize = 500_000;
 
 /// A configuration that tests run on.
 pub(super) struct Case {
@@ -30,14 +32,22 @@ pub(super) struct Case {
     pub main: KpiId,
     /// Only lived, to see which conditions are taken: nothing is asked beside.
     pub is_covered: bool,
+    /// Slots that a test steps at most.
+    pub slots_max: usize,
 }
 
 /// Configurations that were read, by their text.
-#[derive(Default)]
 pub(super) struct Cases {
     known: HashMap<(PathBuf, String), Arc<Case>>,
     /// Where runs note which conditions were taken; none: they don't.
     coverage: Option<Coverage>,
+    slots_max: usize,
+}
+
+impl Default for Cases {
+    fn default() -> Cases {
+        Cases { known: HashMap::new(), coverage: None, slots_max: SLOTS_MAX }
+    }
 }
 
 /// Where the script is looked for, and its name.
@@ -66,6 +76,10 @@ impl Cases {
         Cases { coverage: Some(coverage), ..Cases::default() }
     }
 
+    pub(super) fn bounded(slots_max: usize) -> Cases {
+        Cases { slots_max, ..Cases::default() }
+    }
+
     /// The configuration of a test.
     ///
     /// # Errors
@@ -77,24 +91,25 @@ impl Cases {
         if let Some(known) = self.known.get(&key) {
             return Ok(known.clone());
         }
-        let case = Arc::new(read(script, &document, &key.1, self.coverage.as_ref())?);
+        let case = Arc::new(self.read(script, &document, &key.1)?);
         self.known.insert(key, case.clone());
         Ok(case)
     }
-}
 
-fn read(script: &Script, document: &Value, text: &str, coverage: Option<&Coverage>) -> Result<Case, String> {
-    let loaded = load_text(Draft { name: "the configuration of the test", text });
-    let shown = |loaded: &Loaded, problems: &[Problem]| {
-        let errors: Vec<Problem> = problems.iter().filter(|problem| problem.is_error()).cloned().collect();
-        render(&errors, &loaded.sources, false).trim_end().to_owned()
-    };
-    let Some(config) = loaded.config.clone() else { return Err(shown(&loaded, &loaded.problems)) };
-    let setup = build_covered(config.catalog, std::slice::from_ref(&script.folder), &loaded, coverage)
-        .map_err(|problems| shown(&loaded, &problems))?;
-    let first = document["kpis"].as_object().and_then(|kpis| kpis.keys().next());
-    let main = KpiId::from(first.ok_or("there is no KPI")?.as_str());
-    Ok(Case { setup, rule: RULE.into(), main, is_covered: coverage.is_some() })
+    fn read(&self, script: &Script, document: &Value, text: &str) -> Result<Case, String> {
+        let loaded = load_text(Draft { name: "the configuration of the test", text });
+        let shown = |loaded: &Loaded, problems: &[Problem]| {
+            let errors: Vec<Problem> = problems.iter().filter(|problem| problem.is_error()).cloned().collect();
+            render(&errors, &loaded.sources, false).trim_end().to_owned()
+        };
+        let Some(config) = loaded.config.clone() else { return Err(shown(&loaded, &loaded.problems)) };
+        let folders = std::slice::from_ref(&script.folder);
+        let setup = build_covered(config.catalog, folders, &loaded, self.coverage.as_ref())
+            .map_err(|problems| shown(&loaded, &problems))?;
+        let first = document["kpis"].as_object().and_then(|kpis| kpis.keys().next());
+        let main = KpiId::from(first.ok_or("there is no KPI")?.as_str());
+        Ok(Case { setup, rule: RULE.into(), main, slots_max: self.slots_max, is_covered: self.coverage.is_some() })
+    }
 }
 
 fn document(script: &Script, file: &FileForm, test: &TestForm) -> Result<Value, String> {

@@ -8,6 +8,7 @@ mod junit;
 mod moments;
 mod play;
 mod source;
+mod tried;
 mod values;
 
 use std::fs;
@@ -23,6 +24,8 @@ use self::form::FileForm;
 use super::output::{Out, counted};
 use crate::clock::monotonic;
 use crate::rule::{Coverage, on_large_stack};
+
+pub(super) use self::tried::{try_file, try_rule};
 
 /// Bytes of one test file.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -177,7 +180,11 @@ fn read(path: &Path) -> Result<FileForm, String> {
         return Err(format!("it has {size} bytes, more than {FILE_BYTES_MAX}"));
     }
     let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-    serde_yaml::from_str(&text).map_err(|error| error.to_string())
+    parse(&text)
+}
+
+fn parse(text: &str) -> Result<FileForm, String> {
+    serde_yaml::from_str(text).map_err(|error| error.to_string())
 }
 
 fn tell(out: &mut Out, ran: &Ran) -> anyhow::Result<()> {

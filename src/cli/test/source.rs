@@ -16,9 +16,6 @@ use crate::model::kpi::Kpi;
 use crate::model::observation::{Pull, Reading, ReadingTime, ReadingValue};
 use crate::model::rule::Patience;
 
-/// Slots that one test steps at most.
-const SLOTS_MAX: usize = 500_000;
-
 /// What the source says, and since when.
 pub(super) struct Source {
     /// By KPI and series, from the first bucket on.
@@ -173,8 +170,9 @@ impl Source {
             let mut slot = own.slot_of(own.first);
             while slot <= ends {
                 items.push((slot, order, What::Slot(kpi.clone())));
-                if items.len() > SLOTS_MAX {
-                    return Err(format!("more than {SLOTS_MAX} slots up to {}", calendar.kpi.zone.to_datetime(ends)));
+                if items.len() > case.slots_max {
+                    let (slots_max, ends) = (case.slots_max, calendar.kpi.zone.to_datetime(ends));
+                    return Err(format!("more than {slots_max} slots up to {ends}"));
                 }
                 let Some(next) = kpi.schedule.next_after(slot, &kpi.zone, &kpi.calendar) else { break };
                 slot = next;

@@ -1,5 +1,7 @@
 //! Series as people write them: `100+2x30`, `_`, lists, halves of ratios, seasons with a seed, files.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -9,6 +11,8 @@ use crate::model::observation::{Parts, ReadingValue};
 
 /// Values of one series at most.
 const VALUES_MAX: usize = 200_000;
+/// Bytes of a file with the values of one series.
+const CSV_BYTES_MAX: u64 = 16 << 20;
 
 /// Values from the first bucket on.
 #[derive(Clone, Debug, Deserialize)]
@@ -67,12 +71,24 @@ impl SeriesForm {
         let values = match self {
             SeriesForm::Number(number) => vec![Some(ReadingValue::Number(*number))],
             SeriesForm::Text(text) => tokens(text)?,
-            SeriesForm::List(list) => list.iter().map(cell).collect::<Result<Vec<_>, _>>()?.concat(),
+            SeriesForm::List(list) => listed(list)?,
             SeriesForm::Season(SeasonForm { season }) => season.values()?,
             SeriesForm::Csv(CsvForm { csv }) => read_csv(&folder.join(csv))?,
         };
         if values.len() > VALUES_MAX { Err(too_many()) } else { Ok(values) }
     }
+}
+
+/// Bounded as it grows: each element may be many values.
+fn listed(list: &[Value]) -> Result<Vec<Cell>, String> {
+    let mut values = Vec::new();
+    for element in list {
+        values.extend(cell(element)?);
+        if values.len() > VALUES_MAX {
+            return Err(too_many());
+        }
+    }
+    Ok(values)
 }
 
 fn too_many() -> String {
@@ -153,7 +169,14 @@ impl Season {
 
 fn read_csv(path: &Path) -> Result<Vec<Cell>, String> {
     let named = |error: csv::Error| format!("{}: {error}", path.display());
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(path).map_err(named)?;
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    // Before it is opened: a pipe would wait for whoever writes.
+    let about = path.metadata().map_err(failed)?;
+    if !about.is_file() || about.len() > CSV_BYTES_MAX {
+        return Err(format!("{}: it must be a file of {CSV_BYTES_MAX} bytes at most", path.display()));
+    }
+    let file = File::open(path).map_err(failed)?.take(CSV_BYTES_MAX);
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
     let mut values = Vec::new();
     for record in reader.records() {
         let record = record.map_err(named)?;
@@ -172,7 +195,9 @@ fn read_csv(path: &Path) -> Result<Vec<Cell>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cell, Season, tokens};
+    use std::path::Path;
+
+    use super::{Cell, CsvForm, Season, SeriesForm, tokens};
     use crate::model::observation::{Parts, ReadingValue};
 
     fn shown(values: &[Cell]) -> String {
@@ -202,6 +227,17 @@ mod tests {
         for wrong in ["a", "1+2", "1x", "x3", "1/x", "NaN", "inf", "1x999999999"] {
             assert!(tokens(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn lists_and_files_are_bounded() {
+        let list = SeriesForm::List(vec!["1x150000".into(); 1_000_000]);
+        assert!(list.values(Path::new("")).unwrap_err().starts_with("more than 200000 values"));
+        let list = SeriesForm::List(vec![1.into(), "2x1".into(), serde_json::Value::Null]);
+        assert_eq!(shown(&list.values(Path::new("")).unwrap()), "1 2 2 _");
+        // One record without an end.
+        let csv = SeriesForm::Csv(CsvForm { csv: "/dev/zero".to_owned() });
+        assert_eq!(csv.values(Path::new("")).unwrap_err(), "/dev/zero: it must be a file of 16777216 bytes at most");
     }
 
     #[test]

@@ -211,6 +211,16 @@ impl CsvSource {
         data.ask(&self.files.pattern, &statement, request, left).await
     }
 
+    /// What a pull makes of one file with these bytes; what a statement then makes of the table is the database's.
+    pub(in crate::source) fn pull_bytes(&self, request: &PullRequest, bytes: &[u8]) -> Result<Pull, SourceError> {
+        let until = clock::monotonic() + request.deadline;
+        let files = vec![(self.files.pattern.clone(), Content::Raw(bytes.to_vec()))];
+        match statement_of(&request.kpi).map_err(SourceError::config)? {
+            None => table::pull(self, request, (&files, until)),
+            Some(_) => relation::load(self, &request.kpi, (&files, until)).map(|_| Pull::default()),
+        }
+    }
+
     pub(in crate::source) async fn probe(&self) -> Result<String, SourceError> {
         let files = self.files.clone();
         in_background(move || {

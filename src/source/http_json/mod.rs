@@ -4,6 +4,7 @@ mod aggregate;
 mod answer;
 mod config;
 mod oauth;
+mod offline;
 mod paging;
 mod plan;
 mod pull;
@@ -20,3 +21,4 @@ mod oauth_tests;
 mod paging_tests;
 
 pub use config::{HttpJsonConfig, HttpJsonSource};
+pub(in crate::source) use offline::pull_pages;

@@ -212,7 +212,7 @@ impl HttpJsonSource {
 }
 
 /// The spans to ask for, each with the bucket that rows without time hold for; and how many were left out.
-fn spans(plan: &Plan, request: &PullRequest) -> (Vec<(Span, Timestamp)>, usize) {
+pub(super) fn spans(plan: &Plan, request: &PullRequest) -> (Vec<(Span, Timestamp)>, usize) {
     let (grain, zone) = (request.kpi.grain, &request.kpi.zone);
     let span = |from, to| Span { from, to, zone: zone.clone() };
     if let Some(bucket) = request.window {
