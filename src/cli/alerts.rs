@@ -148,9 +148,17 @@ fn change_record(transition: &Transition) -> Value {
     json!({
         "type": "transition", "seq": transition.seq, "id": transition.key.id(),
         "identity": transition.key.canonical(), "episode": transition.episode, "at": transition.at,
-        "slot": transition.slot, "from": transition.from, "to": transition.to, "change": transition.change,
-        "severity": transition.severity, "value": transition.value,
+        "slot": transition.slot, "from": transition.from, "to": transition.to, "change": transition.change.name(),
+        "detail": detail(&transition.change), "severity": transition.severity, "value": transition.value,
     })
+}
+
+/// What belongs to a change beside its name: from which severity, why, by whom; null where there is nothing.
+pub(super) fn detail(change: &Change) -> Value {
+    match serde_json::to_value(change) {
+        Ok(Value::Object(named)) => named.into_iter().next().map_or(Value::Null, |(_, detail)| detail),
+        _ => Value::Null,
+    }
 }
 
 fn changes(out: &mut Out, history: &[Transition], catalog: &Catalog) -> anyhow::Result<()> {

@@ -18,8 +18,8 @@ use crate::model::ids::{ReceiverId, RuleId};
 use crate::model::notification::Route;
 use crate::rule::{lint, shipped};
 
-/// Exit code when only `--connect` found something.
-const PROBES_FAILED: u8 = 1;
+/// Exit code when a start would be no problem, but a rule always fails or a system is not reached.
+const FOUND: u8 = 1;
 
 pub(super) async fn check(out: &mut Out, config: &[PathBuf], args: CheckArgs, now: Timestamp) -> anyhow::Result<u8> {
     let paths = if args.paths.is_empty() { config.to_vec() } else { args.paths };
@@ -41,11 +41,9 @@ pub(super) async fn check(out: &mut Out, config: &[PathBuf], args: CheckArgs, no
         std::io::stderr().write_all(text.as_bytes())?;
     }
     summary(out, loaded.config.as_ref(), &problems)?;
-    let Some(built) = built.filter(|_| !never_works) else { return Ok(CONFIGURATION_ERROR) };
-    if args.connect && connect(out, &built, now).await? > 0 {
-        return Ok(PROBES_FAILED);
-    }
-    Ok(0)
+    let Some(built) = built else { return Ok(CONFIGURATION_ERROR) };
+    let unreached = args.connect && connect(out, &built, now).await? > 0;
+    Ok(if never_works || unreached { FOUND } else { 0 })
 }
 
 /// Receivers that no route leads to; they can still be sent drills.

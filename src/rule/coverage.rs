@@ -1,4 +1,4 @@
-//! Which conditions of scripts were taken both ways: those of `if` and `while`, and those that verdicts rest on.
+//! Which conditions of scripts were taken both ways: those of branches and loops, and those that verdicts rest on.
 //!
 //! The conditions of branches are wrapped in a call that notes their outcome and hands it on, all on their own lines; a
 //! script is run so beside its usual form, never in its place.
@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rhai::{AST, ASTNode, Engine, INT, Position, Stmt};
+use rhai::{AST, Engine, INT, Position};
+
+use super::conditions::{between, conditions, first_word};
 
 /// The wrapping call; no script has a function of that name, for names that begin so are errors of `check`.
 const NOTE: &str = "__taken";
@@ -114,18 +116,7 @@ impl Coverage {
     /// Wraps the conditions of a script's branches.
     pub(super) fn wrap(&self, path: &str, text: &str, ast: &AST) -> Covered {
         let lines: Vec<&str> = text.lines().collect();
-        // Where conditions begin and end, as line and characters before.
-        let mut branches: Vec<((usize, usize), (usize, usize))> = Vec::new();
-        ast.walk(&mut |nodes: &[ASTNode]| {
-            if let Some(ASTNode::Stmt(Stmt::If(flow, at) | Stmt::While(flow, at))) = nodes.last()
-                && let Some(found) = condition(&lines, *at, flow.body.position())
-            {
-                branches.push(found);
-            }
-            true
-        });
-        branches.sort_unstable();
-        branches.dedup();
+        let branches = conditions(&lines, ast);
         let mut pieces: Vec<(Piece, String)> = Vec::new();
         for (begin, end) in branches {
             let (line, column) = first_word(&lines, begin);
@@ -169,42 +160,4 @@ impl Covered {
         column = column.saturating_sub(moved).max(1);
         (line, column)
     }
-}
-
-/// The condition of a branch: what stands between its word and its block.
-fn condition(lines: &[&str], word: Position, block: Position) -> Option<((usize, usize), (usize, usize))> {
-    let place = |at: Position| Some((at.line()?, at.position()?.checked_sub(1)?));
-    let ((line, before), end) = (place(word)?, place(block)?);
-    let rest: String = lines.get(line - 1)?.chars().skip(before).collect();
-    let word = ["if", "while"].into_iter().find(|word| rest.starts_with(word))?;
-    let opens = lines.get(end.0 - 1)?.chars().nth(end.1)? == '{';
-    let begin = (line, before + word.len());
-    // A blank follows the word, so that nothing is glued to it.
-    let begins = lines.get(line - 1)?.chars().nth(begin.1).is_none_or(|next| next.is_whitespace() || next == '(');
-    let begin =
-        if lines[line - 1].chars().nth(begin.1).is_some_and(char::is_whitespace) { (line, begin.1 + 1) } else { begin };
-    (opens && begins && begin < end).then_some((begin, end))
-}
-
-/// The first place from there on that is not blank, from 1.
-fn first_word(lines: &[&str], (line, before): (usize, usize)) -> (usize, usize) {
-    for (index, text) in lines.iter().enumerate().skip(line - 1) {
-        let skipped = if index == line - 1 { before } else { 0 };
-        if let Some(at) = text.chars().skip(skipped).position(|c| !c.is_whitespace()) {
-            return (index + 1, skipped + at + 1);
-        }
-    }
-    (line, before + 1)
-}
-
-fn between(lines: &[&str], (from_line, from): (usize, usize), (to_line, to): (usize, usize)) -> String {
-    let mut text = String::new();
-    for line in from_line..=to_line {
-        let of_line = lines.get(line - 1).copied().unwrap_or_default();
-        let skipped = if line == from_line { from } else { 0 };
-        let kept = if line == to_line { to } else { of_line.chars().count() };
-        text.extend(of_line.chars().take(kept).skip(skipped));
-        text.push(' ');
-    }
-    text
 }

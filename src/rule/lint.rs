@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use rhai::{AST, ASTNode, Expr, OptimizationLevel, Position, Stmt, StmtBlock};
+use rhai::{AST, ASTFlags, ASTNode, Expr, OptimizationLevel, Position, Stmt, StmtBlock};
 
 use super::compile::ScriptFiles;
 use super::sandbox::{self, SCRIPT_BYTES_MAX, on_large_stack};
@@ -178,8 +178,31 @@ fn ends(statement: &Stmt) -> bool {
         Stmt::Return(..) | Stmt::BreakLoop(..) => true,
         Stmt::Block(block) => block.statements().iter().any(ends),
         Stmt::If(flow, _) => flow.body.statements().iter().any(ends) && flow.branch.statements().iter().any(ends),
+        // `loop`: nothing but a `break` of its own leads out of it.
+        Stmt::While(flow, _) => matches!(flow.expr, Expr::Unit(_) | Expr::BoolConstant(true, _)) && !breaks(statement),
+        Stmt::Switch(switch, _) => {
+            let cases = &switch.1.expressions;
+            let ends_there = |case: &Expr| match case {
+                Expr::Stmt(block) => block.statements().iter().any(ends),
+                _ => false,
+            };
+            switch.1.def_case.is_some() && cases.iter().all(|case| ends_there(&case.rhs))
+        }
         _ => false,
     }
+}
+
+/// Whether a `break` leads out of this very loop.
+fn breaks(statement: &Stmt) -> bool {
+    let mut found = false;
+    statement.walk(&mut Vec::new(), &mut |nodes: &[ASTNode]| {
+        let is_loop = |node: &&ASTNode| matches!(node, ASTNode::Stmt(Stmt::While(..) | Stmt::Do(..) | Stmt::For(..)));
+        if let Some(ASTNode::Stmt(Stmt::BreakLoop(_, flags, _))) = nodes.last() {
+            found |= flags.contains(ASTFlags::BREAK) && nodes.iter().filter(is_loop).count() == 1;
+        }
+        true
+    });
+    found
 }
 
 #[cfg(test)]
@@ -231,6 +254,23 @@ mod tests {
             ]
         );
         assert_eq!(told("fn evaluate(kpi, p) { ok() }", "{}"), Vec::<String>::new());
+        let behind = |script: &str| told(&format!("fn evaluate(kpi, p) {{\n{script}\nok()\n}}"), "{}");
+        let never = ["r.rhai:3:1: this is never reached: what stands before it always ends here"];
+        for script in [
+            "loop { return ok(); }",
+            "loop { for i in 0..3 { break; } return ok(); }",
+            "switch kpi.value { 1 => { return ok(); } 2 if kpi.n > 1 => { throw 1; } _ => { return ok(); } }",
+        ] {
+            assert_eq!(behind(script), never, "{script}");
+        }
+        for script in [
+            "loop { if kpi.value > 1 { break; } }",
+            "while kpi.value > 1 { return ok(); }",
+            "switch kpi.value { 1 => { return ok(); } _ => 2 };",
+            "switch kpi.value { 1 => { return ok(); } }",
+        ] {
+            assert_eq!(behind(script), Vec::<String>::new(), "{script}");
+        }
         // What is said may stand elsewhere.
         let texts = "parameters: {key: {default: odd, help: a}}\ntexts: {odd: {fr: a, en: b}}";
         assert_eq!(told("fn evaluate(kpi, p) { warning(p.key) }", texts), Vec::<String>::new());

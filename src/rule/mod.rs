@@ -6,6 +6,7 @@
 
 mod check;
 mod compile;
+mod conditions;
 mod coverage;
 mod inline;
 mod lint;

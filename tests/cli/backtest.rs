@@ -175,6 +175,54 @@ fn what_can_not_be_replayed_is_told() {
         &[&["backtest", "--csv", "load.csv", "--time", "when", "--value", "load"], &ABOVE_90[..]].concat(),
     );
     assert!(ran.code == 1 && ran.err.contains("no column `when`"), "{ran:?}");
+    let table = ["backtest", "--csv", "load.csv", "--time", "at", "--value", "load"];
+    for (flag, value, told) in [
+        ("--grain", "5x", "--grain: `5x` is not a grain"),
+        ("--zone", "Europe/Pari", "--zone: no time zone is called `Europe/Pari`"),
+        ("--kind", "flo", "--kind: unknown value `flo`; did you mean `flow`?"),
+        ("--better", "up", "--better: unknown value `up`; expected one of `higher`"),
+    ] {
+        let ran = vigie(dir.path(), &[&table[..], &ABOVE_90, &[flag, value]].concat());
+        assert!(ran.code == 1 && ran.err.starts_with(&format!("error: {told}")), "{ran:?}");
+    }
+    let missing = ["backtest", "--csv", "lod.csv", "--time", "at", "--value", "load"];
+    let ran = vigie(dir.path(), &[&missing[..], &ABOVE_90].concat());
+    assert!(ran.code == 1 && ran.err.contains("no file lod.csv in the current folder;"), "{ran:?}");
+}
+
+#[test]
+fn messages_of_a_table_are_dated_like_its_changes() {
+    let dir = folder("at,load\n2026-03-01 10:00,5\n2026-03-01 10:05,95\n2026-03-01 10:10,5\n2026-03-01 10:15,96\n");
+    let config = COMPANY
+        .replace("grain: day", "")
+        .replace("sales: {", "sales: {grain: 5m, kind: level, ")
+        .replace("schedule: daily 06:15, history: 400d}\n  cost", "schedule: every 5m, history: 4d}\n  cost")
+        .replace("{below: 50}, shadow: true", "{above: 90}")
+        .replace("wait: 0s", "wait: 30s");
+    let config = config.lines().filter(|line| !line.contains("margin")).collect::<Vec<_>>().join("\n");
+    fs::write(dir.path().join("vigie.yaml"), config).unwrap();
+    let table = ["--config", "vigie.yaml", "backtest", "--csv", "load.csv", "--time", "at", "--value", "load"];
+    let ran = vigie(dir.path(), &[&table[..], &["--rule", "low", "--format", "json", "--messages"]].concat());
+    let told = records(&ran);
+    let seen: Vec<String> = told[..told.len() - 1]
+        .iter()
+        .map(|each| {
+            let what = each["change"].as_str().or(each["reason"].as_str()).unwrap();
+            format!("{} {} {what}", each["type"].as_str().unwrap(), each["at"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            "transition 2026-03-01T09:05:00Z fired",
+            "message 2026-03-01T09:05:30Z first",
+            "transition 2026-03-01T09:10:00Z resolved",
+            "message 2026-03-01TXansition 2026-03-01T09:15:00Z fired",
+            // Nothing comes after the last row, and yet it would be told.
+            "message 2026-03-01T09:15:30Z first",
+        ]
+    );
+    assert_eq!(told.last().unwrap()["firing_seconds"], 300);
 }
 
 #[test]

@@ -195,6 +195,12 @@ fn conditions_are_covered_however_they_are_written() {
         ),
         ("if(kpi.value > 5){ return warning(\"high\"); }\n    ok()", "2:7: `(kpi.value > 5)` was never true"),
         ("if\n        kpi.value > 5 { return warning(\"high\"); }\n    ok()", "3:9: `kpi.value > 5` was never true"),
+        (
+            "switch kpi.value { 1.0 if (kpi.value > 5 && \"=>\" != \"if\") => warning(\"high\"), _ => ok() }",
+            "2:31: `(kpi.value > 5 && \"=>\" != \"if\")` was never true",
+        ),
+        ("let n = 0;\n    do { n += 1; } until n > 0 /* ; */;\n    ok()", "3:26: `n > 0 /* ; */` was never false"),
+        ("let n = 0;\n    do { n += 1; }\n    while [n][0] > 9; ok()", "4:11: `[n][0] > 9` was never true"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let script = format!("fn evaluate(kpi, p) {{\n    {script}\n}}\n");

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::bail;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 pub(super) use self::args::{BacktestArgs, Sweep};
@@ -133,6 +133,15 @@ impl Plan {
         self.catalog.zone.iana_name().unwrap_or("UTC")
     }
 
+    /// From when to when rules were asked: rows of a table are judged when their buckets are over.
+    fn lived(&self) -> (Timestamp, Timestamp) {
+        let ended = match &self.known {
+            Known::Versions { .. } => None,
+            Known::Rows(kpi, rows) => table::ended(kpi, rows),
+        };
+        (self.span.0, ended.unwrap_or(self.span.1))
+    }
+
     /// What a rule in shadow would tell is what is asked here.
     fn bring_to_light(&mut self) {
         let is_in_shadow = |id: &&RuleId| self.catalog.rules.get(*id).is_some_and(|rule| rule.shadow);
@@ -192,15 +201,29 @@ impl Plan {
                     });
                 }
                 Known::Rows(kpi, rows) => {
+                    // The last slot, and the time that stands in the table for it: timers run on from there.
+                    let mut last: Option<(Timestamp, Timestamp)> = None;
+                    let shown = |at: Timestamp, last: Option<(Timestamp, Timestamp)>| {
+                        last.map_or(at, |(slot, written)| written.saturating_add(at.duration_since(slot)).unwrap_or(at))
+                    };
                     for (event, slot, written) in table::slots(kpi, rows) {
-                        // Timers that come due between two rows have instants of their own.
-                        let shown = |at: Timestamp| if at == slot { written } else { at };
-                        past.slot(event, slot, &mut |state, effects, at| watch(state, effects, (at, shown(at))));
+                        let before = last;
+                        past.slot(event, slot, &mut |state, effects, at| {
+                            let last = if at < slot { before } else { Some((slot, written)) };
+                            watch(state, effects, (at, shown(at, last)));
+                        });
+                        last = Some((slot, written));
+                    }
+                    // What would be told before another row could come.
+                    if let Some((slot, _)) = last {
+                        let next = kpi.grain.bucket(kpi.grain.last_ended(slot, &kpi.zone) + 1, &kpi.zone).end;
+                        let until = next.saturating_sub(SignedDuration::from_nanos(1)).unwrap_or(slot);
+                        past.tell_before(until, &mut |state, effects, at| watch(state, effects, (at, shown(at, last))));
                     }
                 }
             }
             progress.end();
-            counts.end(&past, &self.rules, &self.feedback, self.span);
+            counts.end(&past, &self.rules, &self.feedback, self.lived());
             outcome.map(|()| (counts, past.into_state()))
         })
     }

@@ -186,7 +186,7 @@ impl Page {
             figures,
             charts,
             charts_left,
-            lines: summary(counts, plan.span),
+            lines: summary(counts, plan.lived()),
             warnings: &plan.warnings,
             rows: &self.rows,
             rows_left: self.rows_left,

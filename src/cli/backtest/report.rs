@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Plan;
 use super::counts::Counts;
 use super::page::Page;
-use crate::cli::alerts::{change, title};
+use crate::cli::alerts::{change, detail, title};
 use crate::cli::output::{Out, counted, moment};
 use crate::engine::{Effects, State};
 use crate::locale::{duration, said};
@@ -138,7 +138,7 @@ impl<'a> Report<'a> {
             "type": "transition", "at": at, "rule": rule, "kpi": key.kpi(), "labels": labels,
             "objective": key.objective(), "period": key.period, "aspect": key.aspect,
             "from": transition.from, "to": transition.to, "change": transition.change.name(),
-            "severity": transition.severity, "value": transition.value, "title": title,
+            "detail": detail(&transition.change), "severity": transition.severity, "value": transition.value, "title": title,
         });
         if let (Some(cause), Some(fields)) = (cause, record.as_object_mut()) {
             fields.insert("cause".to_owned(), cause.into());
@@ -182,7 +182,7 @@ impl<'a> Report<'a> {
             self.out.line("nothing would have happened")?;
         }
         self.out.line("")?;
-        for line in summary(counts, self.plan.span) {
+        for line in summary(counts, self.plan.lived()) {
             self.out.line(&line)?;
         }
         for warning in &self.plan.warnings {

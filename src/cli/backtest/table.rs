@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{BacktestArgs, Known, Plan, here, stored};
 use crate::cli::{configuration, query};
-use crate::config::{Config, Draft, Loaded, load_text, render};
+use crate::config::{Config, Draft, Loaded, load_text};
 use crate::engine::{PullReport, SlotEvent};
 use crate::model::catalog::Catalog;
 use crate::model::grain::{BucketIndex, start_of_day};
@@ -139,11 +139,34 @@ fn ad_hoc(csv: &str, script: &str, args: &BacktestArgs) -> anyhow::Result<Subjec
     }))?;
     let loaded = load_text(Draft { name: "the command line", text: &text });
     let Some(config) = loaded.config.clone() else {
-        let errors: Vec<_> = loaded.problems.iter().filter(|problem| problem.is_error()).cloned().collect();
-        return Err(configuration::Refused::of(render(&errors, &loaded.sources, false)).into());
+        let causes: Vec<String> = loaded
+            .problems
+            .iter()
+            .filter(|problem| problem.is_error())
+            .map(|problem| {
+                let line = text.lines().nth(problem.line.saturating_sub(1)).unwrap_or_default();
+                let help = problem.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+                format!("{}{}{help}", flag_of(line), problem.message)
+            })
+            .collect();
+        bail!("{}", causes.join("; "));
     };
     let kpi = (*query::kpi_named(&config, &id)?).clone();
     Ok(Subject { config, loaded, kpi, rule: "rule".into(), called: Some(script.to_owned()) })
+}
+
+/// What was typed that stands on this line of the configuration that was made of it.
+fn flag_of(line: &str) -> String {
+    let key = line.trim_start().trim_start_matches('"').split('"').next().unwrap_or_default();
+    let flag = match key {
+        "timezone" => "zone",
+        "path" => "csv",
+        "script" => "rule",
+        "title" => "value",
+        key if ["grain", "unit", "better", "kind", "time", "value"].contains(&key) => key,
+        _ => return String::new(),
+    };
+    format!("--{flag}: ")
 }
 
 /// The rows in their order, and what is to be said of the table.
@@ -255,6 +278,11 @@ pub(super) fn slots<'a>(kpi: &'a Kpi, rows: &'a [Row]) -> impl Iterator<Item = (
             (event, at, if is_row { written } else { kpi.grain.start_of(bucket, &kpi.zone) })
         })
     })
+}
+
+/// When the newest bucket with a row had ended.
+pub(super) fn ended(kpi: &Kpi, rows: &[Row]) -> Option<Timestamp> {
+    rows.iter().map(|row| row.bucket).max().map(|bucket| end_of(kpi, bucket))
 }
 
 fn end_of(kpi: &Kpi, bucket: BucketIndex) -> Timestamp {

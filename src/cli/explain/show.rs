@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Explained, Explanation};
 use crate::assess::Assessment;
-use crate::cli::alerts::change;
+use crate::cli::alerts::{change, detail};
 use crate::cli::output::{Out, ago, counted, moment};
 use crate::cli::verdicts;
 use crate::locale::{duration, freeze, quantity, said, unmeasurable};
@@ -380,8 +380,8 @@ pub(super) fn records(out: &mut Out, explanation: &Explanation) -> anyhow::Resul
             "frozen": breach.map(|alert| alert.frozen.is_some()),
             "acknowledged": breach.map(|alert| alert.acknowledged.is_some()),
             "counters": breach.map(|alert| alert.counters), "told": receiver.flatten(), "deliveries": sent,
-            "changes": changes.iter().map(|change| json!({"at": change.at, "change": change.change.name(), "from": change.from,
-                "to": change.to, "severity": change.severity, "value": change.value})).collect::<Vec<_>>(),
+            "changes": changes.iter().map(|change| json!({"at": change.at, "change": change.change.name(),
+                "detail": detail(&change.change), "from": change.from, "to": change.to, "severity": change.severity, "value": change.value})).collect::<Vec<_>>(),
         }))?;
     }
     Ok(())

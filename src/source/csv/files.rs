@@ -58,11 +58,10 @@ impl Files {
         let found = found.filter_map(Result::ok).filter(|path| path.is_file() && !is_lock(path));
         let mut files: Vec<PathBuf> = found.collect();
         if files.is_empty() {
-            let message = format!(
-                "no file {} in {}; check the path, the rights, and that the export ran",
-                self.pattern,
-                self.base_dir.display()
-            );
+            let is_here = self.base_dir.as_os_str().is_empty();
+            let folder = if is_here { "the current folder".to_owned() } else { self.base_dir.display().to_string() };
+            let message =
+                format!("no file {} in {folder}; check the path, the rights, and that the export ran", self.pattern);
             return Err(SourceError::new(ErrorClass::Transient, message));
         }
         if files.len() > FILES_MAX {
