@@ -78,7 +78,7 @@ pub enum Command {
   vigie check                         check /etc/vigie
   vigie check vigie.yaml --connect    check a file, and reach out to its sources and channels")]
     Check(CheckArgs),
-    /// Print the JSON Schema of the configuration, for editors; with --rhai what scripts can read and call
+    /// Print what editors need: the JSON Schema of the configuration, of sidecars and test files, or what scripts can call
     Schema(SchemaArgs),
     /// Pull one KPI now and show what would be stored; nothing is
     ///
@@ -307,8 +307,14 @@ pub struct Span {
 #[derive(Debug, clap::Args)]
 pub struct SchemaArgs {
     /// A definition file for editors that know rhai, instead
-    #[arg(long)]
+    #[arg(long, group = "of")]
     pub rhai: bool,
+    /// The schema of the files beside scripts that hold parameters and texts, instead
+    #[arg(long, group = "of")]
+    pub sidecar: bool,
+    /// The schema of test files, instead
+    #[arg(long, group = "of")]
+    pub test: bool,
 }
 
 #[derive(Debug, clap::Args)]

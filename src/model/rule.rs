@@ -55,7 +55,7 @@ impl SeriesChoice {
 }
 
 /// A parameter's value as configuration or sidecar gives it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum ParamValue {
     Bool(bool),

@@ -29,4 +29,4 @@ pub use reference::{definitions, reference};
 pub use run::Run;
 pub use sandbox::on_large_stack;
 pub use shipped::{SHIPPED, parameters_of, shipped};
-pub use sidecar::{Parameter, Sidecar};
+pub use sidecar::{Parameter, Sidecar, sidecar_schema};

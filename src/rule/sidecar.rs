@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::model::alert::About;
@@ -21,7 +22,7 @@ pub struct Sidecar {
 }
 
 /// One parameter of a script.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
     /// Its value when the configuration says nothing; absent: it stays unset.
@@ -36,7 +37,7 @@ pub struct Parameter {
     pub one_of: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ParameterKind {
     Number,
@@ -60,22 +61,34 @@ impl Parameter {
     }
 }
 
-#[derive(Deserialize)]
+/// The file beside a script.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Raw {
+    /// What can be set under `with:`.
     #[serde(default)]
     parameters: BTreeMap<String, Parameter>,
+    /// Parameters of which at least one must be set.
     #[serde(default)]
     require_one_of: Vec<String>,
+    /// What the script says and proposes, by the key that it names.
     #[serde(default)]
     texts: BTreeMap<String, RawText>,
+    /// How long a breach lasts before the alert fires, where a rule does not say: `2 buckets`, `3h`.
     #[serde(default, rename = "for")]
     for_: Option<String>,
+    /// Who cares about its alerts.
     #[serde(default)]
     about: About,
 }
 
-#[derive(Deserialize)]
+/// The JSON Schema of sidecars.
+pub fn sidecar_schema() -> serde_json::Value {
+    schemars::schema_for!(Raw).to_value()
+}
+
+/// A text in each language, with places such as `{kpi.value|unit}`.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawText {
     fr: Option<String>,

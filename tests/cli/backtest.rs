@@ -217,7 +217,8 @@ fn messages_of_a_table_are_dated_like_its_changes() {
             "transition 2026-03-01T09:05:00Z fired",
             "message 2026-03-01T09:05:30Z first",
             "transition 2026-03-01T09:10:00Z resolved",
-            "message 2026-03-01TXansition 2026-03-01T09:15:00Z fired",
+            "message 2026-03-01T09:10:30Z resolved",
+            "transition 2026-03-01T09:15:00Z fired",
             // Nothing comes after the last row, and yet it would be told.
             "message 2026-03-01T09:15:30Z first",
         ]

@@ -72,4 +72,9 @@ fn completions_and_schema_are_printed() {
     let ran = vigie(here.path(), &["schema"]);
     let schema: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert!(schema["properties"]["kpis"].is_object());
+    for (flag, property) in [("--sidecar", "texts"), ("--test", "tests")] {
+        let ran = vigie(here.path(), &["schema", flag]);
+        let schema: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        assert!(schema["properties"][property].is_object(), "{flag}: {schema}");
+    }
 }

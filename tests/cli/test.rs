@@ -218,3 +218,27 @@ fn the_tests_of_shipped_rules_take_all_conditions_both_ways() {
     let ran = vigie(root(), &["test", "rules", "--coverage"]);
     assert_eq!(ran.out.matches("(100 %)").count(), vigie::rule::SHIPPED.len(), "{}", ran.out);
 }
+
+#[test]
+fn values_that_are_not_taken_stand_beside_a_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("high.test.yaml");
+    let tests = "script: signal/threshold\nwith: {above: 5}\nkpi: {quality: {min: 0}}\n\
+                 tests:\n- {name: a, series: 1 -3 9, expect: [{at: 2, verdict: ok}, {at: 3, verdict: ok}]}\n";
+    fs::write(&path, tests).unwrap();
+    let ran = vigie(dir.path(), &["test", "high.test.yaml"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(ran.out.matches("not taken: ").count(), 1, "{ran:?}");
+    assert!(ran.out.contains("not taken: kpi of 2026-01-02, `-3`: value -3 is below quality.min 0"), "{ran:?}");
+
+    for (wrong, told) in [
+        ("series: {season: {length: 3, bas: 1}}, expect: [{at: 1, verdict: ok}]", "series are values such as"),
+        ("series: 1, expect: [{at: [1], verdict: ok}]", "a moment is the number of a bucket"),
+        ("series: 1, expect: [{at: 1, text: {a: b}}]", "a text, or a list of texts"),
+    ] {
+        fs::write(&path, format!("script: signal/threshold\ntests:\n- {{name: a, {wrong}}}\n")).unwrap();
+        let ran = vigie(dir.path(), &["test", "high.test.yaml"]);
+        let all = format!("{}{}", ran.out, ran.err);
+        assert!(ran.code == 1 && all.contains(told) && !all.contains("Form"), "{ran:?}");
+    }
+}

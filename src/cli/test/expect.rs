@@ -29,6 +29,8 @@ pub(super) struct Failure {
     pub lines: Vec<(String, String, String)>,
     /// What the rule compared.
     pub conditions: Vec<String>,
+    /// Values before it that were not taken.
+    pub refused: Vec<String>,
 }
 
 /// Messages as they went out, and how many of them were looked at.
@@ -70,7 +72,7 @@ pub(super) fn check(
     if let Some(told) = &expected.told {
         messages(told, seen, calendar, &mut lines).map_err(named)?;
     }
-    let failure = Failure { at: calendar.name(moment), lines, conditions };
+    let failure = Failure { at: calendar.name(moment), lines, conditions, refused: Vec::new() };
     Ok((!failure.lines.is_empty()).then_some(failure))
 }
 

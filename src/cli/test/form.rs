@@ -1,13 +1,14 @@
 //! How a test file reads.
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::values::SeriesForm;
 
 /// One file: what holds for all of its tests, and these.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileForm {
     #[serde(default)]
@@ -44,7 +45,7 @@ pub(super) struct FileForm {
 }
 
 /// One test. What it says of the configuration stands over what its file says.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TestForm {
     pub name: String,
@@ -84,23 +85,31 @@ pub(super) struct TestForm {
 }
 
 /// Values of one series, or of several by name.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "series are values such as `100+2x30 _ 7`, a list, `{season: {length: 30, base: 100}}` or `{csv: FILE}`, or those of \
+                 several series by name"
+)]
 pub(super) enum SeriesForms {
     One(SeriesForm),
     Many(IndexMap<String, SeriesForm>),
 }
 
 /// A moment: the number of a bucket (1 is the first), its name, a local time, or a time since the start (`3d`).
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "a moment is the number of a bucket, its name, a local time such as `2026-01-05 08:00`, or a time since the start \
+                 such as `3d`"
+)]
 pub(super) enum AtForm {
     Number(i64),
     Text(String),
 }
 
 /// Something that happens beside the values.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HappensForm {
     /// When; of a bucket, just after its slot.
@@ -136,7 +145,7 @@ pub(super) struct HappensForm {
 }
 
 /// What must hold at a moment. What is not named is not looked at.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExpectForm {
     /// When; of a bucket, just before the next slot.
@@ -180,8 +189,8 @@ pub(super) struct ExpectForm {
     pub told: Option<Vec<ToldForm>>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a text, or a list of texts")]
 pub(super) enum Texts {
     One(String),
     Many(Vec<String>),
@@ -197,7 +206,7 @@ impl Texts {
 }
 
 /// A message.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ToldForm {
     /// The receiver.

@@ -183,6 +183,11 @@ fn read(path: &Path) -> Result<FileForm, String> {
     parse(&text)
 }
 
+/// The JSON Schema of test files.
+pub(super) fn schema() -> serde_json::Value {
+    schemars::schema_for!(FileForm).to_value()
+}
+
 fn parse(text: &str) -> Result<FileForm, String> {
     serde_yaml::from_str(text).map_err(|error| error.to_string())
 }
@@ -213,7 +218,7 @@ fn tell(out: &mut Out, ran: &Ran) -> anyhow::Result<()> {
 fn record(failure: &Failure) -> serde_json::Value {
     let line = |(what, expected, is): &(String, String, String)| json!({"what": what, "expected": expected, "is": is});
     json!({"at": failure.at, "differences": failure.lines.iter().map(line).collect::<Vec<_>>(),
-           "conditions": failure.conditions})
+           "conditions": failure.conditions, "refused": failure.refused})
 }
 
 /// What is wrong, line by line.
@@ -234,6 +239,7 @@ fn lines(outcome: &Outcome) -> Vec<String> {
             all.extend(is.map(|line| format!("    {:widest$}            {line}", "")));
         }
         all.extend(failure.conditions.iter().map(|condition| format!("    compared: {condition}")));
+        all.extend(failure.refused.iter().map(|refused| format!("    not taken: {refused}")));
     }
     all
 }

@@ -78,6 +78,8 @@ pub(super) struct Seen {
     pub messages: Messages,
     /// The newest phase of alerts.
     pub phases: BTreeMap<AlertKey, Phase>,
+    /// Values that were not taken since the last expectation.
+    pub refused: Vec<String>,
 }
 
 impl Seen {
@@ -123,7 +125,9 @@ impl Stage<'_> {
                     if self.case.is_covered {
                         continue;
                     }
-                    failures.extend(check(self.case, &self.calendar, self.past.state(), seen, (moment, at), expected)?);
+                    let failure = check(self.case, &self.calendar, self.past.state(), seen, (moment, at), expected)?;
+                    let refused = std::mem::take(&mut seen.refused);
+                    failures.extend(failure.map(|failure| Failure { refused, ..failure }));
                 }
             }
         }
@@ -154,6 +158,8 @@ impl Stage<'_> {
             }
             (Some(span), None) => self.pulled(kpi, span, at),
         };
+        let refused = pull.rejections.iter().map(|one| format!("{}, `{}`: {}", one.origin, one.raw, one.cause));
+        self.seen.refused.extend(refused);
         let event =
             SlotEvent { kpi: kpi.id.clone(), slot, pull: Some(pull), only: None, retry_at: None, completes: true };
         let seen = &mut self.seen;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ const VALUES_MAX: usize = 200_000;
 const CSV_BYTES_MAX: u64 = 16 << 20;
 
 /// Values from the first bucket on.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum SeriesForm {
     Number(f64),
@@ -27,14 +28,14 @@ pub(super) enum SeriesForm {
 }
 
 /// `{season: {...}}`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SeasonForm {
     season: Season,
 }
 
 /// `{csv: file.csv}`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CsvForm {
     /// Beside the test file: one value in the last column of each row, under a heading.
@@ -42,7 +43,7 @@ pub(super) struct CsvForm {
 }
 
 /// A made-up series: `base`, grown by `trend` each bucket, times `week` of its place, with noise.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Season {
     length: usize,
