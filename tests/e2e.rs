@@ -111,6 +111,12 @@ fn faults_of_a_source_are_told_and_stay_its_own() {
 }
 
 #[test]
+fn it_starts_reloads_and_ends_as_its_service_manager_expects() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("lifecycle.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
 fn scripts_that_mean_harm_are_told_and_delay_no_other() {
     let (_alone, folder) = (alone(), folder());
     check(python("hostile.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));

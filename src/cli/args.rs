@@ -78,6 +78,18 @@ pub enum Command {
   vigie check                         check /etc/vigie
   vigie check vigie.yaml --connect    check a file, and reach out to its sources and channels")]
     Check(CheckArgs),
+    /// Have the running service take up its configuration as it stands now; one with errors is refused, and why
+    Reload,
+    /// Have the running service log more or less, until its next start or reload
+    #[command(after_help = "Examples:
+  vigie log-level debug
+  vigie log-level info,vigie::daemon=trace
+
+Libraries are never logged below `info`: what they say there may hold secrets.")]
+    LogLevel {
+        /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,vigie::source=debug`
+        level: String,
+    },
     /// Print what editors need: the JSON Schema of the configuration, of sidecars and test files, or what scripts can call
     Schema(SchemaArgs),
     /// Pull one KPI now and show what would be stored; nothing is

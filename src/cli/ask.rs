@@ -22,6 +22,12 @@ pub(super) async fn act(out: &mut Out, paths: &[PathBuf], action: ActionKind) ->
     tell(out, &config.settings.control, &Request::Act(action)).await
 }
 
+/// Sends one request to the daemon of this configuration, and tells the answer.
+pub(super) async fn ask(out: &mut Out, paths: &[PathBuf], asked: &Request) -> anyhow::Result<u8> {
+    let config = configuration::read(paths)?;
+    tell(out, &config.settings.control, asked).await
+}
+
 /// Sends one request over a control socket, and tells the answer.
 pub(super) async fn tell(out: &mut Out, control: &Path, asked: &Request) -> anyhow::Result<u8> {
     match request(control, asked).await? {

@@ -25,6 +25,13 @@ pub(super) struct Asked {
     reply: oneshot::Sender<Reply>,
 }
 
+impl Asked {
+    /// Tells whoever waits; who has gone need not hear.
+    pub(super) fn answer(self, reply: Reply) {
+        drop(self.reply.send(reply));
+    }
+}
+
 /// What became of a span.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct AskedEnd {
@@ -128,6 +135,6 @@ impl Cycle {
             Some(why) => Reply::Error(why),
             None => Reply::Ok(Value::Pulled { stored, rejected, warnings, oldest }),
         };
-        drop(asked.reply.send(reply));
+        asked.answer(reply);
     }
 }

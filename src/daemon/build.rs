@@ -1,6 +1,6 @@
 //! From a configuration without errors to everything that runs: rules, sources, channels.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,9 +13,11 @@ use crate::engine::Setup;
 use crate::model::catalog::Catalog;
 use crate::model::ids::{PersonId, ReceiverId, SourceId};
 use crate::model::notification::Person;
+use crate::net::ErrorClass;
 use crate::rule::{Coverage, RuleProblem, RuleSet, ScriptFiles, Stopwatch, shipped};
 use crate::secret::SecretRef;
 use crate::source::{BuildContext, Source};
+use crate::telemetry::MetricNames;
 
 /// Longest script or sidecar read from disk, in bytes.
 const SCRIPT_BYTES_MAX: u64 = 256 * 1024;
@@ -30,6 +32,20 @@ pub struct Built {
     pub channels: HashMap<ReceiverId, Vec<Arc<Channel>>>,
     /// For each recipient of a receiver, in the catalog's order, the position of its channel.
     pub recipient_channels: BTreeMap<ReceiverId, Vec<usize>>,
+}
+
+impl Built {
+    /// The names that become labels of metrics.
+    pub fn metric_names(&self) -> MetricNames<'_> {
+        let kinds: BTreeSet<&str> = self.channels.values().flatten().map(|channel| channel.kind()).collect();
+        MetricNames {
+            sources: self.sources.keys().collect(),
+            failures: &ErrorClass::WORDS,
+            receivers: self.setup.catalog.receivers.keys().collect(),
+            channels: kinds.into_iter().collect(),
+            config_checksum: &self.setup.catalog.checksum,
+        }
+    }
 }
 
 /// How long the present run of a script has taken. There is one engine thread, so one run at a time.

@@ -41,6 +41,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     Ping,
+    /// Takes up the configuration as it stands now; answered when it is in force, or refused.
+    Reload,
+    /// Logs what this level or filter says, until the next start or reload.
+    LogLevel {
+        level: String,
+    },
     /// How the sources are doing.
     Sources,
     Act(ActionKind),

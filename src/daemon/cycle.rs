@@ -9,13 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::asked::Asked;
 use super::build::Built;
 use super::engine_thread::EngineThread;
-use super::gate::{Gate, GateState, Visit, gates};
+use super::gate::{Gate, GateState, Visit};
 use super::jobs::{Job, pieces};
 use super::plan::{Plan, plan_any};
 use super::record;
 use super::space::Space;
 use super::stepping::Replay;
-use crate::engine::{Answer, Effects, Event, State, is_held, missed_slots, step};
+use crate::engine::{Answer, Effects, Event, is_held, step};
 use crate::model::action::{Action, ActionKind};
 use crate::model::ids::{KpiId, Labels, ReceiverId, SourceId};
 use crate::model::kpi::Kpi;
@@ -30,7 +30,7 @@ pub struct CycleError(#[from] pub StoreError);
 /// While something is held, timers are looked at again this often.
 const HELD_RECHECK: SignedDuration = SignedDuration::from_secs(1);
 
-type Outcome<T> = Result<T, CycleError>;
+pub(super) type Outcome<T> = Result<T, CycleError>;
 
 /// The running service without its waiting.
 pub struct Cycle {
@@ -38,17 +38,17 @@ pub struct Cycle {
     pub(super) store: Store,
     pub(super) built: Arc<Built>,
     pub(super) sending: BTreeMap<i64, ReceiverId>,
-    /// Made anew at each start: what a source did before says nothing of now.
-    gates: HashMap<SourceId, Arc<Gate>>,
-    pulling: BTreeSet<KpiId>,
+    /// Made anew at each start and reload: what a source did before says nothing of now.
+    pub(super) gates: HashMap<SourceId, Arc<Gate>>,
+    pub(super) pulling: BTreeSet<KpiId>,
     /// When each KPI has something to do next; none: it must be looked at.
     pub(super) due: HashMap<KpiId, Option<Timestamp>>,
     /// Formulas one of whose KPIs has been pulled since they were last looked at.
-    stale: BTreeSet<KpiId>,
+    pub(super) stale: BTreeSet<KpiId>,
     /// Spans that people wait for.
     pub(super) asked: HashMap<KpiId, Asked>,
     /// When pulls were last looked for.
-    looked_at: Timestamp,
+    pub(super) looked_at: Timestamp,
     /// What pulls brought and is still to be stepped.
     pub(super) replays: Vec<Replay>,
     pub(super) space: Space,
@@ -57,55 +57,6 @@ pub struct Cycle {
 }
 
 impl Cycle {
-    /// Takes up the stored state under a configuration.
-    pub async fn start(store: Store, built: Arc<Built>, now: Timestamp) -> Outcome<Cycle> {
-        let stored = store.load().await?;
-        let checksum = built.setup.catalog.checksum.clone();
-        let reconfigured = stored.config_checksum.as_deref() != Some(checksum.as_str());
-        let mut state = State::from_stored(stored);
-        // Until a KPI has caught up nothing is told of it; the last run may have ended amid a replay.
-        for kpi in built.setup.catalog.kpis.values() {
-            let Some(clock) = state.clocks.get(&kpi.id) else { continue };
-            let missed = clock.last_slot.is_some_and(|last| !missed_slots(kpi, last, now).is_empty());
-            let mut rules = built.setup.rules_on(&kpi.id);
-            if missed || built.setup.asks_anew(kpi, clock) || rules.any(|rule| !clock.rules.contains(&rule.def.id)) {
-                state.catching_up.insert(kpi.id.clone());
-            }
-        }
-        let engine = EngineThread::start(state, built.setup.clone())
-            .map_err(|error| StoreError::Io { path: store.path().to_owned(), cause: error.to_string() })?;
-        let due = built.setup.catalog.kpis.keys().map(|kpi| (kpi.clone(), None)).collect();
-        let mut cycle = Cycle {
-            gates: gates(&built.setup.catalog, &built.sources),
-            engine,
-            store,
-            built,
-            sending: BTreeMap::new(),
-            pulling: BTreeSet::new(),
-            due,
-            stale: BTreeSet::new(),
-            asked: HashMap::new(),
-            looked_at: now,
-            replays: Vec::new(),
-            space: Space::default(),
-            #[cfg(feature = "seeded-bugs")]
-            bug: None,
-        };
-        let formulas = cycle.built.setup.catalog.kpis.values().filter(|kpi| kpi.formula().is_some());
-        cycle.stale = formulas.map(|kpi| kpi.id.clone()).collect();
-        // A full disk must not keep the service from sending what is queued: what can't be written is made up for later.
-        cycle.mark_cut_off().await?;
-        if reconfigured && cycle.event(Event::Reconfigured, now).await?.is_some() {
-            match cycle.store.set_config_checksum(&checksum).await {
-                // Closing what is gone from the configuration is then repeated at the next start, to no effect.
-                Err(StoreError::Full { .. }) | Ok(()) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        cycle.tell_of_the_dead(now).await?;
-        Ok(cycle)
-    }
-
     pub fn store(&self) -> &Store {
         &self.store
     }
@@ -200,6 +151,11 @@ impl Cycle {
         let mut states: Vec<GateState> = self.gates.values().map(|gate| gate.state()).collect();
         states.sort_by(|a, b| a.source.cmp(&b.source));
         states
+    }
+
+    /// KPIs of the configuration, periods to date aside.
+    pub fn kpi_count(&self) -> usize {
+        self.built.setup.catalog.kpis.values().filter(|kpi| kpi.since.is_none()).count()
     }
 
     /// The receivers of the configuration.

@@ -1,5 +1,6 @@
-//! The cycle by a clock that runs: pulls and sends side by side, people's requests, an orderly end.
+//! The cycle by a clock that runs: pulls and sends side by side, people's requests, reloads, an orderly end.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,21 +9,25 @@ use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{AbortHandle, Id, JoinSet};
 
-use super::control::Incoming;
+use super::control::{Incoming, Reply, Request};
 use super::cycle::Cycle;
 use super::deliver::{Send, SendOutcome};
+use super::engine_thread::LiveEngine;
 use super::gate::Visit;
 use super::jobs::{Job, PullOutcome};
+use super::reload::{Prepared, Reloader};
 use super::requests;
 use super::stepping::Stepped;
+use super::supervise::Supervisor;
 use crate::clock::{Clock, monotonic};
 use crate::model::alert::Phase;
+use crate::model::ids::KpiId;
 use crate::net::ErrorClass;
 use crate::source::SourceError;
-use crate::telemetry::{FailureReason, Metrics, PullEnd};
+use crate::telemetry::{self, FailureReason, Metrics, PullEnd};
 
 /// Longest sleep: whatever was computed, the cycle looks again by then.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
@@ -32,6 +37,8 @@ const SLEEP_MIN: Duration = Duration::from_millis(10);
 const SHOW_EVERY: Duration = Duration::from_secs(1);
 /// How long evaluations go on before sends and requests have their turn.
 const PIECE: Duration = Duration::from_millis(50);
+/// A send that takes longer than its deadline allows by far: something is stuck, and the watchdog is to notice.
+const SEND_STUCK: Duration = Duration::from_secs(120);
 /// How long sends under way may take to end after SIGTERM.
 const DRAIN_MAX: Duration = Duration::from_secs(35);
 
@@ -47,7 +54,17 @@ pub struct Driver {
     clock: Clock,
     metrics: Arc<Metrics>,
     under_way: JoinSet<Done>,
+    /// What each of them is. A pull that a reload gave up is no more among them, though it may yet end.
+    tasks: HashMap<Id, Task>,
     shown: Shown,
+    supervisor: Supervisor,
+    /// None where there is no configuration to read again.
+    reloading: Option<(Reloader, LiveEngine)>,
+}
+
+enum Task {
+    Pull(KpiId, AbortHandle),
+    Send(Instant),
 }
 
 /// Whether gauges show what is.
@@ -67,38 +84,144 @@ impl Shown {
 
 impl Driver {
     pub fn new(cycle: Cycle, clock: Clock, metrics: Arc<Metrics>) -> Driver {
-        Driver { cycle, clock, metrics, under_way: JoinSet::new(), shown: Shown { at: None, outdated: true } }
+        Driver {
+            cycle,
+            clock,
+            metrics,
+            under_way: JoinSet::new(),
+            tasks: HashMap::new(),
+            shown: Shown { at: None, outdated: true },
+            supervisor: Supervisor::new(),
+            reloading: None,
+        }
+    }
+
+    /// Takes up the configuration again on SIGHUP and when asked; who reads of the engine is given the new one.
+    pub(super) fn reloading(self, reloader: Reloader, engine: LiveEngine) -> Driver {
+        Driver { reloading: Some((reloader, engine)), ..self }
     }
 
     /// Goes on until SIGTERM or SIGINT, then lets sends under way end.
     pub async fn drive(&mut self, mut requests: mpsc::Receiver<Incoming>) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM can't be watched")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT can't be watched")?;
+        let mut hangup = signal(SignalKind::hangup()).context("SIGHUP can't be watched")?;
+        self.supervisor.ready();
         loop {
             self.step_what_came().await?;
             let now = self.clock.now();
             self.start_what_is_due(now).await?;
             self.show_state().await?;
             let sleep = self.sleep_for(now).await?;
+            self.tell_alive();
             tokio::select! {
-                Some(done) = self.under_way.join_next() => {
+                Some(done) = self.under_way.join_next_with_id() => {
                     self.ended(done).await?;
                     // All that came by now: one for each piece of a long replay would leave quick KPIs waiting behind it.
-                    while let Some(done) = self.under_way.try_join_next() {
+                    while let Some(done) = self.under_way.try_join_next_with_id() {
                         self.ended(done).await?;
                     }
                 }
-                Some(incoming) = requests.recv() => {
-                    let now = self.clock.now();
-                    requests::answer(&mut self.cycle, incoming, (now, &self.clock)).await?;
-                }
+                Some(incoming) = requests.recv() => self.answer(incoming).await?,
+                prepared = prepared(&mut self.reloading) => self.reload(prepared).await?,
                 () = tokio::time::sleep(sleep) => {}
+                _ = hangup.recv() => self.ask_reload(None),
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
             }
         }
         tracing::info!("told to end; waiting for sends under way");
+        self.supervisor.stopping();
         self.drain().await
+    }
+
+    async fn answer(&mut self, incoming: Incoming) -> anyhow::Result<()> {
+        if incoming.request == Request::Reload && self.reloading.is_some() {
+            tracing::info!(by = incoming.by, "a reload is asked for over the control socket");
+            self.ask_reload(Some(incoming.reply));
+            return Ok(());
+        }
+        let now = self.clock.now();
+        Ok(requests::answer(&mut self.cycle, incoming, (now, &self.clock)).await?)
+    }
+
+    fn ask_reload(&mut self, reply: Option<oneshot::Sender<Reply>>) {
+        if let Some((reloader, _)) = &mut self.reloading
+            && reloader.ask(reply)
+        {
+            self.supervisor.reloading();
+        }
+    }
+
+    /// Goes on under what was prepared, or as before.
+    async fn reload(&mut self, prepared: Result<Prepared, String>) -> anyhow::Result<()> {
+        let outcome = match prepared {
+            Ok(prepared) => self.take_effect(prepared).await?,
+            Err(problems) => Err(format!("the configuration has errors:\n{}", problems.trim_end())),
+        };
+        match &outcome {
+            Ok(text) => tracing::info!("{text}"),
+            Err(why) => {
+                self.metrics.reload_failed();
+                tracing::error!("not reloaded, the configuration before stays in force: {why}");
+            }
+        }
+        self.supervisor.ready();
+        if let Some((reloader, _)) = &mut self.reloading
+            && reloader.ended(&outcome)
+        {
+            self.ask_reload(None);
+        }
+        Ok(())
+    }
+
+    async fn take_effect(&mut self, prepared: Prepared) -> anyhow::Result<Result<String, String>> {
+        let Prepared { built, settings, remarks } = prepared;
+        let Some((reloader, engine)) = &mut self.reloading else { return Ok(Err("nothing reloads here".to_owned())) };
+        if let Some(why) = reloader.needs_restart(&settings) {
+            return Ok(Err(why));
+        }
+        let now = self.clock.now();
+        let given_up = match self.cycle.reload(built.clone(), now).await? {
+            Ok(given_up) => given_up,
+            Err(why) => return Ok(Err(why)),
+        };
+        self.tasks.retain(|_, task| match task {
+            Task::Pull(kpi, handle) if given_up.contains(kpi) => {
+                handle.abort();
+                false
+            }
+            Task::Pull(..) | Task::Send(_) => true,
+        });
+        engine.set(self.cycle.engine().clone());
+        self.metrics.configured(&built.metric_names());
+        self.metrics.set_configured_at(now);
+        self.shown = Shown { at: None, outdated: true };
+        if let Err(error) = telemetry::set_level(&settings.log.level) {
+            tracing::warn!(%error, "the level of the log stays as it was");
+        }
+        reloader.took_effect(settings);
+        let remarks = if remarks.is_empty() { String::new() } else { format!("\n{}", remarks.trim_end()) };
+        let catalog = &built.setup.catalog;
+        Ok(Ok(format!(
+            "reloaded: {} KPIs, {} objectives, {} rules, configuration {}{remarks}",
+            catalog.kpis.values().filter(|kpi| kpi.since.is_none()).count(),
+            catalog.objectives.len(),
+            catalog.rules.len(),
+            catalog.checksum.get(..12).unwrap_or(&catalog.checksum),
+        )))
+    }
+
+    /// One round went through the engine, the store and the queue; unless a send is stuck, all of it moves.
+    fn tell_alive(&mut self) {
+        let now = monotonic();
+        let is_stuck = |task: &Task| match task {
+            Task::Send(since) => now.saturating_duration_since(*since) > SEND_STUCK,
+            Task::Pull(..) => false,
+        };
+        if !self.tasks.values().any(is_stuck) {
+            self.supervisor.alive(now);
+        }
     }
 
     async fn start_what_is_due(&mut self, now: Timestamp) -> anyhow::Result<()> {
@@ -124,7 +247,8 @@ impl Driver {
 
     fn start_pull(&mut self, job: Job, visit: Option<Visit>) {
         let clock = self.clock.clone();
-        self.under_way.spawn(async move {
+        let kpi = job.kpi.id.clone();
+        let handle = self.under_way.spawn(async move {
             let kept = job.clone();
             let pulled = AssertUnwindSafe(job.pull(visit, &clock)).catch_unwind().await;
             let outcome = pulled.unwrap_or_else(|_| PullOutcome {
@@ -139,15 +263,24 @@ impl Driver {
             });
             Done::Pulled(Box::new(outcome))
         });
+        self.tasks.insert(handle.id(), Task::Pull(kpi, handle));
     }
 
     fn start_send(&mut self, send: Send) {
         let clock = self.clock.clone();
-        self.under_way.spawn(async move { Done::Sent(Box::new(send.run(&clock).await)) });
+        let handle = self.under_way.spawn(async move { Done::Sent(Box::new(send.run(&clock).await)) });
+        self.tasks.insert(handle.id(), Task::Send(monotonic()));
     }
 
-    async fn ended(&mut self, done: Result<Done, tokio::task::JoinError>) -> anyhow::Result<()> {
-        match done.context("a send panicked; its delivery will be sent again after a restart")? {
+    async fn ended(&mut self, done: Result<(Id, Done), tokio::task::JoinError>) -> anyhow::Result<()> {
+        let (id, done) = match done {
+            Err(error) if error.is_cancelled() => return Ok(()),
+            done => done.context("a send panicked; its delivery will be sent again after a restart")?,
+        };
+        if self.tasks.remove(&id).is_none() {
+            return Ok(());
+        }
+        match done {
             Done::Pulled(outcome) => {
                 let end = match &outcome.result {
                     Some(Err(_)) if outcome.refusal.is_some() => PullEnd::NotSent,
@@ -179,6 +312,7 @@ impl Driver {
             state.book.sorted().into_values().map(|alert| (alert.phase, alert.severity)).collect::<Vec<_>>()
         };
         let alerts = self.cycle.engine().with(move |state, _| live(state)).await;
+        let firing = alerts.iter().filter(|(phase, _)| *phase == Phase::Firing).count();
         self.metrics
             .set_alerts(alerts.into_iter().filter(|(phase, _)| matches!(phase, Phase::Pending | Phase::Firing)));
         let depth = self.cycle.store().queue_depth().await?;
@@ -186,6 +320,9 @@ impl Driver {
         for gate in self.cycle.gates() {
             self.metrics.set_source(&gate.source, gate.paused.is_some(), gate.waiting);
         }
+        let queued: u64 = depth.iter().map(|(_, queued)| queued).sum();
+        self.supervisor
+            .status(format!("{} KPIs, {firing} alerts firing, {queued} messages waiting", self.cycle.kpi_count()));
         self.shown = Shown { at: Some(monotonic()), outdated: false };
         Ok(())
     }
@@ -198,7 +335,7 @@ impl Driver {
         let delivery = self.cycle.next_delivery().await?;
         let next = [wake, delivery].into_iter().flatten().min();
         let until = next.map_or(SLEEP_MAX, |at| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO));
-        let until = self.shown.due_in(monotonic()).map_or(until, |due| until.min(due));
+        let until = self.shown.due_in(monotonic()).map_or(until, |due| until.min(due)).min(self.supervisor.round_max());
         Ok(until.clamp(SLEEP_MIN, SLEEP_MAX))
     }
 
@@ -208,8 +345,8 @@ impl Driver {
         tokio::pin!(deadline);
         while self.cycle.sends_under_way() > 0 {
             tokio::select! {
-                Some(done) = self.under_way.join_next() => {
-                    if matches!(done, Ok(Done::Sent(_))) {
+                Some(done) = self.under_way.join_next_with_id() => {
+                    if matches!(done, Ok((_, Done::Sent(_)))) {
                         self.ended(done).await?;
                     }
                 }
@@ -221,6 +358,14 @@ impl Driver {
         }
         self.under_way.abort_all();
         Ok(())
+    }
+}
+
+/// What a reload prepared; never, where nothing reloads.
+async fn prepared(reloading: &mut Option<(Reloader, LiveEngine)>) -> Result<Prepared, String> {
+    match reloading {
+        Some((reloader, _)) => reloader.prepared().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The thread that owns the engine's state: rule scripts need its large stack, and a step must never
 //! hold up the threads that do I/O.
 
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
 use tokio::sync::oneshot;
@@ -17,6 +17,24 @@ const STACK_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct EngineThread {
     work: mpsc::Sender<Work>,
+}
+
+/// The engine's thread of the configuration in force.
+#[derive(Clone, Debug)]
+pub(super) struct LiveEngine(Arc<Mutex<EngineThread>>);
+
+impl LiveEngine {
+    pub(super) fn new(engine: EngineThread) -> LiveEngine {
+        LiveEngine(Arc::new(Mutex::new(engine)))
+    }
+
+    pub(super) fn now(&self) -> EngineThread {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set(&self, engine: EngineThread) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = engine;
+    }
 }
 
 impl EngineThread {

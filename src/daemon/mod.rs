@@ -5,6 +5,7 @@
 //! cycle by a clock that the caller moves.
 
 mod asked;
+mod begin;
 mod breaker;
 mod build;
 mod control;
@@ -17,12 +18,14 @@ mod gate;
 mod jobs;
 mod plan;
 mod record;
+mod reload;
 mod replay;
 mod requests;
 mod run;
 mod script;
 mod space;
 mod stepping;
+mod supervise;
 #[cfg(test)]
 mod tests;
 

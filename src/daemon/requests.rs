@@ -14,6 +14,7 @@ use crate::model::evaluation::{Feedback, Judgement};
 use crate::model::ids::AlertId;
 use crate::model::unit::{Language, Unit};
 use crate::store::{StoreError, TransitionFilter};
+use crate::telemetry;
 
 /// Answers one request. Only a store that can't be written any more is an error.
 pub(super) async fn answer(
@@ -29,6 +30,12 @@ pub(super) async fn answer(
             pid: std::process::id(),
             config_checksum: cycle.built.setup.catalog.checksum.clone(),
         }),
+        // Whoever drives the cycle reloads it.
+        Request::Reload => Reply::Error("this service has no configuration to reload".to_owned()),
+        Request::LogLevel { level } => match telemetry::set_level(&level) {
+            Ok(()) => Reply::Ok(Value::Text(format!("logging at `{level}` until the next start or reload"))),
+            Err(why) => Reply::Error(why),
+        },
         Request::Sources => Reply::Ok(Value::Sources(cycle.gates())),
         Request::Act(what) => match cycle.act(Action { by, what }, now).await? {
             Ok(Answer::Alert(id)) => Reply::Ok(Value::Text(format!("alert {id}: done"))),

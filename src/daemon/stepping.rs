@@ -33,6 +33,12 @@ pub(super) struct Replay {
     asked: Option<AskedEnd>,
 }
 
+impl Replay {
+    pub(super) fn kpi(&self) -> &KpiId {
+        &self.kpi
+    }
+}
+
 /// All evaluations of one pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stepped {

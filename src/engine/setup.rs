@@ -101,7 +101,7 @@ impl Setup {
     }
 
     /// The digest of what decides which numbers a KPI of the configuration has, see [`definition_of`].
-    pub(super) fn definition(&self, kpi: &Kpi) -> &str {
+    pub fn definition(&self, kpi: &Kpi) -> &str {
         self.digests.get(&kpi.id).map_or("", |digests| digests.definition.as_str())
     }
 

@@ -22,7 +22,7 @@ use vigie::store::{OpenOptions, Store, TransitionFilter};
 use super::history::History;
 use super::world::{Base, Happening, Outage, World};
 
-/// The service stops at `from` and starts again at `to`.
+/// The service stops at `from` and starts again at `to`; where both are one instant every other time it is reloaded instead.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stop {
     pub(super) from: Timestamp,
@@ -41,6 +41,7 @@ pub(super) async fn play_in(dir: &TempDir, world: &World, stops: &[Stop]) -> (Ar
     let clock = Clock::script(world.start);
     let mut script = start(dir.path(), &built, &clock).await;
     let mut happenings = world.happenings.iter().peekable();
+    let mut reloads = false;
     for stop in stops.iter().copied().map(Some).chain([None]) {
         let until = stop.map_or(world.end, |stop| stop.from);
         while let Some((at, what)) = happenings.next_if(|(at, _)| *at <= until) {
@@ -53,6 +54,14 @@ pub(super) async fn play_in(dir: &TempDir, world: &World, stops: &[Stop]) -> (Ar
         }
         advance(&mut script, until).await;
         let Some(stop) = stop else { break };
+        if stop.from == stop.to {
+            reloads = !reloads;
+            if reloads {
+                let reloaded = script.cycle.reload(built.clone(), clock.now()).await.expect("the store can be written");
+                assert_eq!(reloaded, Ok(Vec::new()), "nothing is under way under a script");
+                continue;
+            }
+        }
         script.cycle.store().close().await;
         drop(script);
         while let Some((_, what)) = happenings.next_if(|(at, _)| *at <= stop.to) {

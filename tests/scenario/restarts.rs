@@ -1,4 +1,4 @@
-//! Restarts and stops against the base run: same alert histories, and for restarts the same things told.
+//! Restarts, reloads and stops against the base run: same alert histories, and but for stops the same things told.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -94,7 +94,7 @@ fn is_busy(busy: &BTreeSet<i64>, from: Timestamp, to: Timestamp) -> bool {
     })
 }
 
-/// Two hundred instants, some of them stretches of up to 90 minutes; none holds a slot, a retry or an action,
+/// Two hundred instants, of which half are reloads, and stretches of up to 90 minutes; none holds a slot, a retry or an action,
 /// but they do hold timers of groups, ends of silences and of snoozes.
 pub(super) fn restarts(world: &World, seed: u64) -> Vec<Stop> {
     let (mut rng, busy) = (Rng::with_seed(seed ^ 0x5eed), busy_minutes());

@@ -1,9 +1,7 @@
-//! Logs to stderr, and the figures that Prometheus scrapes.
-//!
-//! Every label set is there from the start with 0, so that a rate never begins with a gap.
+//! The figures that Prometheus scrapes. Every label set is there from the start with 0, so that a rate never begins with a
+//! gap.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use prometheus::core::{Collector, Desc};
@@ -11,26 +9,11 @@ use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
 };
-use tracing_subscriber::EnvFilter;
 
 use crate::model::alert::Phase;
 use crate::model::ids::{ReceiverId, SourceId};
 use crate::model::notification::AttemptOutcome;
 use crate::model::verdict::Severity;
-
-/// Starts logging to stderr. `level` is a level or a filter as `tracing` writes it.
-pub fn init(level: &str, json: bool) -> Result<(), String> {
-    let filter = EnvFilter::try_new(level).map_err(|error| {
-        format!("log level `{level}` is not understood ({error}): write `info`, or `info,vigie=debug`")
-    })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if json {
-        builder.json().flatten_event(true).try_init()
-    } else {
-        builder.with_ansi(std::io::stderr().is_terminal()).try_init()
-    };
-    started.map_err(|error| format!("logging can't start: {error}"))
-}
 
 /// The names that become labels; the configuration bounds them.
 #[derive(Clone, Debug, Default)]
@@ -128,6 +111,7 @@ pub struct Metrics {
     outbox_queued: IntGaugeVec,
     state_space: IntGauge,
     reload_successful: IntGauge,
+    reload_success_at: Gauge,
     config_info: GaugeVec,
 }
 
@@ -198,6 +182,13 @@ impl Metrics {
                     "1 when the configuration was last read without error, else 0.",
                 ),
             ),
+            reload_success_at: registered(
+                &registry,
+                Gauge::with_opts(Opts::new(
+                    "vigie_config_last_reload_success_timestamp_seconds",
+                    "When the configuration in force was read.",
+                )),
+            ),
             config_info: infos("vigie_config_info", "Checksum of the configuration in force; always 1.", &["checksum"]),
             registry,
         };
@@ -208,6 +199,10 @@ impl Metrics {
 
     /// A configuration took effect: its label sets begin at 0, old ones keep their counts.
     pub fn configured(&self, names: &MetricNames<'_>) {
+        // What is no more can't stand at what it last was.
+        for gauges in [&self.source_paused, &self.pulls_waiting, &self.outbox_queued] {
+            gauges.reset();
+        }
         for source in &names.sources {
             self.pull_duration.with_label_values(&[source.as_str()]);
             for end in PULL_ENDS {
@@ -235,6 +230,11 @@ impl Metrics {
         self.config_info.reset();
         self.config_info.with_label_values(&[names.config_checksum]).set(1.0);
         self.reload_successful.set(1);
+    }
+
+    /// When the configuration in force was read.
+    pub fn set_configured_at(&self, at: jiff::Timestamp) {
+        self.reload_success_at.set(at.as_millisecond() as f64 / 1000.0);
     }
 
     /// A new configuration was refused; the old one stays in force.

@@ -1,0 +1,7 @@
+//! Logs to stderr, and the figures that Prometheus scrapes.
+
+mod log;
+mod metrics;
+
+pub use log::{init, set_level};
+pub use metrics::{FailureReason, MetricNames, Metrics, PullEnd};

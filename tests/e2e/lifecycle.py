@@ -1,0 +1,258 @@
+"""The daemon as its service manager, its admin and its metrics see it: start, reload, end.
+
+    lifecycle.py --vigie BIN --dir DIR
+
+A socket of our own takes the place of systemd's. The daemon says READY=1 once, pings the watchdog while it works, tells of
+each reload, and STOPPING=1. A KPI has a slot every second: whatever is reloaded, refused or asked a thousand times over,
+none of them is missed, and no descriptor is left behind. Prints what each part took.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+
+from support import Daemon, Healthy, expect, free_port, main, wait_for
+
+WATCHDOG_S = 6
+HANGUPS = 1000
+# From a slot until it is judged; its pull is one HTTP request.
+LATE_S_MAX = 2.5
+CONFIGURATION_ERROR = 78
+
+
+class Manager:
+    """What a service manager is sent, one datagram each."""
+
+    def __init__(self, folder):
+        self.path = str(folder / "notify.sock")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.came, self.lock = [], threading.Lock()
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        while True:
+            text = self.socket.recv(4096).decode()
+            with self.lock:
+                self.came.append((time.monotonic(), text))
+
+    def count(self, word):
+        with self.lock:
+            return sum(word in text.split("\n") for _, text in self.came)
+
+    def all(self):
+        with self.lock:
+            return list(self.came)
+
+
+def configuration(healthy, ports, **changes):
+    settings = {
+        "timezone": "Europe/Paris", "state": "sqlite:state.db", "control": "control.sock", "listen": f"127.0.0.1:{ports[0]}",
+        "people": {"ada": {"mail": "ada@example.test"}},
+        "sources": {"healthy": {"http_json": {"url": f"http://127.0.0.1:{healthy.port}/"}}},
+        "kpis": {
+            "pulse": {"title": "Pulse", "category": "operational", "unit": "none", "source": "healthy", "grain": "1s",
+                      "schedule": "every 1s", "kind": "level", "history": "10s",
+                      "query": {"path": "", "rows": "$", "value": "$.value"}},
+            "other": {"title": "Other", "category": "operational", "unit": "none", "source": "healthy", "grain": "1s",
+                      "schedule": "every 1s", "kind": "level", "history": "10s",
+                      "query": {"path": "", "rows": "$", "value": "$.value"}},
+        },
+        "rules": {"high": {"script": "signal/threshold", "on": ["pulse", "other"], "with": {"above": 100}}},
+        "receivers": {"ops": {"maildir": {"path": "boxes", "to": ["ada"]}}},
+        "route": {"to": "ops", "group": {"wait": "0s"}},
+    }
+    settings.update(changes)
+    return settings
+
+
+class Service:
+    def __init__(self, vigie, folder):
+        self.vigie, self.folder = vigie, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config = folder / "vigie.yaml"
+        self.healthy, self.port = Healthy(), free_port()
+        self.manager = Manager(folder)
+        self.settings = configuration(self.healthy, [self.port])
+        self.write(self.settings)
+        env = {**os.environ, "NOTIFY_SOCKET": self.manager.path, "WATCHDOG_USEC": str(WATCHDOG_S * 1_000_000)}
+        env.pop("WATCHDOG_PID", None)
+        self.daemon = Daemon(vigie, self.config, folder / "run.log", env=env)
+
+    def write(self, settings):
+        # JSON is YAML; a reader never sees half of it.
+        new = self.config.with_suffix(".new")
+        new.write_text(settings if isinstance(settings, str) else json.dumps(settings, indent=1))
+        new.rename(self.config)
+
+    def ask(self, *words):
+        command = [self.vigie, "--config", self.config, *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def metric(self, name):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as page:
+            lines = page.read().decode().splitlines()
+        found = [line.rpartition(" ") for line in lines if line.startswith((name + " ", name + "{"))]
+        return {name: float(value) for name, _, value in found}
+
+    def figure(self, name):
+        return self.metric(name)[name]
+
+    def hangup(self):
+        os.kill(self.daemon.process.pid, signal.SIGHUP)
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.daemon.process.pid}/fd"))
+
+    def log(self):
+        return self.daemon.log.read_text(errors="replace")
+
+
+def is_live(service):
+    """Slots are judged as they come."""
+    return time.time() - service.figure("vigie_last_evaluation_timestamp_seconds") < LATE_S_MAX
+
+
+def started(service):
+    wait_for("READY=1", 20, lambda: service.manager.count("READY=1") == 1, service.daemon.ended)
+    wait_for("slots are judged", 20, lambda: is_live(service), service.daemon.ended)
+    wait_for("a status line", 10, lambda: any("STATUS=2 KPIs" in text for _, text in service.manager.all()))
+    wait_for("watchdog pings", 2 * WATCHDOG_S, lambda: service.manager.count("WATCHDOG=1") >= 3)
+
+
+def reloaded(service):
+    """A KPI more, a rule less, a limit that is crossed at once."""
+    before = service.metric("vigie_config_info")
+    settings = configuration(service.healthy, [service.port])
+    settings["kpis"]["third"] = dict(settings["kpis"]["pulse"], title="Third")
+    settings["rules"] = {"low": {"script": "signal/threshold", "on": ["third"], "with": {"below": 5}}}
+    service.write(settings)
+    began = time.monotonic()
+    code, said = service.ask("reload")
+    took = time.monotonic() - began
+    expect(code == 0 and "reloaded: 3 KPIs" in said and "1 rules" in said, f"reload: {code} {said}")
+    expect(service.metric("vigie_config_info") != before, "the checksum of the configuration did not change")
+    expect(service.manager.count("RELOADING=1") == 1, "no RELOADING=1")
+    wait_for("READY=1 after the reload", 5, lambda: service.manager.count("READY=1") == 2)
+    reloading = next(text for _, text in service.manager.all() if "RELOADING=1" in text)
+    expect("MONOTONIC_USEC=" in reloading, f"RELOADING without its time: {reloading!r}")
+    wait_for("the new rule fires", 10, lambda: service.metric("vigie_alerts").get('vigie_alerts{severity="warning",state="firing"}', 0) >= 1)
+    return f"reload: {took * 1000:.0f} ms"
+
+
+def refused(service):
+    """What is wrong is said to whoever asked and to the log; the old configuration stays in force."""
+    in_force = service.metric("vigie_config_info")
+    good = service.config.read_text()
+    bad = json.loads(good)
+    bad["kpis"]["third"]["sourse"] = bad["kpis"]["third"].pop("source")
+    service.write(bad)
+    service.hangup()
+    wait_for("the refusal in the log", 10, lambda: "not reloaded, the configuration before stays in force" in service.log())
+    expect("did you mean `source`" in service.log(), f"no hint in the log:\n{service.daemon.tail()}")
+    expect(service.metric("vigie_config_last_reload_successful") == {"vigie_config_last_reload_successful": 0.0}, "the metric says well")
+    expect(service.metric("vigie_config_info") == in_force, "another configuration is in force")
+    code, said = service.ask("reload")
+    expect(code == CONFIGURATION_ERROR and "did you mean `source`" in said, f"reload of a bad configuration: {code} {said}")
+    # What a command sees as well formed the daemon may still refuse.
+    moved = json.loads(good)
+    moved["listen"] = "127.0.0.1:1"
+    service.write(moved)
+    code, said = service.ask("reload")
+    expect(code == 1 and "`listen` can't change while the service runs" in said, f"reload with another address: {code} {said}")
+    expect(is_live(service), "slots are not judged after refusals")
+    service.write(good)
+    code, said = service.ask("reload")
+    expect(code == 0, f"the old configuration again: {code} {said}")
+    expect(service.metric("vigie_config_last_reload_successful") == {"vigie_config_last_reload_successful": 1.0}, "the metric says ill")
+
+
+def hung_up(service):
+    """A storm of signals is a few reloads; no slot is missed, nothing is left open."""
+    time.sleep(2)
+    wait_for("slots are judged", 5, lambda: is_live(service))
+    open_before, reloads_before = service.descriptors(), service.manager.count("RELOADING=1")
+    judged_before, missed_before = service.figure("vigie_evaluations_total"), service.figure("vigie_slots_missed_total")
+    began = time.monotonic()
+    for _ in range(HANGUPS):
+        service.hangup()
+        time.sleep(0.005)
+    took = time.monotonic() - began
+    time.sleep(2.5)
+    reloads = service.manager.count("RELOADING=1") - reloads_before
+    expect(1 <= reloads <= took + 3, f"{HANGUPS} signals in {took:.1f} s were {reloads} reloads")
+    wait_for("slots are judged", 5, lambda: is_live(service))
+    judged = service.figure("vigie_evaluations_total") - judged_before
+    missed = service.figure("vigie_slots_missed_total") - missed_before
+    # One rule on one KPI with a slot every second.
+    whole = int(time.monotonic() - began)
+    expect(missed == 0 and abs(judged - whole) <= 2, f"{judged} slots of {whole} were judged amid the reloads, {missed} missed")
+    wait_for("no descriptor more than before", 10, lambda: service.descriptors() <= open_before + 2)
+    expect(service.manager.count("READY=1") == service.manager.count("RELOADING=1") + 1, "RELOADING=1 and READY=1 don't match")
+    return f"{HANGUPS} SIGHUP in {took:.1f} s: {reloads} reloads, {judged:.0f} slots and none missed, {open_before} descriptors"
+
+
+def louder(service):
+    code, said = service.ask("log-level", "vigie=trace,debug")
+    expect(code == 0 and "logging at" in said, f"log-level: {code} {said}")
+    wait_for("debug lines", 10, lambda: "DEBUG vigie" in service.log() or "TRACE vigie" in service.log())
+    expect("DEBUG hyper" not in service.log(), "libraries tell what may hold secrets")
+    code, said = service.ask("log-level", "lou[d")
+    expect(code == 1 and "is not understood" in said, f"a level that is none: {code} {said}")
+    expect(service.ask("log-level", "info")[0] == 0, "back to info")
+
+
+def pings_as_it_works(service):
+    """At least twice in each limit of the watchdog, all the time."""
+    times = [at for at, text in service.manager.all() if "WATCHDOG=1" in text]
+    longest = max(late - early for early, late in zip(times, times[1:]))
+    expect(longest < WATCHDOG_S / 2, f"{longest:.1f} s without a ping; the limit is {WATCHDOG_S} s")
+    return f"{len(times)} pings, at most {longest:.1f} s apart"
+
+
+def ended(service):
+    began = time.monotonic()
+    code = service.daemon.stop()
+    expect(code == 0, f"the daemon ended with {code}:\n{service.daemon.tail()}")
+    expect(service.manager.count("STOPPING=1") == 1, "no STOPPING=1")
+    return f"SIGTERM to the end: {(time.monotonic() - began) * 1000:.0f} ms"
+
+
+def not_started(vigie, folder):
+    """With errors in its configuration it ends with 78 and never says that it is ready."""
+    folder.mkdir()
+    (folder / "vigie.yaml").write_text("timezon: Europe/Paris\n")
+    manager = Manager(folder)
+    env = {**os.environ, "NOTIFY_SOCKET": manager.path}
+    with Daemon(vigie, folder / "vigie.yaml", folder / "run.log", env=env) as daemon:
+        code = wait_for("the end", 20, lambda: daemon.process.poll())
+    expect(code == CONFIGURATION_ERROR, f"a configuration with errors: {code}")
+    expect("did you mean `timezone`" in daemon.log.read_text(), f"no hint:\n{daemon.tail()}")
+    expect(manager.count("READY=1") == 0, "READY=1 in spite of errors")
+
+
+def run():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--vigie", type=pathlib.Path, required=True)
+    parser.add_argument("--dir", type=pathlib.Path, required=True)
+    args = parser.parse_args()
+    folder = args.dir.resolve()
+    service = Service(args.vigie, folder)
+    with service.daemon:
+        for part in (started, reloaded, refused, hung_up, louder, pings_as_it_works, ended):
+            told = part(service)
+            if told:
+                print(told)
+    not_started(args.vigie, folder / "wrong")
+
+
+main(run)
