@@ -1,7 +1,7 @@
 //! The end-to-end suite: the built program against real servers, judged by scripts that share no code with it.
 //!
 //! Needs python3, python3-aiosmtpd, python3-openpyxl, openssl, opensmtpd, prometheus, postgresql, mariadb-server, faketime,
-//! sqlite3 and strace (`.ci/run` installs them) and, for opensmtpd, the databases and a disk of its own, root. With
+//! sqlite3, strace and systemd (`.ci/run` installs them) and, for opensmtpd, the databases and a disk of its own, root. With
 //! `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and `VIGIE_SEED` set the crash run.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "summaries are shown; settings come from outside")]

@@ -90,6 +90,13 @@ Libraries are never logged below `info`: what they say there may hold secrets.")
         /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,vigie::source=debug`
         level: String,
     },
+    /// Copy the state, also beside a running service; the copy is checked
+    ///
+    /// It takes the place of the state while no service runs; messages that waited when it was made are then sent again.
+    #[command(after_help = "Examples:
+  vigie backup /var/backups/vigie.db               to a file that is not there yet
+  vigie backup /var/backups/vigie --keep 14        a file named by its time, and the newest 14 are kept")]
+    Backup(BackupArgs),
     /// Print what editors need: the JSON Schema of the configuration, of sidecars and test files, or what scripts can call
     Schema(SchemaArgs),
     /// Pull one KPI now and show what would be stored; nothing is
@@ -314,6 +321,16 @@ pub struct Span {
     /// Such as 2026-11-30, '2026-11-30 08:00' (in the configuration's zone) or 2026-11-30T07:00:00Z
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct BackupArgs {
+    /// A file that is not there yet, or a folder
+    #[arg(value_name = "FILE|FOLDER")]
+    pub to: PathBuf,
+    /// Of a folder: remove older backups until so many are left
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep: Option<u32>,
 }
 
 #[derive(Debug, clap::Args)]

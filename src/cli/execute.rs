@@ -4,8 +4,8 @@ use super::args::{Args, Command};
 use super::demo::DemoOptions;
 use super::output::Out;
 use super::{
-    ack, alerts, ask, backtest, calendar, check, completions, deliveries, event, explain, feedback, new, pull, query,
-    record, rules, schema, send, silence, snooze, status, suspect, test,
+    ack, alerts, ask, backtest, backup, calendar, check, completions, deliveries, event, explain, feedback, new, pull,
+    query, record, rules, schema, send, silence, snooze, status, suspect, test,
 };
 use crate::clock::Clock;
 use crate::daemon::{Request, RunOptions};
@@ -18,6 +18,7 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
     let code = match command {
         Command::Run => crate::daemon::run(RunOptions { config }).await,
         Command::Check(check) => check::check(&mut out, &config, check, now).await,
+        Command::Backup(args) => backup::backup(&mut out, &config, &args, now).await,
         Command::Reload => ask::ask(&mut out, &config, &Request::Reload).await,
         Command::LogLevel { level } => ask::ask(&mut out, &config, &Request::LogLevel { level }).await,
         Command::Schema(args) => schema::schema(&mut out, &args),

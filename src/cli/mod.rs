@@ -7,6 +7,7 @@ mod alerts;
 mod args;
 mod ask;
 mod backtest;
+mod backup;
 mod calendar;
 mod check;
 mod completions;

@@ -248,6 +248,7 @@ impl Driver {
     fn start_pull(&mut self, job: Job, visit: Option<Visit>) {
         let clock = self.clock.clone();
         let kpi = job.kpi.id.clone();
+        tracing::debug!(%kpi, source = %job.kpi.source, "a pull begins");
         let handle = self.under_way.spawn(async move {
             let kept = job.clone();
             let pulled = AssertUnwindSafe(job.pull(visit, &clock)).catch_unwind().await;
@@ -288,6 +289,9 @@ impl Driver {
                     Some(Ok(pull)) if !pull.complete => PullEnd::Partial,
                     Some(Ok(_)) | None => PullEnd::Complete,
                 };
+                let Job { kpi, .. } = &outcome.job;
+                let took_ms = outcome.took.as_millis() as u64;
+                tracing::debug!(kpi = %kpi.id, source = %kpi.source, outcome = end.as_str(), took_ms, "a pull ended");
                 self.metrics.pull_ended(&outcome.job.kpi.source, end, outcome.took);
                 self.metrics.slots_missed(outcome.job.missed());
                 self.cycle.take_up(*outcome).await;
@@ -317,6 +321,8 @@ impl Driver {
             .set_alerts(alerts.into_iter().filter(|(phase, _)| matches!(phase, Phase::Pending | Phase::Firing)));
         let depth = self.cycle.store().queue_depth().await?;
         self.metrics.set_queue(self.cycle.receivers().collect::<Vec<_>>(), &depth);
+        let oldest = if depth.is_empty() { None } else { self.cycle.store().oldest_queued().await? };
+        self.metrics.set_oldest_queued(oldest);
         for gate in self.cycle.gates() {
             self.metrics.set_source(&gate.source, gate.paused.is_some(), gate.waiting);
         }

@@ -3,6 +3,7 @@
 //! Writes go through one connection, each a transaction under an epoch; reads through a small pool. Sizes per row stand
 //! at the head of the first migration.
 
+mod backup;
 mod error;
 mod evaluate;
 mod evaluations;

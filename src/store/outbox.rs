@@ -95,6 +95,16 @@ impl Store {
         Ok(rows.into_iter().map(|(receiver, depth)| (receiver.into(), depth as u64)).collect())
     }
 
+    /// When the oldest queued delivery was decided; none: nothing waits.
+    pub async fn oldest_queued(&self) -> Result<Option<Timestamp>, StoreError> {
+        let read = async {
+            let sql = "SELECT min(created_at) FROM delivery WHERE state = 'queued'";
+            let found: Option<i64> = sqlx::query_scalar(sql).fetch_one(&self.inner.readers).await?;
+            found.map(instant).transpose()
+        };
+        read.await.map_err(|failure: Failure| failure.on(&self.inner.path))
+    }
+
     pub(super) fn deliveries_of(&self, rows: Result<Vec<SqliteRow>, sqlx::Error>) -> Result<Vec<Delivery>, StoreError> {
         let read = rows.map_err(Failure::from).and_then(|rows| rows.iter().map(delivery_of).collect());
         read.map_err(|failure| failure.on(&self.inner.path))

@@ -72,12 +72,17 @@ async fn said(conn: &mut SqliteConnection, pragma: &'static str) -> Result<Optio
     Ok((answer != "ok").then(|| line.to_owned()))
 }
 
+/// Checks the whole file, indexes included.
+pub(super) async fn whole(conn: &mut SqliteConnection) -> Result<Option<String>, Failure> {
+    said(conn, "PRAGMA integrity_check(1)").await
+}
+
 impl Store {
     /// Checks the whole file, indexes included: seconds for a large history. Says what is wrong, if anything.
     pub async fn verify(&self) -> Result<Option<String>, StoreError> {
         let answer = async {
             let mut conn = self.inner.readers.acquire().await?;
-            said(&mut conn, "PRAGMA integrity_check(1)").await
+            whole(&mut conn).await
         };
         answer.await.map_err(|failure| failure.on(&self.inner.path))
     }

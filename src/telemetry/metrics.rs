@@ -61,7 +61,7 @@ const EVALUATION_BUCKETS: &[f64] = &[0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05,
 const PULL_BUCKETS: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
 
 impl PullEnd {
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             PullEnd::Complete => "complete",
             PullEnd::Partial => "partial",
@@ -109,6 +109,7 @@ pub struct Metrics {
     notifications: IntCounterVec,
     notifications_failed: IntCounterVec,
     outbox_queued: IntGaugeVec,
+    outbox_oldest: Gauge,
     state_space: IntGauge,
     reload_successful: IntGauge,
     reload_success_at: Gauge,
@@ -168,6 +169,13 @@ impl Metrics {
                 &["channel", "reason"],
             ),
             outbox_queued: gauges("vigie_outbox_queued", "Deliveries that wait to be sent.", &["receiver"]),
+            outbox_oldest: registered(
+                &registry,
+                Gauge::with_opts(Opts::new(
+                    "vigie_outbox_oldest_timestamp_seconds",
+                    "When the oldest delivery that waits was decided; 0 when none waits.",
+                )),
+            ),
             state_space: registered(
                 &registry,
                 IntGauge::new(
@@ -298,6 +306,11 @@ impl Metrics {
             let queued = depth.iter().find(|(known, _)| known == receiver).map_or(0, |(_, queued)| *queued);
             self.outbox_queued.with_label_values(&[receiver.as_str()]).set(queued as i64);
         }
+    }
+
+    /// When the oldest delivery that waits was decided.
+    pub fn set_oldest_queued(&self, at: Option<jiff::Timestamp>) {
+        self.outbox_oldest.set(at.map_or(0.0, |at| at.as_millisecond() as f64 / 1000.0));
     }
 
     /// Whether the disk has what the service needs.

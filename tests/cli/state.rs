@@ -92,3 +92,63 @@ fn looking_needs_no_secret() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(looked(dir.path(), "check").code, 78);
 }
+
+#[test]
+fn a_backup_stands_whole_or_not_at_all() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = folder(SMALL);
+    database(dir.path());
+    let ran = vigie(dir.path(), &["--config", "vigie.yaml", "backup", "copy.db"]);
+    assert!(ran.code == 0 && ran.out.contains("copy.db: ") && ran.out.contains("bytes, checked"), "{ran:?}");
+    let copy = dir.path().join("copy.db");
+    assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    // It is a state like the one it was made of.
+    let before = std::fs::read(&copy).unwrap();
+    std::fs::rename(&copy, dir.path().join("vigie.db")).unwrap();
+    let status = looked(dir.path(), "status");
+    assert_eq!(status.code, 0, "{status:?}");
+    std::fs::rename(dir.path().join("vigie.db"), &copy).unwrap();
+    assert_eq!(std::fs::read(&copy).unwrap(), before, "a look changed it");
+
+    let ran = vigie(dir.path(), &["--config", "vigie.yaml", "backup", "again.db"]);
+    assert!(ran.code == 1 && ran.err.contains("no state database"), "{ran:?}");
+    database(dir.path());
+    let ran = vigie(dir.path(), &["--config", "vigie.yaml", "backup", "copy.db"]);
+    assert!(ran.code == 1 && ran.err.contains("copy.db") && ran.err.contains("not written over"), "{ran:?}");
+    assert_eq!(std::fs::read(&copy).unwrap(), before, "it was written over");
+
+    // Damage is not copied in silence, and leaves no half.
+    let state = dir.path().join("vigie.db");
+    let mut bytes = std::fs::read(&state).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 8192].fill(0x5a);
+    std::fs::write(&state, &bytes).unwrap();
+    let ran = vigie(dir.path(), &["--config", "vigie.yaml", "backup", "bad.db"]);
+    assert!(ran.code == 1 && ran.err.contains("damaged"), "{ran:?}");
+    assert!(!dir.path().join("bad.db").exists() && !dir.path().join("bad.db.creating").exists());
+}
+
+#[test]
+fn a_folder_of_backups_is_thinned_out() {
+    let dir = folder(SMALL);
+    database(dir.path());
+    let backups = dir.path().join("backups");
+    std::fs::create_dir(&backups).unwrap();
+    for old in ["vigie-20200101T000000000Z.db", "vigie-20210101T000000000Z.db", "notes.txt"] {
+        std::fs::write(backups.join(old), "old").unwrap();
+    }
+    let ran = vigie(dir.path(), &["--config", "vigie.yaml", "backup", "backups", "--keep", "2", "--format", "json"]);
+    let told: serde_json::Value = serde_json::from_str(ran.out.trim()).unwrap();
+    assert_eq!(
+        (&told["type"], &told["removed"]),
+        (&"backup".into(), &serde_json::json!(["backups/vigie-20200101T000000000Z.db"]))
+    );
+    let mut left: Vec<String> =
+        std::fs::read_dir(&backups).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    left.sort();
+    assert_eq!(left.len(), 3, "{left:?}");
+    assert_eq!(&left[..2], ["notes.txt", "vigie-20210101T000000000Z.db"]);
+    let ran = vigie(dir.path(), &["--config", "vigie.yaml", "backup", "one.db", "--keep", "2"]);
+    assert!(ran.code == 1 && ran.err.contains("--keep is for a folder"), "{ran:?}");
+}

@@ -4,7 +4,7 @@
 
 A socket of our own takes the place of systemd's. The daemon says READY=1 once, pings the watchdog while it works, tells of
 each reload, and STOPPING=1. A KPI has a slot every second: whatever is reloaded, refused or asked a thousand times over,
-none of them is missed, and no descriptor is left behind. Prints what each part took.
+none of them is missed, and no descriptor is left behind. Prometheus' tool reads its metrics and the shipped alerts. Prints what each part took.
 """
 
 import argparse
@@ -12,14 +12,16 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
 import urllib.request
 
-from support import Daemon, Healthy, expect, free_port, main, wait_for
+from support import HERE, Daemon, Healthy, expect, free_port, main, program, wait_for
 
 WATCHDOG_S = 6
 HANGUPS = 1000
@@ -211,6 +213,34 @@ def louder(service):
     expect(service.ask("log-level", "info")[0] == 0, "back to info")
 
 
+def measured(service):
+    """Prometheus' own tool reads the page, and every metric that the shipped alerts read stands on it."""
+    promtool = program("promtool", "prometheus")
+    with urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=5) as page:
+        text = page.read()
+    checked = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, timeout=60, check=False)
+    expect(checked.returncode == 0, f"promtool check metrics: {checked.stdout.decode()}{checked.stderr.decode()}")
+    shipped = HERE.parent.parent / "contrib/prometheus"
+    for words in (["check", "rules", "vigie.rules.yml"], ["test", "rules", "vigie.test.yml"]):
+        done = subprocess.run([promtool, *words], cwd=shipped, capture_output=True, text=True, timeout=60, check=False)
+        expect(done.returncode == 0, f"promtool {words}: {done.stdout}{done.stderr}")
+    names = {line.split("{")[0].split(" ")[0] for line in text.decode().splitlines() if not line.startswith("#")}
+    read = set(re.findall(r"\bvigie_[a-z_]+", (shipped / "vigie.rules.yml").read_text()))
+    expect(len(read) >= 7 and read <= names, f"alerts read metrics that are not there: {sorted(read - names)}")
+    return f"promtool: {len(names)} metrics, {len(read)} of them read by the shipped alerts"
+
+
+def backed_up(service):
+    """A copy made amid the writing is a state that another service goes on with."""
+    code, said = service.ask("backup", service.folder / "copy.db")
+    expect(code == 0 and "bytes, checked" in said, f"backup: {code} {said}")
+    copied = sqlite3.connect(service.folder / "copy.db")
+    with contextlib.closing(copied):
+        count = copied.execute("SELECT count(*) FROM observation").fetchone()[0]
+        expect(count > 0 and copied.execute("PRAGMA integrity_check").fetchone() == ("ok",), f"the copy holds {count} observations")
+    return f"backup of the live state: {said.strip().rpartition(': ')[2]}"
+
+
 def pings_as_it_works(service):
     """At least twice in each limit of the watchdog, all the time."""
     times = [at for at, text in service.manager.all() if "WATCHDOG=1" in text]
@@ -240,6 +270,36 @@ def not_started(vigie, folder):
     expect(manager.count("READY=1") == 0, "READY=1 in spite of errors")
 
 
+def locked_down(vigie, folder):
+    """The units hold for systemd's own tool, and leave little open."""
+    analyze, shipped = program("systemd-analyze", "systemd"), HERE.parent.parent / "contrib/systemd"
+    folder.mkdir()
+    units = []
+    for unit in sorted(shipped.glob("vigie*.*")):
+        text = unit.read_text()
+        units.append(folder / unit.name)
+        units[-1].write_text(text.replace("/usr/bin/vigie ", f"{vigie} "))
+    expect(len(units) == 3, f"units are {units}")
+    told = []
+    for drop_in in [None, *sorted((shipped / "drop-ins").glob("*.conf"))]:
+        places = folder / "vigie.service.d"
+        places.mkdir(exist_ok=True)
+        if drop_in:
+            # Keys of a newer systemd are unknown to an older one.
+            if drop_in.name == "systemd-254.conf":
+                continue
+            (places / drop_in.name).write_text(drop_in.read_text())
+        done = subprocess.run([analyze, "verify", "--man=no", *units], capture_output=True, text=True, timeout=60, check=False)
+        ours = [line for line in (done.stdout + done.stderr).splitlines() if "vigie" in line]
+        expect(done.returncode == 0 and not ours, f"systemd-analyze verify with {drop_in}: {done.stdout}{done.stderr}")
+    for unit in (unit for unit in units if unit.suffix == ".service"):
+        command = [analyze, "security", "--offline=true", "--threshold=12", "--no-pager", unit]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        expect(done.returncode == 0, f"{unit.name} leaves more open than 1.2: {done.stdout}{done.stderr}")
+        told.append(f"{unit.name} {re.search(r'exposure level for .*: ([0-9.]+)', done.stdout)[1]}")
+    return "exposure: " + ", ".join(told)
+
+
 def run():
     parser = argparse.ArgumentParser()
     parser.add_argument("--vigie", type=pathlib.Path, required=True)
@@ -248,11 +308,12 @@ def run():
     folder = args.dir.resolve()
     service = Service(args.vigie, folder)
     with service.daemon:
-        for part in (started, reloaded, refused, hung_up, louder, pings_as_it_works, ended):
+        for part in (started, reloaded, refused, hung_up, louder, measured, backed_up, pings_as_it_works, ended):
             told = part(service)
             if told:
                 print(told)
     not_started(args.vigie, folder / "wrong")
+    print(locked_down(args.vigie, folder / "units"))
 
 
 main(run)
