@@ -429,16 +429,22 @@ mod tests {
         );
         metrics.set_alerts([]);
         metrics.set_queue([&ops], &[]);
+        check(&metrics, &["vigie_outbox_queued{receiver=\"ops\"} 0"]);
         metrics.configured(&MetricNames { config_checksum: "c1", ..MetricNames::default() });
         check(
             &metrics,
             &[
                 "vigie_alerts{severity=\"critical\",state=\"firing\"} 0",
-                "vigie_outbox_queued{receiver=\"ops\"} 0",
                 "vigie_config_info{checksum=\"c1\"} 1",
                 "vigie_config_last_reload_successful 1",
             ],
         );
-        assert!(!metrics.render().contains("c0"));
+        // What is no more stands at nothing; what was counted of it stays.
+        let text = metrics.render();
+        assert!(
+            !text.contains("c0") && !text.contains("receiver=\"ops\"") && !text.contains("vigie_source_paused{"),
+            "{text}"
+        );
+        assert!(text.contains("vigie_pulls_total{outcome=\"partial\",source=\"shop\"} 1"), "{text}");
     }
 }

@@ -1,5 +1,6 @@
 //! The listener and its few pages.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +12,11 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use super::health::Health;
@@ -19,6 +24,16 @@ use crate::telemetry::Metrics;
 
 /// An engine that has not answered by then counts as stuck.
 const HEALTH_DEADLINE: Duration = Duration::from_secs(5);
+/// A client has this long to say what it asks for, also between two requests.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// The longest life of a connection.
+const CONNECTION_MAX: Duration = Duration::from_secs(300);
+/// Connections at once; for one more the oldest is cut off.
+const CONNECTIONS_MAX: usize = 256;
+/// After a failed accept, before the next.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// How long answers under way may take to end.
+const END_MAX: Duration = Duration::from_secs(1);
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The address can't be listened on.
@@ -54,7 +69,53 @@ pub async fn serve<H: Health>(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let shared = Shared { metrics, health, deadline: HEALTH_DEADLINE };
-    axum::serve(listener, router(shared)).with_graceful_shutdown(stop).await
+    accept(listener, router(shared), HEAD_DEADLINE, stop).await;
+    Ok(())
+}
+
+/// Serves each connection within bounds: neither many nor slow clients keep others waiting.
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    head_deadline: Duration,
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(head_deadline);
+    let mut open: JoinSet<()> = JoinSet::new();
+    // Oldest first.
+    let mut connections: VecDeque<AbortHandle> = VecDeque::new();
+    let mut is_short = false;
+    tokio::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                is_short = false;
+                while open.try_join_next().is_some() {}
+                connections.retain(|connection| !connection.is_finished());
+                if connections.len() >= CONNECTIONS_MAX
+                    && let Some(oldest) = connections.pop_front()
+                {
+                    oldest.abort();
+                }
+                let served = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+                connections.push_back(open.spawn(async move { drop(timeout(CONNECTION_MAX, served).await) }));
+            }
+            // No descriptor is left, or the client went; a loop at once would keep the processor busy.
+            Err(error) => {
+                if !std::mem::replace(&mut is_short, true) {
+                    tracing::warn!(%error, "a connection to the metrics can't be accepted; it is tried again");
+                }
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    let ended = async { while open.join_next().await.is_some() {} };
+    drop(timeout(END_MAX, ended).await);
 }
 
 fn router<H: Health>(shared: Shared<H>) -> Router {
@@ -90,8 +151,6 @@ fn unavailable(cause: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::future::IntoFuture;
-
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
     use tokio::sync::oneshot;
@@ -128,15 +187,14 @@ mod tests {
         let (stop, stopped) = oneshot::channel::<()>();
         let metrics = Arc::new(Metrics::new(&MetricNames::default()));
         let shared = Shared { metrics, health: Arc::new(health), deadline: Duration::from_millis(20) };
-        let answering = axum::serve(listener, router(shared)).with_graceful_shutdown(async { drop(stopped.await) });
-        let served = tokio::spawn(answering.into_future());
+        let served = tokio::spawn(accept(listener, router(shared), HEAD_DEADLINE, async { drop(stopped.await) }));
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut said = String::new();
         stream.read_to_string(&mut said).await.unwrap();
         stop.send(()).unwrap();
-        served.await.unwrap().unwrap();
+        served.await.unwrap();
         said
     }
 
@@ -157,6 +215,50 @@ mod tests {
         check(Fake::Well, "/readyz", &["200 OK"]).await;
         check(Fake::Well, "/metrics", &["200 OK", "version=0.0.4", "vigie_evaluations_total 0"]).await;
         check(Fake::Well, "/other", &["404 Not Found"]).await;
+    }
+
+    #[tokio::test]
+    async fn slow_clients_are_cut_off_and_keep_nobody_waiting() {
+        let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let metrics = Arc::new(Metrics::new(&MetricNames::default()));
+        let shared = Shared { metrics, health: Arc::new(Fake::Well), deadline: HEALTH_DEADLINE };
+        // None of them says more, so that only one more than there may be cuts one off.
+        let served = tokio::spawn(accept(listener, router(shared), Duration::from_secs(3600), std::future::pending()));
+        let mut slow = Vec::new();
+        for _ in 0..CONNECTIONS_MAX + 20 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET /metr").await.unwrap();
+            slow.push(stream);
+        }
+        let mut quick = TcpStream::connect(address).await.unwrap();
+        quick.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut said = String::new();
+        quick.read_to_string(&mut said).await.unwrap();
+        assert!(said.contains("200 OK"), "{said}");
+        // The oldest are gone, reset or ended; the newest still wait.
+        let mut rest = Vec::new();
+        assert!(!matches!(slow[0].read_to_end(&mut rest).await, Ok(1..)));
+        let newest = slow.last_mut().unwrap();
+        newest.write_all(b"ics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await.unwrap();
+        newest.read_to_end(&mut rest).await.unwrap();
+        assert!(String::from_utf8_lossy(&rest).contains("vigie_evaluations_total 0"));
+        served.abort();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_says_nothing_is_cut_off() {
+        let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let metrics = Arc::new(Metrics::new(&MetricNames::default()));
+        let shared = Shared { metrics, health: Arc::new(Fake::Well), deadline: HEALTH_DEADLINE };
+        let served = tokio::spawn(accept(listener, router(shared), Duration::from_millis(20), std::future::pending()));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /metr").await.unwrap();
+        let mut said = Vec::new();
+        drop(stream.read_to_end(&mut said).await);
+        assert!(!String::from_utf8_lossy(&said).contains("200 OK"));
+        served.abort();
     }
 
     #[tokio::test]

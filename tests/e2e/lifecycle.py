@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import sqlite3
@@ -25,6 +26,7 @@ from support import HERE, Daemon, Healthy, expect, free_port, main, program, wai
 
 WATCHDOG_S = 6
 HANGUPS = 1000
+SLOW_CLIENTS = 2000
 # From a slot until it is judged; its pull is one HTTP request.
 LATE_S_MAX = 2.5
 CONFIGURATION_ERROR = 78
@@ -225,9 +227,12 @@ def measured(service):
         done = subprocess.run([promtool, *words], cwd=shipped, capture_output=True, text=True, timeout=60, check=False)
         expect(done.returncode == 0, f"promtool {words}: {done.stdout}{done.stderr}")
     names = {line.split("{")[0].split(" ")[0] for line in text.decode().splitlines() if not line.startswith("#")}
-    read = set(re.findall(r"\bvigie_[a-z_]+", (shipped / "vigie.rules.yml").read_text()))
-    expect(len(read) >= 7 and read <= names, f"alerts read metrics that are not there: {sorted(read - names)}")
-    return f"promtool: {len(names)} metrics, {len(read)} of them read by the shipped alerts"
+    dashboard = shipped.parent / "grafana/vigie.json"
+    expressions = [each["expr"] for panel in json.loads(dashboard.read_text())["panels"] for each in panel["targets"]]
+    rules = [line for line in (shipped / "vigie.rules.yml").read_text().splitlines() if not line.startswith("#")]
+    read = set(re.findall(r"\bvigie_[a-z_]+", "\n".join(rules + expressions)))
+    expect(len(read) >= 7 and read <= names, f"alerts or the dashboard read metrics that are not there: {sorted(read - names)}")
+    return f"promtool: {len(names)} metrics, {len(read)} of them read by the shipped alerts and the dashboard"
 
 
 def backed_up(service):
@@ -239,6 +244,25 @@ def backed_up(service):
         count = copied.execute("SELECT count(*) FROM observation").fetchone()[0]
         expect(count > 0 and copied.execute("PRAGMA integrity_check").fetchone() == ("ok",), f"the copy holds {count} observations")
     return f"backup of the live state: {said.strip().rpartition(': ')[2]}"
+
+
+def besieged(service):
+    """Clients that never say what they want keep nobody from the metrics, and no slot waits for them."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (SLOW_CLIENTS + 200, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    open_before, missed_before = service.descriptors(), service.figure("vigie_slots_missed_total")
+    with contextlib.ExitStack() as clients:
+        for _ in range(SLOW_CLIENTS):
+            client = clients.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=5))
+            with contextlib.suppress(OSError):
+                client.send(b"GET /metrics HTTP/1.1\r\nHost: ")
+        began = time.monotonic()
+        missed = service.figure("vigie_slots_missed_total") - missed_before
+        took = time.monotonic() - began
+        expect(took < 1, f"the metrics took {took:.1f} s beside {SLOW_CLIENTS} slow clients")
+        expect(missed == 0 and is_live(service), f"{missed} slots were missed beside slow clients")
+        expect(service.descriptors() < open_before + 300, f"{service.descriptors()} descriptors are open")
+    wait_for("slow clients are gone", 20, lambda: service.descriptors() <= open_before + 5)
+    return f"beside {SLOW_CLIENTS} slow clients the metrics took {took * 1000:.0f} ms"
 
 
 def pings_as_it_works(service):
@@ -308,7 +332,7 @@ def run():
     folder = args.dir.resolve()
     service = Service(args.vigie, folder)
     with service.daemon:
-        for part in (started, reloaded, refused, hung_up, louder, measured, backed_up, pings_as_it_works, ended):
+        for part in (started, reloaded, refused, hung_up, louder, measured, backed_up, besieged, pings_as_it_works, ended):
             told = part(service)
             if told:
                 print(told)
