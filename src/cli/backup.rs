@@ -28,7 +28,7 @@ pub(super) async fn backup(out: &mut Out, paths: &[PathBuf], args: &BackupArgs, 
     let bytes = made?;
     // Only once there is a new one.
     let removed = match args.keep {
-        Some(keep) => thin_out(&args.to, keep as usize)?,
+        Some(keep) => thin_out(&args.to, &to, keep as usize)?,
         None => Vec::new(),
     };
     if out.is_json() {
@@ -46,18 +46,19 @@ fn name_of(now: Timestamp) -> String {
     format!("{PREFIX}{}{SUFFIX}", now.strftime("%Y%m%dT%H%M%S%3fZ"))
 }
 
-/// Removes the oldest backups of a folder; what has another name is left alone.
-fn thin_out(folder: &Path, keep: usize) -> anyhow::Result<Vec<PathBuf>> {
+/// Removes the oldest backups of a folder, never the one just made; what has another name is left alone.
+fn thin_out(folder: &Path, made: &Path, keep: usize) -> anyhow::Result<Vec<PathBuf>> {
     let named = || format!("{} can't be looked through", folder.display());
     let mut backups = Vec::new();
     for entry in fs::read_dir(folder).with_context(named)? {
         let entry = entry.with_context(named)?;
-        if entry.file_name().to_str().is_some_and(is_backup) {
+        let is_file = entry.file_type().with_context(named)?.is_file();
+        if is_file && entry.path() != made && entry.file_name().to_str().is_some_and(is_backup) {
             backups.push(entry.path());
         }
     }
     backups.sort();
-    backups.truncate(backups.len().saturating_sub(keep));
+    backups.truncate((backups.len() + 1).saturating_sub(keep));
     for path in &backups {
         fs::remove_file(path).with_context(|| format!("{} can't be removed", path.display()))?;
     }

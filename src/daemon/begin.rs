@@ -11,9 +11,7 @@ use super::cycle::{Cycle, Outcome};
 use super::engine_thread::EngineThread;
 use super::gate::gates;
 use super::space::Space;
-use super::stepping::Replay;
 use crate::engine::{Event, State, missed_slots};
-use crate::model::ids::KpiId;
 use crate::store::{Store, StoreError};
 
 impl Cycle {
@@ -26,10 +24,10 @@ impl Cycle {
         Ok(cycle)
     }
 
-    /// Goes on under another configuration, as a restart with it would, but that attempts under way, and pulls of KPIs
-    /// whose definition is the same, go on too. Returns the KPIs whose pulls must be given up; an error leaves everything
-    /// as it was.
-    pub async fn reload(&mut self, built: Arc<Built>, now: Timestamp) -> Outcome<Result<Vec<KpiId>, String>> {
+    /// Goes on under another configuration, as a restart with it would, but that attempts under way go on. Pulls under way
+    /// must be given up: they were planned by what was; what is due is asked for again. An error leaves everything as it
+    /// was.
+    pub async fn reload(&mut self, built: Arc<Built>, now: Timestamp) -> Outcome<Result<(), String>> {
         if !self.has_space() {
             return Ok(Err("the disk of the state is full; free some space, then reload again".to_owned()));
         }
@@ -41,29 +39,17 @@ impl Cycle {
             next.bug = self.bug;
         }
         let (before, after) = (&self.built.setup, &next.built.setup);
-        let is_same = |kpi: &KpiId| {
-            let both = before.catalog.kpi(kpi).zip(after.catalog.kpi(kpi));
-            both.is_some_and(|(old, new)| {
-                before.definition(old) == after.definition(new) && next.gates.contains_key(&new.source)
-            })
-        };
-        // What a pull brought and is still to be stepped is asked for again.
-        let stepping: BTreeSet<&KpiId> = self.replays.iter().map(Replay::kpi).collect();
-        let (kept, given_up): (BTreeSet<KpiId>, BTreeSet<KpiId>) = std::mem::take(&mut self.pulling)
-            .into_iter()
-            .filter(|kpi| !stepping.contains(kpi))
-            .partition(|kpi| is_same(kpi));
         for (kpi, asked) in self.asked.drain() {
-            if kept.contains(&kpi) || (is_same(&kpi) && !stepping.contains(&kpi)) {
+            let both = before.catalog.kpi(&kpi).zip(after.catalog.kpi(&kpi));
+            if both.is_some_and(|(old, new)| before.definition(old) == after.definition(new)) {
                 next.asked.insert(kpi, asked);
             } else {
-                asked.answer(Reply::Error(format!("KPI '{kpi}': the configuration was reloaded meanwhile; ask again")));
+                asked.answer(Reply::Error(format!("KPI '{kpi}' was changed meanwhile by a reload; ask again")));
             }
         }
-        next.pulling = kept;
         *self = next;
         self.begin(reconfigured, now).await?;
-        Ok(Ok(given_up.into_iter().collect()))
+        Ok(Ok(()))
     }
 
     /// The stored state under a configuration, and whether that is another one than before.

@@ -17,7 +17,7 @@ use crate::net::ErrorClass;
 use crate::rule::{Coverage, RuleProblem, RuleSet, ScriptFiles, Stopwatch, shipped};
 use crate::secret::SecretRef;
 use crate::source::{BuildContext, Source};
-use crate::telemetry::MetricNames;
+use crate::telemetry::{MetricNames, check_level};
 
 /// Longest script or sidecar read from disk, in bytes.
 const SCRIPT_BYTES_MAX: u64 = 256 * 1024;
@@ -84,6 +84,9 @@ pub fn build(config: &Config, loaded: &Loaded, secrets: &Secrets) -> Result<Buil
     let sources = build_sources(config, loaded, secrets, &mut problems);
     let channels = build_channels(config, loaded, secrets, &mut problems);
     check_queries(config, loaded, &sources, &mut problems);
+    if let Err(message) = check_level(&config.settings.log.level) {
+        problems.push(loaded.problem_at(&["log", "level"], message));
+    }
     if problems.is_empty() {
         let setup = Arc::new(Setup::new(catalog, Arc::new(rules)).logging());
         Ok(Built { setup, sources, channels, recipient_channels: config.recipient_channels.clone() })

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, Id, JoinSet};
 
@@ -24,7 +24,6 @@ use super::stepping::Stepped;
 use super::supervise::Supervisor;
 use crate::clock::{Clock, monotonic};
 use crate::model::alert::Phase;
-use crate::model::ids::KpiId;
 use crate::net::ErrorClass;
 use crate::source::SourceError;
 use crate::telemetry::{self, FailureReason, Metrics, PullEnd};
@@ -48,6 +47,24 @@ enum Done {
     Sent(Box<SendOutcome>),
 }
 
+/// What the process is told by signals, from when this was made on.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Before anything takes long: a signal that is not watched ends the process at once.
+    pub fn watch() -> anyhow::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate()).context("SIGTERM can't be watched")?,
+            interrupt: signal(SignalKind::interrupt()).context("SIGINT can't be watched")?,
+            hangup: signal(SignalKind::hangup()).context("SIGHUP can't be watched")?,
+        })
+    }
+}
+
 /// A cycle with what is under way.
 pub struct Driver {
     pub cycle: Cycle,
@@ -63,7 +80,7 @@ pub struct Driver {
 }
 
 enum Task {
-    Pull(KpiId, AbortHandle),
+    Pull(AbortHandle),
     Send(Instant),
 }
 
@@ -102,10 +119,8 @@ impl Driver {
     }
 
     /// Goes on until SIGTERM or SIGINT, then lets sends under way end.
-    pub async fn drive(&mut self, mut requests: mpsc::Receiver<Incoming>) -> anyhow::Result<()> {
-        let mut terminate = signal(SignalKind::terminate()).context("SIGTERM can't be watched")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT can't be watched")?;
-        let mut hangup = signal(SignalKind::hangup()).context("SIGHUP can't be watched")?;
+    pub async fn drive(&mut self, mut requests: mpsc::Receiver<Incoming>, signals: Signals) -> anyhow::Result<()> {
+        let Signals { mut terminate, mut interrupt, mut hangup } = signals;
         self.supervisor.ready();
         loop {
             self.step_what_came().await?;
@@ -182,16 +197,19 @@ impl Driver {
             return Ok(Err(why));
         }
         let now = self.clock.now();
-        let given_up = match self.cycle.reload(built.clone(), now).await? {
-            Ok(given_up) => given_up,
-            Err(why) => return Ok(Err(why)),
-        };
+        if built.setup.catalog.kpis.is_empty() && self.cycle.kpi_count() > 0 {
+            let why = "the configuration has no KPI any more, as a file that is half written; if that is meant, restart the service";
+            return Ok(Err(why.to_owned()));
+        }
+        if let Err(why) = self.cycle.reload(built.clone(), now).await? {
+            return Ok(Err(why));
+        }
         self.tasks.retain(|_, task| match task {
-            Task::Pull(kpi, handle) if given_up.contains(kpi) => {
+            Task::Pull(handle) => {
                 handle.abort();
                 false
             }
-            Task::Pull(..) | Task::Send(_) => true,
+            Task::Send(_) => true,
         });
         engine.set(self.cycle.engine().clone());
         self.metrics.configured(&built.metric_names());
@@ -217,7 +235,7 @@ impl Driver {
         let now = monotonic();
         let is_stuck = |task: &Task| match task {
             Task::Send(since) => now.saturating_duration_since(*since) > SEND_STUCK,
-            Task::Pull(..) => false,
+            Task::Pull(_) => false,
         };
         if !self.tasks.values().any(is_stuck) {
             self.supervisor.alive(now);
@@ -247,8 +265,7 @@ impl Driver {
 
     fn start_pull(&mut self, job: Job, visit: Option<Visit>) {
         let clock = self.clock.clone();
-        let kpi = job.kpi.id.clone();
-        tracing::debug!(%kpi, source = %job.kpi.source, "a pull begins");
+        tracing::debug!(kpi = %job.kpi.id, source = %job.kpi.source, "a pull begins");
         let handle = self.under_way.spawn(async move {
             let kept = job.clone();
             let pulled = AssertUnwindSafe(job.pull(visit, &clock)).catch_unwind().await;
@@ -264,7 +281,7 @@ impl Driver {
             });
             Done::Pulled(Box::new(outcome))
         });
-        self.tasks.insert(handle.id(), Task::Pull(kpi, handle));
+        self.tasks.insert(handle.id(), Task::Pull(handle));
     }
 
     fn start_send(&mut self, send: Send) {

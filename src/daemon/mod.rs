@@ -36,7 +36,7 @@ pub use cycle::{Cycle, CycleError};
 pub use deliver::DeliveryBug;
 pub use deliver::{Send, SendOutcome};
 pub use drill::{Drills, drills, send_drills};
-pub use drive::Driver;
+pub use drive::{Driver, Signals};
 pub use engine_thread::EngineThread;
 pub use gate::{Gate, GateState, Paused, Refusal, Visit};
 pub use jobs::{Job, JobKind, PullOutcome, retry_at, span};

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::control::Control;
 use super::cycle::Cycle;
-use super::drive::Driver;
+use super::drive::{Driver, Signals};
 use super::engine_thread::LiveEngine;
 use super::reload::{Prepared, Reloader, prepare};
 use super::space::Readiness;
@@ -30,6 +30,7 @@ pub struct RunOptions {
 
 /// Runs the service until it is told to end. Returns the exit code.
 pub async fn run(options: RunOptions) -> anyhow::Result<u8> {
+    let signals = Signals::watch()?;
     let prepared = prepare(&options.config);
     let text = prepared.as_ref().map_or_else(String::as_str, |prepared| &prepared.remarks);
     std::io::stderr().write_all(text.as_bytes()).context("stderr can't be written")?;
@@ -70,7 +71,7 @@ pub async fn run(options: RunOptions) -> anyhow::Result<u8> {
     metrics.set_configured_at(clock.now());
     let reloader = Reloader::new(options.config, settings);
     let mut driver = Driver::new(cycle, clock, metrics).reloading(reloader, engine);
-    let ended = driver.drive(requests).await;
+    let ended = driver.drive(requests, signals).await;
     drop(stop);
     serving.abort();
     if let Some(web) = web {

@@ -33,12 +33,6 @@ pub(super) struct Replay {
     asked: Option<AskedEnd>,
 }
 
-impl Replay {
-    pub(super) fn kpi(&self) -> &KpiId {
-        &self.kpi
-    }
-}
-
 /// All evaluations of one pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stepped {

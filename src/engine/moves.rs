@@ -127,7 +127,7 @@ pub(super) fn write(state: &mut State, alert: Alert, commit: &mut EvaluateCommit
     state.book.put(alert);
 }
 
-/// Closes alerts whose rule, KPI, objective or source the configuration no longer has.
+/// Closes alerts whose rule, KPI, objective or source the configuration no longer has. A rule that comes back is a new one.
 pub(super) fn close_removed(state: &mut State, setup: &Setup, now: Timestamp, commit: &mut EvaluateCommit) {
     let catalog = &setup.catalog;
     let is_gone = |key: &AlertKey| match &key.subject {
@@ -146,6 +146,13 @@ pub(super) fn close_removed(state: &mut State, setup: &Setup, now: Timestamp, co
         Subject::Receiver(receiver) => !catalog.receivers.contains_key(receiver),
         Subject::Service => false,
     };
+    for clock in state.clocks.values_mut() {
+        let known = clock.rules.len();
+        clock.rules.retain(|id| setup.rules_on(&clock.kpi).any(|rule| rule.def.id == *id));
+        if clock.rules.len() < known {
+            commit.clocks.push(clock.clone());
+        }
+    }
     let gone: Vec<AlertKey> = state.book.sorted().into_keys().filter(|key| is_gone(key)).cloned().collect();
     for key in gone {
         let moment = Moment { now, slot: now, bucket: None, counts: true, about: About::Objective };

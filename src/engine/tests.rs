@@ -491,6 +491,8 @@ fn removal_closes_and_is_told_to_those_who_were_told() {
     bench.setup = setup(catalog(kpi(), Vec::new(), Vec::new()));
     let effects = bench.step(Event::Reconfigured);
     assert_eq!(changes(0, &effects), ["0 breach removed"]);
+    // Put back, it is a new one, and is stepped through what is stored.
+    assert!(effects.evaluate.clocks.iter().map(|clock| clock.rules.len()).eq([0]));
     assert_eq!(bench.told(), [(Aspect::Breach, NotifyReason::Resolved)]);
     assert!(bench.state.book.is_empty());
 }

@@ -28,7 +28,7 @@ pub struct LimitsConfig {
     /// Default: no limit. Example: `60`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests_per_minute: Option<u32>,
-    /// Most requests in any 24 hours, counted since the service started. Default: no limit. Example: `10000`.
+    /// Most requests in any 24 hours, counted since the service started or was reloaded. Default: no limit. Example: `10000`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests_per_day: Option<u32>,
     /// Most requests at once. Default: no limit but that of pulls (4). Example: `2`.

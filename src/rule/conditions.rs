@@ -52,19 +52,19 @@ fn of_do(lines: &[&str], closes: Position) -> Option<(Place, Place)> {
 
 /// What stands between the `if` of a case and its arrow; `inside` is the first thing within, maybe in parentheses.
 fn of_guard(lines: &[&str], inside: Position) -> Option<(Place, Place)> {
-    let (inside_line, inside_before) = place(inside)?;
-    let words = (1..=inside_line).rev().find_map(|line| {
-        let kept = if line == inside_line { inside_before } else { usize::MAX };
-        let text: Vec<char> = lines.get(line - 1)?.chars().take(kept).collect();
-        let is_part = |c: Option<&char>| c.is_some_and(|c| c.is_alphanumeric() || *c == '_');
-        let at = (0..text.len().saturating_sub(1)).rev().find(|at| {
-            text[*at..].starts_with(&['i', 'f'])
-                && !is_part(text.get(at + 2))
-                && !is_part(at.checked_sub(1).and_then(|before| text.get(before)))
-        })?;
-        Some((line, at + 2))
-    });
-    let begin = after_word(lines, words?)?;
+    let inside = place(inside)?;
+    let is_part = |at: Place| {
+        let text = lines.get(at.0 - 1).and_then(|text| text.chars().nth(at.1));
+        text.is_some_and(|c| c.is_alphanumeric() || c == '_')
+    };
+    let is_word = |(line, before): Place| {
+        is_at(lines, (line, before), "if")
+            && !is_part((line, before + 2))
+            && !before.checked_sub(1).is_some_and(|before| is_part((line, before)))
+    };
+    // Comments and texts may hold the word too.
+    let (line, before) = code(lines).into_iter().take_while(|at| *at < inside).filter(|at| is_word(*at)).last()?;
+    let begin = after_word(lines, (line, before + 2))?;
     Some((begin, end_of(lines, begin, &["=>"])?))
 }
 
@@ -83,46 +83,53 @@ fn after_word(lines: &[&str], (line, before): Place) -> Option<Place> {
 }
 
 /// The first of these signs that stands outside of brackets, texts and comments.
-fn end_of(lines: &[&str], (from_line, from): Place, signs: &[&str]) -> Option<Place> {
+fn end_of(lines: &[&str], from: Place, signs: &[&str]) -> Option<Place> {
     let mut depth = 0_usize;
-    // The sign that ends the text or comment that it stands in.
+    for (line, before) in code(lines).into_iter().skip_while(|at| *at < from) {
+        if depth == 0 && signs.iter().any(|sign| is_at(lines, (line, before), sign)) {
+            return Some((line, before));
+        }
+        match lines[line - 1].chars().nth(before) {
+            Some('(' | '[' | '{') => depth += 1,
+            Some(')' | ']' | '}') => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The places of all characters outside of texts and comments, in order.
+fn code(lines: &[&str]) -> Vec<Place> {
+    let mut found = Vec::new();
+    // The sign that ends the text or comment that a place stands in.
     let mut within: Option<&str> = None;
-    for (line, text) in lines.iter().enumerate().skip(from_line - 1).map(|(index, text)| (index + 1, text)) {
-        let mut before = if line == from_line { from } else { 0 };
-        let all = text.chars().count();
+    for (line, text) in lines.iter().enumerate().map(|(index, text)| (index + 1, text)) {
+        let (mut before, all) = (0, text.chars().count());
         while before < all {
             let is = |sign: &str| is_at(lines, (line, before), sign);
+            let opens = [("/*", "*/"), ("\"", "\""), ("`", "`"), ("'", "'")];
             let step = if let Some(closing) = within {
-                match closing {
-                    _ if closing != "*/" && is("\\") => 2,
-                    closing if is(closing) => {
-                        within = None;
-                        closing.len()
-                    }
-                    _ => 1,
+                if closing != "*/" && is("\\") {
+                    2
+                } else if is(closing) {
+                    within = None;
+                    closing.len()
+                } else {
+                    1
                 }
             } else if is("//") {
                 break;
-            } else if let Some((_, closing)) =
-                [("/*", "*/"), ("\"", "\""), ("`", "`"), ("'", "'")].iter().find(|(opens, _)| is(opens))
-            {
+            } else if let Some((opening, closing)) = opens.into_iter().find(|(opening, _)| is(opening)) {
                 within = Some(closing);
-                if *closing == "*/" { 2 } else { 1 }
+                opening.len()
             } else {
-                if depth == 0 && signs.iter().any(|sign| is(sign)) {
-                    return Some((line, before));
-                }
-                match text.chars().nth(before) {
-                    Some('(' | '[' | '{') => depth += 1,
-                    Some(')' | ']' | '}') => depth = depth.checked_sub(1)?,
-                    _ => {}
-                }
+                found.push((line, before));
                 1
             };
             before += step;
         }
     }
-    None
+    found
 }
 
 /// The first place from there on that is not blank, from 1.

@@ -43,6 +43,9 @@ pub enum StoreError {
     /// A delivery is not in the state that the action needs.
     #[error("delivery {delivery} {detail}: see `vigie deliveries`")]
     Refused { delivery: i64, detail: String },
+    /// A copy of the state can't be made there; the state is as it was.
+    #[error("no backup was made at {}: {cause}", path.display())]
+    Backup { path: PathBuf, cause: String },
     /// A statement failed for another reason: a bug, or a schema changed by hand.
     #[error("state database {}: {cause}; report this as a bug", path.display())]
     Sql { path: PathBuf, cause: String },

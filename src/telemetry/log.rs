@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::OnceLock;
 
 use tracing::{Level, Metadata};
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
@@ -37,14 +37,42 @@ pub fn set_level(level: &str) -> Result<(), String> {
     set.reload(filter(level)?).map_err(|error| error.to_string())
 }
 
+/// Whether a level or filter is understood.
+///
+/// # Errors
+/// With what can be written.
+pub fn check_level(level: &str) -> Result<(), String> {
+    filter(level).map(drop)
+}
+
 fn filter(level: &str) -> Result<EnvFilter, String> {
-    EnvFilter::try_new(level).map_err(|error| {
-        format!("log level `{level}` is not understood ({error}): write `info`, or `info,vigie=debug`")
-    })
+    let wrong =
+        |why: &str| format!("log level `{level}` is not understood ({why}): write `info`, or `info,vigie=debug`");
+    // A word alone would be taken for a module, and everything else fall silent.
+    if let Some(word) = level.split(',').find(|part| !part.contains('=') && part.trim().parse::<LevelFilter>().is_err())
+    {
+        return Err(wrong(&format!("`{}` is none of error, warn, info, debug, trace, off", word.trim())));
+    }
+    EnvFilter::try_new(level).map_err(|error| wrong(&error.to_string()))
 }
 
 /// Below `info` libraries tell of headers, addresses and statements as they are, whoever asks for it.
 fn is_free_of_secrets(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     target == "vigie" || target.starts_with("vigie::") || *metadata.level() <= Level::INFO
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_level;
+
+    #[test]
+    fn what_is_no_level_is_refused() {
+        for level in ["info", "debug", "off", "warn,vigie=debug", "vigie::daemon=trace,info", " info"] {
+            assert_eq!(check_level(level), Ok(()), "{level}");
+        }
+        for level in ["dbug", "", "info,", "vigie", "vigie=loud", "lou[d", "info,bogus"] {
+            assert!(check_level(level).unwrap_err().contains("is not understood"), "{level}");
+        }
+    }
 }

@@ -3,5 +3,5 @@
 mod log;
 mod metrics;
 
-pub use log::{init, set_level};
+pub use log::{check_level, init, set_level};
 pub use metrics::{FailureReason, MetricNames, Metrics, PullEnd};

@@ -118,6 +118,12 @@ fn a_backup_stands_whole_or_not_at_all() {
     assert!(ran.code == 1 && ran.err.contains("copy.db") && ran.err.contains("not written over"), "{ran:?}");
     assert_eq!(std::fs::read(&copy).unwrap(), before, "it was written over");
 
+    // A name that SQLite would take for an address.
+    let ran = vigie(dir.path(), &["--config", "vigie.yaml", "backup", "file:odd.db"]);
+    assert!(ran.code == 0 && std::fs::metadata(dir.path().join("file:odd.db")).unwrap().len() > 4096, "{ran:?}");
+    let ran = vigie(dir.path(), &["--config", "vigie.yaml", "backup", "nowhere/copy.db"]);
+    assert!(ran.code == 1 && ran.err.contains("no backup was made at nowhere/copy.db: "), "{ran:?}");
+
     // Damage is not copied in silence, and leaves no half.
     let state = dir.path().join("vigie.db");
     let mut bytes = std::fs::read(&state).unwrap();
@@ -126,7 +132,9 @@ fn a_backup_stands_whole_or_not_at_all() {
     std::fs::write(&state, &bytes).unwrap();
     let ran = vigie(dir.path(), &["--config", "vigie.yaml", "backup", "bad.db"]);
     assert!(ran.code == 1 && ran.err.contains("damaged"), "{ran:?}");
-    assert!(!dir.path().join("bad.db").exists() && !dir.path().join("bad.db.creating").exists());
+    let left = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<String> = left.filter(|name| name.starts_with("bad") || name.contains("creating")).collect();
+    assert_eq!(left, Vec::<String>::new());
 }
 
 #[test]
@@ -149,6 +157,11 @@ fn a_folder_of_backups_is_thinned_out() {
     left.sort();
     assert_eq!(left.len(), 3, "{left:?}");
     assert_eq!(&left[..2], ["notes.txt", "vigie-20210101T000000000Z.db"]);
+    // A clock that ran ahead once does not cost the newest.
+    std::fs::write(backups.join("vigie-20990101T000000000Z.db"), "").unwrap();
+    let ran = vigie(dir.path(), &["--config", "vigie.yaml", "backup", "backups", "--keep", "1", "--format", "json"]);
+    let told: serde_json::Value = serde_json::from_str(ran.out.trim()).unwrap();
+    assert!(dir.path().join(told["path"].as_str().unwrap()).exists(), "{told}");
     let ran = vigie(dir.path(), &["--config", "vigie.yaml", "backup", "one.db", "--keep", "2"]);
     assert!(ran.code == 1 && ran.err.contains("--keep is for a folder"), "{ran:?}");
 }

@@ -199,6 +199,14 @@ fn conditions_are_covered_however_they_are_written() {
             "switch kpi.value { 1.0 if (kpi.value > 5 && \"=>\" != \"if\") => warning(\"high\"), _ => ok() }",
             "2:31: `(kpi.value > 5 && \"=>\" != \"if\")` was never true",
         ),
+        (
+            "switch kpi.value { 1.0 if /* what if so */ kpi.value > 5 => warning(\"high\"), _ => ok() }",
+            "2:31: `/* what if so */ kpi.value > 5` was never true",
+        ),
+        (
+            "switch kpi.value { 1.0 if \"if\" == kpi.id => warning(\"high\"), _ => ok() }",
+            "2:31: `\"if\" == kpi.id` was never true",
+        ),
         ("let n = 0;\n    do { n += 1; } until n > 0 /* ; */;\n    ok()", "3:26: `n > 0 /* ; */` was never false"),
         ("let n = 0;\n    do { n += 1; }\n    while [n][0] > 9; ok()", "4:11: `[n][0] > 9` was never true"),
     ] {

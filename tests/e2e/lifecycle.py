@@ -167,6 +167,11 @@ def refused(service):
     expect(service.metric("vigie_config_info") == in_force, "another configuration is in force")
     code, said = service.ask("reload")
     expect(code == CONFIGURATION_ERROR and "did you mean `source`" in said, f"reload of a bad configuration: {code} {said}")
+    # A file that is half written.
+    empty = {key: value for key, value in json.loads(good).items() if key not in ("kpis", "rules")}
+    service.write(empty)
+    code, said = service.ask("reload")
+    expect(code == 1 and "has no KPI any more" in said, f"reload without KPIs: {code} {said}")
     # What a command sees as well formed the daemon may still refuse.
     moved = json.loads(good)
     moved["listen"] = "127.0.0.1:1"
@@ -210,8 +215,9 @@ def louder(service):
     expect(code == 0 and "logging at" in said, f"log-level: {code} {said}")
     wait_for("debug lines", 10, lambda: "DEBUG vigie" in service.log() or "TRACE vigie" in service.log())
     expect("DEBUG hyper" not in service.log(), "libraries tell what may hold secrets")
-    code, said = service.ask("log-level", "lou[d")
-    expect(code == 1 and "is not understood" in said, f"a level that is none: {code} {said}")
+    for wrong in ("lou[d", "dbug"):
+        code, said = service.ask("log-level", wrong)
+        expect(code == 1 and "is not understood" in said, f"a level that is none: {code} {said}")
     expect(service.ask("log-level", "info")[0] == 0, "back to info")
 
 

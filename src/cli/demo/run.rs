@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::{CONFIGURATION, REPLAY_DAYS, generate};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, LoadOptions, Loaded, Secrets, load, render};
-use crate::daemon::{Cycle, Driver, Script, build};
+use crate::daemon::{Cycle, Driver, Script, Signals, build};
 use crate::locale::{Text, datetime, text};
 use crate::model::grain::{day_of, start_of_day};
 use crate::model::notification::{Delivery, DeliveryState};
@@ -69,7 +69,7 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<u8> {
     tell.remark("\nThe replay is over; the demo runs on. Ctrl-C ends it.\n")?;
     let (_nobody, requests) = mpsc::channel(1);
     let mut driver = Driver::new(script.cycle, Clock::shifted_to(end), Arc::new(Metrics::new(&MetricNames::default())));
-    driver.drive(requests).await?;
+    driver.drive(requests, Signals::watch()?).await?;
     driver.cycle.store().close().await;
     Ok(0)
 }
