@@ -218,7 +218,7 @@ fn text(
     out.line(&match daemon {
         Daemon::Up { version, pid, same_configuration: true } => format!("vigie {version} runs (process {pid})"),
         Daemon::Up { version, pid, same_configuration: false } => {
-            format!("vigie {version} runs (process {pid}) with another configuration than this one: restart it")
+            format!("vigie {version} runs (process {pid}) with another configuration than this one: `vigie reload` takes this one up")
         }
         Daemon::Down => "vigie does not run; this is the stored state".to_owned(),
         Daemon::Unknown(why) => format!("whether vigie runs is unknown ({why}); this is the stored state"),
