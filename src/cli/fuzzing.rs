@@ -23,7 +23,7 @@ use crate::validate::{Context, KnownAt, Span, validate};
 /// Larger inputs say nothing that smaller ones don't; the bounds on sizes have tests of their own.
 pub const BYTES_MAX: usize = 64 * 1024;
 /// What stands between the parts of an input: a script and its sidecar, settings and what is read by them.
-const PARTS: &str = "\n=====\n";
+pub const PARTS: &str = "\n=====\n";
 /// 1 July 2026, noon.
 const NOW: i64 = 1_782_907_200;
 /// Buckets that are judged.
