@@ -49,8 +49,8 @@ fn filter(level: &str) -> Result<EnvFilter, String> {
     let wrong =
         |why: &str| format!("log level `{level}` is not understood ({why}): write `info`, or `info,vigie=debug`");
     // A word alone would be taken for a module, and everything else fall silent.
-    if let Some(word) = level.split(',').find(|part| !part.contains('=') && part.trim().parse::<LevelFilter>().is_err())
-    {
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    if let Some(word) = level.split(',').find(|part| !part.contains('=') && !is_level(part.trim())) {
         return Err(wrong(&format!("`{}` is none of error, warn, info, debug, trace, off", word.trim())));
     }
     EnvFilter::try_new(level).map_err(|error| wrong(&error.to_string()))
