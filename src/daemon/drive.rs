@@ -223,7 +223,7 @@ impl Driver {
         let catalog = &built.setup.catalog;
         Ok(Ok(format!(
             "reloaded: {} KPIs, {} objectives, {} rules, configuration {}{remarks}",
-            catalog.kpis.values().filter(|kpi| kpi.since.is_none()).count(),
+            self.cycle.kpi_count(),
             catalog.objectives.len(),
             catalog.rules.len(),
             catalog.checksum.get(..12).unwrap_or(&catalog.checksum),

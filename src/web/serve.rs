@@ -217,14 +217,20 @@ mod tests {
         check(Fake::Well, "/other", &["404 Not Found"]).await;
     }
 
-    #[tokio::test]
-    async fn slow_clients_are_cut_off_and_keep_nobody_waiting() {
+    /// A service that is well and answers until it is aborted.
+    async fn serving(head_deadline: Duration) -> (SocketAddr, tokio::task::JoinHandle<()>) {
         let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let metrics = Arc::new(Metrics::new(&MetricNames::default()));
         let shared = Shared { metrics, health: Arc::new(Fake::Well), deadline: HEALTH_DEADLINE };
+        let served = tokio::spawn(accept(listener, router(shared), head_deadline, std::future::pending()));
+        (address, served)
+    }
+
+    #[tokio::test]
+    async fn slow_clients_are_cut_off_and_keep_nobody_waiting() {
         // None of them says more, so that only one more than there may be cuts one off.
-        let served = tokio::spawn(accept(listener, router(shared), Duration::from_secs(3600), std::future::pending()));
+        let (address, served) = serving(Duration::from_secs(3600)).await;
         let mut slow = Vec::new();
         for _ in 0..CONNECTIONS_MAX + 20 {
             let mut stream = TcpStream::connect(address).await.unwrap();
@@ -248,11 +254,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_says_nothing_is_cut_off() {
-        let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let metrics = Arc::new(Metrics::new(&MetricNames::default()));
-        let shared = Shared { metrics, health: Arc::new(Fake::Well), deadline: HEALTH_DEADLINE };
-        let served = tokio::spawn(accept(listener, router(shared), Duration::from_millis(20), std::future::pending()));
+        let (address, served) = serving(Duration::from_millis(20)).await;
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"GET /metr").await.unwrap();
         let mut said = Vec::new();

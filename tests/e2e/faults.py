@@ -20,12 +20,11 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 
 from servers import KEY, PASSWORD_IN_URL, MariaDb, Postgres, make_certificates
-from support import HERE, Child, Daemon, Healthy, answers, expect, free_port, main, program, read_lines, wait_for
+from support import HERE, Child, Daemon, Healthy, answers, expect, free_port, main, measured, program, read_lines, wait_for
 
 GOLDEN = HERE / "golden"
 # With what forms, JSON and logs treat differently. Nothing that is shown may hold the word.
@@ -202,22 +201,9 @@ def normalised(text, ports, folder):
     return re.sub(r"\d{4}-\d\d-\d\d", "DAY", text).strip() + "\n"
 
 
-def measured(command, env):
-    """What a command said, its code, its seconds and its peak memory in MiB."""
-    began = time.monotonic()
-    with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env) as process:
-        killer = threading.Timer(DEADLINE_S + 40, process.kill)
-        killer.start()
-        said = process.stdout.read().decode(errors="replace")
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        killer.cancel()
-    return said, process.returncode, time.monotonic() - began, usage.ru_maxrss / 1024
-
-
 def ask(options, folder, env, name, wrapped=(), file="vigie.yaml"):
     command = [*wrapped, options.vigie, "query", "--config", folder / file, name]
-    said, code, took, peak = measured(command, env)
+    said, code, took, peak = measured(command, DEADLINE_S + 40, env)
     for holds, what in [
         (CANARY not in said.lower(), f"a secret is printed: {said}"),
         (took < DEADLINE_S + GRACE_S + 1, f"`vigie query` took {took:.1f} s"),

@@ -13,7 +13,6 @@ import concurrent.futures
 import contextlib
 import datetime
 import json
-import os
 import pathlib
 import re
 import sqlite3
@@ -23,7 +22,7 @@ import time
 import urllib.request
 
 from hostile_scripts import CLASSES
-from support import Daemon, Healthy, expect, free_port, main, wait_for
+from support import Daemon, Healthy, expect, free_port, main, measured, wait_for
 
 # The cap, of the daemon and of a check.
 MIB_MAX = 256
@@ -96,19 +95,6 @@ def prepare(folder, hostile, healthy_port=1, metrics_port=None):
         "receivers": {"ada": {"maildir": {"path": "mails", "to": ["ada"]}}}, "route": {"to": "ada", "group": {"wait": "1s"}},
     }, indent=1))
     return folder / "vigie.yaml"
-
-
-def measured(command, seconds):
-    """What a command said, its exit code, its seconds and its peak memory in MiB; killed when it takes too long."""
-    began = time.monotonic()
-    with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        killer = threading.Timer(seconds, process.kill)
-        killer.start()
-        said = process.stdout.read().decode(errors="replace")
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        killer.cancel()
-    return said, process.returncode, time.monotonic() - began, usage.ru_maxrss / 1024
 
 
 def check(vigie, folder, script):

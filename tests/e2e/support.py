@@ -88,6 +88,19 @@ def answers(port):
     return False
 
 
+def measured(command, seconds, env=None):
+    """What a command said, its exit code, its seconds and its peak memory in MiB; killed when it takes too long."""
+    began = time.monotonic()
+    with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env) as process:
+        killer = threading.Timer(seconds, process.kill)
+        killer.start()
+        said = process.stdout.read().decode(errors="replace")
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        killer.cancel()
+    return said, process.returncode, time.monotonic() - began, usage.ru_maxrss / 1024
+
+
 class Child:
     """A process of ours, with its output in a file."""
 
