@@ -57,6 +57,8 @@ pub struct Args {
 pub enum Format {
     Text,
     Json,
+    /// `vigie audit` only
+    Csv,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -90,6 +92,10 @@ Libraries are never logged below `info`: what they say there may hold secrets.")
         /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,vigie::source=debug`
         level: String,
     },
+    /// Show what was done to the service and by whom: actions, reloads, starts; and whether anybody changed the record
+    #[command(after_help = "Examples:
+  vigie audit --from 2026-11-01 --to 2026-11-30 --format csv")]
+    Audit(AuditArgs),
     /// Copy the state, also beside a running service; the copy is checked
     ///
     /// It takes the place of the state while no service runs; messages that waited when it was made are then sent again.
@@ -321,6 +327,16 @@ pub struct Span {
     /// Such as 2026-11-30, '2026-11-30 08:00' (in the configuration's zone) or 2026-11-30T07:00:00Z
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct AuditArgs {
+    /// First day, in the configuration's zone
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<Date>,
+    /// Last day, included
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<Date>,
 }
 
 #[derive(Debug, clap::Args)]

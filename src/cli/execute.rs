@@ -1,11 +1,11 @@
 //! From what was typed to the command that does it.
 
-use super::args::{Args, Command};
+use super::args::{Args, Command, Format};
 use super::demo::DemoOptions;
 use super::output::Out;
 use super::{
-    ack, alerts, ask, backtest, backup, calendar, check, completions, deliveries, event, explain, feedback, new, pull,
-    query, record, rules, schema, send, silence, snooze, status, suspect, test,
+    ack, alerts, ask, audit, backtest, backup, calendar, check, completions, deliveries, event, explain, feedback, new,
+    pull, query, record, rules, schema, send, silence, snooze, status, suspect, test,
 };
 use crate::clock::Clock;
 use crate::daemon::{Request, RunOptions};
@@ -13,11 +13,15 @@ use crate::daemon::{Request, RunOptions};
 /// Does what was asked. Returns the exit code.
 pub async fn execute(args: Args) -> anyhow::Result<u8> {
     let Args { config, format, color, command } = args;
+    if format == Format::Csv && !matches!(command, Command::Audit(_)) {
+        anyhow::bail!("--format csv is for `vigie audit`; others have `--format json`");
+    }
     let mut out = Out::stdout(format, color);
     let now = Clock::Wall.now();
     let code = match command {
         Command::Run => crate::daemon::run(RunOptions { config }).await,
         Command::Check(check) => check::check(&mut out, &config, check, now).await,
+        Command::Audit(args) => audit::audit(&mut out, &config, &args).await,
         Command::Backup(args) => backup::backup(&mut out, &config, &args, now).await,
         Command::Reload => ask::ask(&mut out, &config, &Request::Reload).await,
         Command::LogLevel { level } => ask::ask(&mut out, &config, &Request::LogLevel { level }).await,

@@ -6,6 +6,7 @@ mod ack;
 mod alerts;
 mod args;
 mod ask;
+mod audit;
 mod backtest;
 mod backup;
 mod calendar;

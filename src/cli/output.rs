@@ -22,6 +22,10 @@ impl Out {
         Out { sink: Box::new(BufWriter::new(io::stdout())), format, color }
     }
 
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
     pub(super) fn is_json(&self) -> bool {
         self.format == Format::Json
     }

@@ -11,6 +11,7 @@ use super::secrets::Environment;
 use super::settings::Config;
 use super::yaml::{self, FILE_BYTES_MAX, Kind, Node, Span};
 use super::{decode, raw};
+use crate::model::digest::hexadecimal;
 
 /// Most files of one configuration.
 const FILES_MAX: usize = 200;
@@ -227,10 +228,6 @@ impl Reading {
         }
         self.sources.push(SourceText { file: name, text, hidden });
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |out, byte| out + format!("{byte:02x}").as_str())
 }
 
 /// Puts the problems in the order of the files and within the bound.

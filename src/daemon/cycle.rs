@@ -15,7 +15,7 @@ use super::plan::{Plan, plan_any};
 use super::record;
 use super::space::Space;
 use super::stepping::Replay;
-use crate::engine::{Answer, Effects, Event, is_held, step};
+use crate::engine::{Answer, Effects, Event, Setup, is_held, step};
 use crate::model::action::{Action, ActionKind};
 use crate::model::ids::{KpiId, Labels, ReceiverId, SourceId};
 use crate::model::kpi::Kpi;
@@ -151,6 +151,11 @@ impl Cycle {
         let mut states: Vec<GateState> = self.gates.values().map(|gate| gate.state()).collect();
         states.sort_by(|a, b| a.source.cmp(&b.source));
         states
+    }
+
+    /// The configuration in force.
+    pub fn setup(&self) -> Arc<Setup> {
+        self.built.setup.clone()
     }
 
     /// KPIs of the configuration, periods to date aside.

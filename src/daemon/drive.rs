@@ -8,17 +8,19 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
+use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
-use super::control::{Incoming, Reply, Request};
+use super::control::{Incoming, Request};
 use super::cycle::Cycle;
 use super::deliver::{Send, SendOutcome};
 use super::engine_thread::LiveEngine;
 use super::gate::Visit;
 use super::jobs::{Job, PullOutcome};
-use super::reload::{Prepared, Reloader};
+use super::noted::difference;
+use super::reload::{Asker, Prepared, Reloader};
 use super::requests;
 use super::stepping::Stepped;
 use super::supervise::Supervisor;
@@ -153,16 +155,16 @@ impl Driver {
     async fn answer(&mut self, incoming: Incoming) -> anyhow::Result<()> {
         if incoming.request == Request::Reload && self.reloading.is_some() {
             tracing::info!(by = incoming.by, "a reload is asked for over the control socket");
-            self.ask_reload(Some(incoming.reply));
+            self.ask_reload(Some((incoming.by, incoming.reply)));
             return Ok(());
         }
         let now = self.clock.now();
         Ok(requests::answer(&mut self.cycle, incoming, (now, &self.clock)).await?)
     }
 
-    fn ask_reload(&mut self, reply: Option<oneshot::Sender<Reply>>) {
+    fn ask_reload(&mut self, asker: Option<Asker>) {
         if let Some((reloader, _)) = &mut self.reloading
-            && reloader.ask(reply)
+            && reloader.ask(asker)
         {
             self.supervisor.reloading();
         }
@@ -170,6 +172,7 @@ impl Driver {
 
     /// Goes on under what was prepared, or as before.
     async fn reload(&mut self, prepared: Result<Prepared, String>) -> anyhow::Result<()> {
+        let before = self.cycle.setup();
         let outcome = match prepared {
             Ok(prepared) => self.take_effect(prepared).await?,
             Err(problems) => Err(format!("the configuration has errors:\n{}", problems.trim_end())),
@@ -181,6 +184,14 @@ impl Driver {
                 tracing::error!("not reloaded, the configuration before stays in force: {why}");
             }
         }
+        let by = self.reloading.as_ref().and_then(|(reloader, _)| reloader.asked_by());
+        let after = self.cycle.setup();
+        let detail = match &outcome {
+            Ok(_) => json!({"from": before.catalog.checksum, "to": after.catalog.checksum,
+                            "changes": difference(&before.catalog, &after.catalog)}),
+            Err(why) => json!({"from": before.catalog.checksum, "refused": why}),
+        };
+        self.cycle.note(by.as_deref(), "reload", &detail, self.clock.now()).await?;
         self.supervisor.ready();
         if let Some((reloader, _)) = &mut self.reloading
             && reloader.ended(&outcome)

@@ -16,6 +16,7 @@ mod drive;
 mod engine_thread;
 mod gate;
 mod jobs;
+mod noted;
 mod plan;
 mod record;
 mod reload;

@@ -41,6 +41,9 @@ pub(super) fn prepare(paths: &[PathBuf]) -> Result<Prepared, String> {
     Ok(Prepared { built: Arc::new(built), settings: config.settings.clone(), remarks: all(Vec::new()) })
 }
 
+/// Who waits for a reload, by name.
+pub(super) type Asker = (String, oneshot::Sender<Reply>);
+
 /// Reloads one after the other.
 pub(super) struct Reloader {
     paths: Vec<PathBuf>,
@@ -48,9 +51,9 @@ pub(super) struct Reloader {
     settings: Settings,
     under_way: Option<JoinHandle<Result<Prepared, String>>>,
     began_at: Option<Instant>,
-    /// Who waits for the reload under way, and for the one after it.
-    waiting: Vec<oneshot::Sender<Reply>>,
-    next: Vec<oneshot::Sender<Reply>>,
+    /// Who asked for the reload under way, and for the one after it; none: a signal.
+    waiting: Vec<Asker>,
+    next: Vec<Asker>,
     again: bool,
 }
 
@@ -61,13 +64,13 @@ impl Reloader {
     }
 
     /// Begins a reload, or notes that another must follow the one under way. True when one begins.
-    pub(super) fn ask(&mut self, reply: Option<oneshot::Sender<Reply>>) -> bool {
+    pub(super) fn ask(&mut self, asker: Option<Asker>) -> bool {
         if self.under_way.is_some() {
             self.again = true;
-            self.next.extend(reply);
+            self.next.extend(asker);
             return false;
         }
-        self.waiting.extend(reply);
+        self.waiting.extend(asker);
         let passed = self.began_at.map_or(PAUSE, |at| monotonic().saturating_duration_since(at));
         let pause = PAUSE.saturating_sub(passed);
         self.began_at = monotonic().checked_add(pause);
@@ -96,6 +99,12 @@ impl Reloader {
         prepared.unwrap_or_else(|_| Err("reading the configuration was given up".to_owned()))
     }
 
+    /// Who asked for the reload that has been prepared; none: only a signal.
+    pub(super) fn asked_by(&self) -> Option<String> {
+        let names: Vec<&str> = self.waiting.iter().map(|(by, _)| by.as_str()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+
     /// Why a configuration needs a restart; none where it does not.
     pub(super) fn needs_restart(&self, settings: &Settings) -> Option<String> {
         let fixed = [
@@ -118,7 +127,7 @@ impl Reloader {
 
     /// Tells whoever waits; true when another reload is to follow.
     pub(super) fn ended(&mut self, outcome: &Result<String, String>) -> bool {
-        for reply in self.waiting.drain(..) {
+        for (_, reply) in self.waiting.drain(..) {
             let said = match outcome {
                 Ok(text) => Reply::Ok(Value::Text(text.clone())),
                 Err(why) => Reply::Error(why.clone()),

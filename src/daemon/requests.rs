@@ -1,8 +1,9 @@
 //! Answers to what people ask of the running service over the control socket.
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
-use super::control::{Incoming, Reply, Request, Value};
+use super::control::{Incoming, Reply, Request, Value as Said};
 use super::cycle::{Cycle, CycleError};
 use super::drill::{drills, send_drills};
 use crate::clock::Clock;
@@ -24,8 +25,11 @@ pub(super) async fn answer(
 ) -> Result<(), CycleError> {
     let Incoming { by, request, reply } = incoming;
     tracing::info!(by, ?request, "asked over the control socket");
+    if let Some((what, detail)) = noted(&request) {
+        cycle.note(Some(&by), what, &detail, now).await?;
+    }
     let said = match request {
-        Request::Ping => Reply::Ok(Value::Pong {
+        Request::Ping => Reply::Ok(Said::Pong {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             config_checksum: cycle.built.setup.catalog.checksum.clone(),
@@ -33,23 +37,23 @@ pub(super) async fn answer(
         // Whoever drives the cycle reloads it.
         Request::Reload => Reply::Error("this service has no configuration to reload".to_owned()),
         Request::LogLevel { level } => match telemetry::set_level(&level) {
-            Ok(()) => Reply::Ok(Value::Text(format!("logging at `{level}` until the next start or reload"))),
+            Ok(()) => Reply::Ok(Said::Text(format!("logging at `{level}` until the next start or reload"))),
             Err(why) => Reply::Error(why),
         },
-        Request::Sources => Reply::Ok(Value::Sources(cycle.gates())),
+        Request::Sources => Reply::Ok(Said::Sources(cycle.gates())),
         Request::Act(what) => match cycle.act(Action { by, what }, now).await? {
-            Ok(Answer::Alert(id)) => Reply::Ok(Value::Text(format!("alert {id}: done"))),
-            Ok(Answer::Text(text)) => Reply::Ok(Value::Text(text)),
-            Ok(Answer::Silence(id)) => Reply::Ok(Value::Text(format!("silence {id}: done"))),
+            Ok(Answer::Alert(id)) => Reply::Ok(Said::Text(format!("alert {id}: done"))),
+            Ok(Answer::Text(text)) => Reply::Ok(Said::Text(text)),
+            Ok(Answer::Silence(id)) => Reply::Ok(Said::Text(format!("silence {id}: done"))),
             Ok(Answer::Entered { kpi, period, value, before }) => {
                 let catalog = &cycle.built.setup.catalog;
                 let unit = catalog.kpi(&kpi).map_or(Unit::None, |kpi| kpi.unit.clone());
                 let shown = |value: f64| quantity(Language::En, value, &unit);
                 let value = value.map_or_else(|| "undefined".to_owned(), shown);
                 let before = before.map(|before| format!(" instead of {}", shown(before))).unwrap_or_default();
-                Reply::Ok(Value::Text(format!("{kpi} {period}: {value} entered{before}")))
+                Reply::Ok(Said::Text(format!("{kpi} {period}: {value} entered{before}")))
             }
-            Ok(Answer::Event(id)) => Reply::Ok(Value::Text(format!("event {id}: done"))),
+            Ok(Answer::Event(id)) => Reply::Ok(Said::Text(format!("event {id}: done"))),
             Err(why) => Reply::Error(why),
         },
         Request::Pull { kpi, from, to, held_from } => {
@@ -66,7 +70,7 @@ pub(super) async fn answer(
         }
         Request::Feedback { alert, judgement, why } => match feedback(cycle, &alert, (judgement, why), (by, now)).await
         {
-            Ok(Ok(said)) => Reply::Ok(Value::Text(said)),
+            Ok(Ok(said)) => Reply::Ok(Said::Text(said)),
             Ok(Err(why)) => Reply::Error(why),
             Err(error) => settled(Err(error), String::new)?,
         },
@@ -78,7 +82,7 @@ pub(super) async fn answer(
                     // Past the cycle: a slow channel must not hold up anything that is decided.
                     let clock = clock.clone();
                     tokio::spawn(async move {
-                        drop(reply.send(Reply::Ok(Value::Sent(send_drills(ready, &clock).await))));
+                        drop(reply.send(Reply::Ok(Said::Sent(send_drills(ready, &clock).await))));
                     });
                     return Ok(());
                 }
@@ -89,6 +93,22 @@ pub(super) async fn answer(
     // The asker may have gone; what was done stays done.
     drop(reply.send(said));
     Ok(())
+}
+
+/// What is noted of a request before it is carried out. Actions are noted with what they change; who only asks is not
+/// noted.
+fn noted(request: &Request) -> Option<(&'static str, Value)> {
+    match request {
+        Request::Ping | Request::Sources | Request::Act(_) | Request::Reload => None,
+        Request::LogLevel { level } => Some(("log_level", json!({"level": level}))),
+        Request::Pull { kpi, from, to, .. } => Some(("pull", json!({"kpi": kpi, "from": from, "to": to}))),
+        Request::Resend { delivery } => Some(("resend", json!({"delivery": delivery}))),
+        Request::Cancel { delivery, why } => Some(("cancel", json!({"delivery": delivery, "why": why}))),
+        Request::Feedback { alert, judgement, why } => {
+            Some(("feedback", json!({"alert": alert, "judgement": judgement, "why": why})))
+        }
+        Request::Send { receiver, alert } => Some(("drill", json!({"receiver": receiver, "alert": alert}))),
+    }
 }
 
 /// Notes what a person says of an alert's newest firing; answers with what was noted, or why it can't be.
@@ -135,7 +155,7 @@ async fn alert_of(cycle: &Cycle, id: Option<AlertId>) -> Result<Option<Alert>, S
 
 fn settled(done: Result<(), StoreError>, text: impl FnOnce() -> String) -> Result<Reply, CycleError> {
     match done {
-        Ok(()) => Ok(Reply::Ok(Value::Text(text()))),
+        Ok(()) => Ok(Reply::Ok(Said::Text(text()))),
         Err(error) if error.is_fatal() => Err(error.into()),
         Err(error) => Ok(Reply::Error(error.to_string())),
     }

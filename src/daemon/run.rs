@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::control::Control;
@@ -52,6 +53,8 @@ pub async fn run(options: RunOptions) -> anyhow::Result<u8> {
     {
         cycle.bug = super::deliver::DeliveryBug::from_environment();
     }
+    let begun = json!({"version": env!("CARGO_PKG_VERSION"), "configuration": built.setup.catalog.checksum});
+    cycle.note(None, "start", &begun, clock.now()).await?;
     let serving = tokio::spawn(control.serve(to_cycle));
     let (stop, stopped) = oneshot::channel::<()>();
     let engine = LiveEngine::new(cycle.engine().clone());
@@ -76,6 +79,9 @@ pub async fn run(options: RunOptions) -> anyhow::Result<u8> {
     serving.abort();
     if let Some(web) = web {
         web.abort();
+    }
+    if ended.is_ok() {
+        driver.cycle.note(None, "end", &json!({}), Clock::Wall.now()).await?;
     }
     driver.cycle.store().close().await;
     ended?;

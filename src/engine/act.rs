@@ -11,6 +11,7 @@ use super::state::State;
 use super::step::with_desk;
 use crate::model::action::{Action, ActionKind};
 use crate::model::alert::{Acknowledgement, Alert, Change, Phase};
+use crate::model::audit::AuditEntry;
 use crate::model::ids::{AlertId, SilenceId};
 use crate::model::notification::{Matcher, Silence};
 use crate::notify::{matches, uncover};
@@ -20,7 +21,12 @@ const SILENCES_MAX: usize = 1_000;
 
 /// Carries out an action, or says why it can't be.
 pub(super) fn act(state: &mut State, setup: &Setup, action: Action, now: Timestamp, effects: &mut Effects) {
-    effects.answer = Some(carry_out(state, setup, action, now, effects));
+    let audited = AuditEntry::of_action(&action, now);
+    let answer = carry_out(state, setup, action, now, effects);
+    if answer.is_ok() {
+        effects.evaluate.audit.push(audited);
+    }
+    effects.answer = Some(answer);
 }
 
 fn carry_out(

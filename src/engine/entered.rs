@@ -7,6 +7,7 @@ use super::settle;
 use super::setup::Setup;
 use super::slot;
 use super::state::State;
+use crate::model::audit::AuditEntry;
 use crate::model::ids::SeriesKey;
 
 /// Keeps the entry, takes its observations in, and evaluates as of the newest slot: like a pull that is tried again, so
@@ -22,6 +23,12 @@ pub(super) fn entered(state: &mut State, setup: &Setup, entered: Entered, now: T
     let before = known.map(|point| point.value);
     let series = SeriesKey { kpi: kpi.clone(), labels: entry.labels.clone() };
     settle::entered(state, &series, bucket, now, &mut effects.evaluate);
+    effects.evaluate.audit.push(AuditEntry {
+        at: now,
+        by: Some(entry.by.clone()),
+        what: "record".to_owned(),
+        detail: serde_json::to_string(&entry).unwrap_or_default(),
+    });
     effects.evaluate.entries.push(entry);
     let event =
         SlotEvent { kpi: kpi.clone(), slot: last_slot, pull: Some(pull), only: None, retry_at: None, completes: true };

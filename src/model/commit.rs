@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::alert::{Alert, AlertKey, Phase, Transition};
+use super::audit::AuditEntry;
 use super::entry::Entry;
 use super::evaluation::EvaluationRecord;
 use super::event::BusinessEvent;
@@ -46,6 +47,9 @@ pub struct EvaluateCommit {
     /// What rules found, for the log.
     #[serde(default)]
     pub evaluations: Vec<EvaluationRecord>,
+    /// What people did.
+    #[serde(default)]
+    pub audit: Vec<AuditEntry>,
 }
 
 /// The series that a KPI had so far, kept under another name: its numbers don't mix with those that follow.

@@ -15,6 +15,11 @@ impl Default for Digest {
     }
 }
 
+/// Two digits for each byte.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |out, byte| out + format!("{byte:02x}").as_str())
+}
+
 impl Digest {
     /// The digest of anything that can be shown.
     pub fn of(shown: impl fmt::Display) -> u64 {

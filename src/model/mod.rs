@@ -5,6 +5,7 @@
 pub mod action;
 pub mod alert;
 pub mod assessment;
+pub mod audit;
 pub mod calendar;
 pub mod catalog;
 pub mod closure;

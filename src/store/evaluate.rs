@@ -12,7 +12,7 @@ use crate::model::suspect::Suspect;
 use super::error::{Failure, StoreError};
 use super::open::Store;
 use super::write::{Write, batch};
-use super::{evaluations, observations};
+use super::{audit, evaluations, observations};
 
 /// Rejections kept per KPI, newest first.
 pub const REJECTIONS_PER_KPI_MAX: usize = 100;
@@ -67,6 +67,7 @@ impl Write for Evaluate<'_> {
         put_entries(conn, &commit.entries).await?;
         put_events(conn, &commit.events).await?;
         evaluations::put(conn, &commit.evaluations).await?;
+        audit::put(conn, &commit.audit).await?;
         put_progress(conn, commit).await
     }
 }

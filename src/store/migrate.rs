@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_entry.sql"),
     include_str!("migrations/0005_event.sql"),
     include_str!("migrations/0006_evaluation_and_feedback.sql"),
+    include_str!("migrations/0007_audit.sql"),
 ];
 
 /// The newest schema version that this program knows.

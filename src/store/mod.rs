@@ -3,6 +3,7 @@
 //! Writes go through one connection, each a transaction under an epoch; reads through a small pool. Sizes per row stand
 //! at the head of the first migration.
 
+mod audit;
 mod backup;
 mod error;
 mod evaluate;
@@ -24,6 +25,7 @@ mod write;
 #[cfg(test)]
 mod conformance;
 
+pub use audit::AUDIT_ROWS_MAX;
 pub use error::StoreError;
 pub use evaluate::REJECTIONS_PER_KPI_MAX;
 #[cfg(feature = "seeded-bugs")]

@@ -9,6 +9,7 @@ none of them is missed, and no descriptor is left behind. Prometheus' tool reads
 
 import argparse
 import contextlib
+import csv
 import json
 import os
 import pathlib
@@ -252,6 +253,26 @@ def backed_up(service):
     return f"backup of the live state: {said.strip().rpartition(': ')[2]}"
 
 
+def audited(service):
+    """Starts, reloads with what they changed and refusals stand in a record that shows whether it was changed."""
+    code, said = service.ask("silence", "add", "--kpi", "pulse", "--for", "1h", "--why", "=audit")
+    expect(code == 0, f"silence: {code} {said}")
+    code, said = service.ask("audit", "--format", "json")
+    rows = [json.loads(line) for line in said.splitlines()]
+    expect(code == 0 and rows[-1]["broken_at"] is None, f"audit: {code} {said[-400:]}")
+    whats = [row["what"] for row in rows[:-1]]
+    expect(whats[0] == "start" and whats[-1] == "silence" and whats.count("reload") > 5, f"audit: {whats}")
+    first = next(row for row in rows if row.get("what") == "reload")
+    changes = {"kpis": {"added": ["third"]}, "rules": {"added": ["low"], "removed": ["high"]}}
+    expect(first["by"] and first["detail"]["changes"] == changes, f"the first reload: {first}")
+    refusals = [row for row in rows[:-1] if "refused" in row["detail"]]
+    expect(len(refusals) >= 3, f"refused reloads: {refusals}")
+    code, said = service.ask("audit", "--format", "csv")
+    table = list(csv.DictReader(said.splitlines()))
+    expect(code == 0 and len(table) == len(rows) - 1 and table[-1]["what"] == "silence", f"audit as a table: {said[-400:]}")
+    return f"audit: {len(table)} entries"
+
+
 def besieged(service):
     """Clients that never say what they want keep nobody from the metrics, and no slot waits for them."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (SLOW_CLIENTS + 200, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
@@ -338,7 +359,7 @@ def run():
     folder = args.dir.resolve()
     service = Service(args.vigie, folder)
     with service.daemon:
-        for part in (started, reloaded, refused, hung_up, louder, measured, backed_up, besieged, pings_as_it_works, ended):
+        for part in (started, reloaded, refused, hung_up, louder, measured, backed_up, audited, besieged, pings_as_it_works, ended):
             told = part(service)
             if told:
                 print(told)

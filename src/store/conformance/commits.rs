@@ -1,5 +1,6 @@
 //! The two halves of a step: atomic, repeatable, fenced.
 
+use super::audit::entry_of;
 use super::evaluations::record;
 use super::fixtures::{
     Place, alert, at, clock, delivery, group, key, kpi, labelled, notification, observation, total, transition,
@@ -63,6 +64,7 @@ fn full_evaluate() -> EvaluateCommit {
         entries: vec![entry("2026-10", Some(2.5)), entry("2026-11", None)],
         events: vec![event("e1", None), event("e2", Some(at(9)))],
         evaluations: vec![record(at(200), VerdictCounts { breach: 1, ..VerdictCounts::default() }, None)],
+        audit: vec![entry_of("silence", 3)],
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the store promises, checked against its API alone.
 
+mod audit;
 mod commits;
 mod evaluations;
 mod fixtures;
