@@ -114,8 +114,9 @@ fn lower_escapes(escaped: &str) -> String {
 
 /// Where a secret's value is found; the configuration never holds the value itself.
 ///
-/// Written `{env: NAME}`, `{file: path}` or `{credential: name}` (systemd).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+/// Written `{env: NAME}`, `{file: path}` or `{credential: name}` (systemd); with `expires: 2027-03-31` beside it, `check`,
+/// `doctor` and the metrics warn before that day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretRef {
     /// The name of an environment variable.
@@ -128,6 +129,9 @@ pub enum SecretRef {
 
 /// Turns a reference into its value; the configuration gives the real one.
 pub type Resolver<'a> = &'a dyn Fn(&SecretRef) -> Result<Secret, String>;
+
+/// Beside a reference: the day after which its value is worth nothing. Read by the configuration, for warnings.
+pub const EXPIRES: &str = "expires";
 
 const THREE_FORMS: &str = "a secret is written {env: NAME}, {file: path} or {credential: name}, never as plain text";
 
@@ -164,19 +168,56 @@ impl<'de> Visitor<'de> for RefVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretRef, A::Error> {
-        let Some(form) = map.next_key::<String>()? else { return Err(A::Error::custom(THREE_FORMS)) };
-        let found = match form.as_str() {
-            "env" => SecretRef::Env(map.next_value()?),
-            "file" => SecretRef::File(map.next_value()?),
-            "credential" => SecretRef::Credential(map.next_value()?),
-            other => return Err(A::Error::custom(format!("unknown form of secret `{other}`: {THREE_FORMS}"))),
-        };
-        match map.next_key::<String>()? {
-            None => Ok(found),
-            Some(second) => {
-                Err(A::Error::custom(format!("`{form}` and `{second}` can't stand together: {THREE_FORMS}")))
+        let mut found: Option<(String, SecretRef)> = None;
+        while let Some(form) = map.next_key::<String>()? {
+            if form == EXPIRES {
+                let day: String = map.next_value()?;
+                if day.parse::<jiff::civil::Date>().is_err() {
+                    return Err(A::Error::custom(format!("`{EXPIRES}` is a day such as 2027-03-31, not `{day}`")));
+                }
+                continue;
             }
+            if let Some((first, _)) = &found {
+                let message = format!("`{first}` and `{form}` can't stand together: {THREE_FORMS}");
+                return Err(A::Error::custom(message));
+            }
+            let reference = match form.as_str() {
+                "env" => SecretRef::Env(map.next_value()?),
+                "file" => SecretRef::File(map.next_value()?),
+                "credential" => SecretRef::Credential(map.next_value()?),
+                other => return Err(A::Error::custom(format!("unknown form of secret `{other}`: {THREE_FORMS}"))),
+            };
+            found = Some((form, reference));
         }
+        found.map(|(_, reference)| reference).ok_or_else(|| A::Error::custom(THREE_FORMS))
+    }
+}
+
+impl JsonSchema for SecretRef {
+    fn schema_name() -> Cow<'static, str> {
+        "SecretRef".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let form = |name: &str, about: &str| {
+            schemars::json_schema!({
+                "type": "object", "required": [name], "additionalProperties": false,
+                "properties": {
+                    name: { "type": "string", "description": about },
+                    "expires": { "type": "string", "format": "date", "description": "Last day on which it is valid." },
+                },
+            })
+        };
+        let file = "A file that holds the value; a final line break is cut.";
+        let forms = [
+            form("env", "The name of an environment variable."),
+            form("file", file),
+            form("credential", "The name of a credential that systemd hands over (`LoadCredential=`)."),
+        ];
+        schemars::json_schema!({
+            "description": "Where a secret's value is found; the configuration never holds the value itself.",
+            "oneOf": forms,
+        })
     }
 }
 

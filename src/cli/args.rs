@@ -103,6 +103,23 @@ Libraries are never logged below `info`: what they say there may hold secrets.")
   vigie backup /var/backups/vigie.db               to a file that is not there yet
   vigie backup /var/backups/vigie --keep 14        a file named by its time, and the newest 14 are kept")]
     Backup(BackupArgs),
+    /// Look at everything that the service rests on: state, disk, clock, secrets, queue; exit code 1 if something is wrong
+    ///
+    /// The whole state is read, which takes seconds for a large one. It is only read, also beside a running service.
+    Doctor,
+    /// Put a backup in the place of the state; the service must not run
+    ///
+    /// What stood there is kept beside it. The service then pulls and evaluates as ever, but tells nothing before `vigie
+    /// release`: messages that the backup had not sent may have gone out since it was made.
+    #[command(after_help = "Examples:
+  systemctl stop vigie
+  vigie restore /var/backups/vigie/vigie-20261128T083005120Z.db
+  systemctl start vigie
+  vigie deliveries --state queued                  what had not been sent
+  vigie release --cancel                           go on without those")]
+    Restore(RestoreArgs),
+    /// Let a restored state tell again, from what is now
+    Release(ReleaseArgs),
     /// Print what editors need: the JSON Schema of the configuration, of sidecars and test files, or what scripts can call
     Schema(SchemaArgs),
     /// Pull one KPI now and show what would be stored; nothing is
@@ -347,6 +364,23 @@ pub struct BackupArgs {
     /// Of a folder: remove older backups until so many are left
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub keep: Option<u32>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct RestoreArgs {
+    /// A file that `vigie backup` made
+    #[arg(value_name = "FILE")]
+    pub from: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ReleaseArgs {
+    /// Send what the backup had not sent
+    #[arg(long, group = "queued")]
+    pub send: bool,
+    /// Cancel what the backup had not sent
+    #[arg(long, group = "queued")]
+    pub cancel: bool,
 }
 
 #[derive(Debug, clap::Args)]

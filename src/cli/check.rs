@@ -29,6 +29,7 @@ pub(super) async fn check(out: &mut Out, config: &[PathBuf], args: CheckArgs, no
         problems.extend(unrouted(config, &loaded));
         problems.extend(untested(config, &loaded));
         problems.extend(remarked(config));
+        problems.extend(expiring(config, now));
         build(config, &loaded, &secrets()).map_err(|found| problems.extend(found)).ok()
     });
     let trials = built.as_ref().map(|built| tried(&built.setup, &loaded)).unwrap_or_default();
@@ -98,6 +99,20 @@ fn remarked(config: &Config) -> Vec<Problem> {
             let mut problem = Problem::of_file(&remark.file, remark.message);
             (problem.line, problem.column) = (remark.line, remark.column);
             Problem { severity: Level::Warning, ..problem }.help(remark.help)
+        })
+        .collect()
+}
+
+/// Secrets that expire soon, or have.
+fn expiring(config: &Config, now: Timestamp) -> Vec<Problem> {
+    let today = config.catalog.zone.to_datetime(now).date();
+    let warned = config.credentials.iter().filter_map(|credential| Some((credential, credential.warning(today)?)));
+    warned
+        .map(|(credential, message)| {
+            let (file, line, column) = &credential.place;
+            let mut problem = Problem::of_file(file, message);
+            (problem.line, problem.column) = (*line, *column);
+            Problem { severity: Level::Warning, ..problem }.help("renew it, then change `expires:`")
         })
         .collect()
 }

@@ -46,7 +46,7 @@ pub(super) async fn deliveries(
     }
 }
 
-fn list(out: &mut Out, found: &[Delivery], now: Timestamp, zone: &TimeZone) -> anyhow::Result<()> {
+pub(super) fn list(out: &mut Out, found: &[Delivery], now: Timestamp, zone: &TimeZone) -> anyhow::Result<()> {
     if out.is_json() {
         found.iter().try_for_each(|delivery| out.record(&record(delivery)))?;
         return Ok(());

@@ -4,8 +4,8 @@ use super::args::{Args, Command, Format};
 use super::demo::DemoOptions;
 use super::output::Out;
 use super::{
-    ack, alerts, ask, audit, backtest, backup, calendar, check, completions, deliveries, event, explain, feedback, new,
-    pull, query, record, rules, schema, send, silence, snooze, status, suspect, test,
+    ack, alerts, ask, audit, backtest, backup, calendar, check, completions, deliveries, doctor, event, explain, feedback, new,
+    pull, query, record, restore, rules, schema, send, silence, snooze, status, suspect, test,
 };
 use crate::clock::Clock;
 use crate::daemon::{Request, RunOptions};
@@ -23,6 +23,9 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
         Command::Check(check) => check::check(&mut out, &config, check, now).await,
         Command::Audit(args) => audit::audit(&mut out, &config, &args).await,
         Command::Backup(args) => backup::backup(&mut out, &config, &args, now).await,
+        Command::Doctor => doctor::doctor(&mut out, &config, now).await,
+        Command::Restore(args) => restore::restore(&mut out, &config, &args, now).await,
+        Command::Release(args) => restore::release(&mut out, &config, &args).await,
         Command::Reload => ask::ask(&mut out, &config, &Request::Reload).await,
         Command::LogLevel { level } => ask::ask(&mut out, &config, &Request::LogLevel { level }).await,
         Command::Schema(args) => schema::schema(&mut out, &args),

@@ -31,6 +31,7 @@ pub(super) async fn status(out: &mut Out, paths: &[PathBuf], now: Timestamp) -> 
     let store = state::open(&config).await?;
     let stored = store.load().await?;
     let queue = store.queue_depth().await?;
+    let withheld = store.withheld().await?;
     let gates = if matches!(daemon, Daemon::Up { .. }) { gates(&config).await } else { Vec::new() };
     let sources = source::standings(&stored.sources, gates);
     let mut kpis = Vec::new();
@@ -45,10 +46,10 @@ pub(super) async fn status(out: &mut Out, paths: &[PathBuf], now: Timestamp) -> 
     }
     let rules = habits::standings(&config.catalog, store.habits().await?, &store.feedback().await?);
     if out.is_json() {
-        records(out, &config, &daemon, &kpis, (&stored, &sources, &queue), now)?;
+        records(out, &config, &daemon, &kpis, (&stored, &sources, &queue, withheld), now)?;
         rules.iter().try_for_each(|rule| rule.record(out))?;
     } else {
-        text(out, &config, &daemon, &kpis, (&stored, &sources, &queue), now)?;
+        text(out, &config, &daemon, &kpis, (&stored, &sources, &queue, withheld), now)?;
         if let Some(table) = habits::table(&rules, &config.catalog) {
             out.line("")?;
             out.table(&table)?;
@@ -159,14 +160,15 @@ fn keep_newest(found: &mut Vec<Observation>, observation: Observation) {
     }
 }
 
-type Rest<'a> = (&'a StoredState, &'a [source::Standing], &'a [(ReceiverId, u64)]);
+/// The state, sources, the queue, and since when a restored state tells nothing.
+type Rest<'a> = (&'a StoredState, &'a [source::Standing], &'a [(ReceiverId, u64)], Option<Timestamp>);
 
 fn records(
     out: &mut Out,
     config: &Config,
     daemon: &Daemon,
     kpis: &[Standing<'_>],
-    (stored, sources, queue): Rest<'_>,
+    (stored, sources, queue, withheld): Rest<'_>,
     now: Timestamp,
 ) -> anyhow::Result<()> {
     let (running, version, pid, same) = match daemon {
@@ -177,7 +179,7 @@ fn records(
         Daemon::Unknown(_) => (None, None, None, None),
     };
     out.record(&json!({"type": "service", "running": running, "version": version, "pid": pid,
-                       "same_configuration": same, "state": config.settings.state}))?;
+                       "same_configuration": same, "state": config.settings.state, "withheld_since": withheld}))?;
     for standing in kpis {
         let clock = standing.clock;
         let open = clock.and_then(|clock| clock.open.as_ref());
@@ -212,7 +214,7 @@ fn text(
     config: &Config,
     daemon: &Daemon,
     kpis: &[Standing<'_>],
-    (stored, sources, queue): Rest<'_>,
+    (stored, sources, queue, withheld): Rest<'_>,
     now: Timestamp,
 ) -> anyhow::Result<()> {
     out.line(&match daemon {
@@ -224,6 +226,10 @@ fn text(
         Daemon::Unknown(why) => format!("whether vigie runs is unknown ({why}); this is the stored state"),
     })?;
     out.line(&format!("state in {}", config.settings.state.display()))?;
+    if let Some(since) = withheld {
+        let at = moment(since, &config.catalog.zone);
+        out.line(&format!("restored from a backup at {at}: nothing is told before `vigie release`"))?;
+    }
     out.line("")?;
     kpi_table(out, kpis, now)?;
     if !sources.is_empty() {

@@ -25,4 +25,4 @@ pub use load::{Draft, LoadOptions, Loaded, Position, load, load_kpis, load_text}
 pub use problem::{Level, Problem, SourceText, render, to_json};
 pub use schema::schema;
 pub use secrets::{Environment, Secrets};
-pub use settings::{Config, LogFormat, LogSettings, Settings};
+pub use settings::{Config, Credential, LogFormat, LogSettings, Settings};

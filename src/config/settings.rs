@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use jiff::civil::Date;
 
 use super::parts::{ChannelConfig, MailConfig, SourceConfig};
 use crate::model::calendar::Calendar;
 use crate::model::catalog::Catalog;
 use crate::model::ids::{ReceiverId, SourceId};
+use crate::secret::SecretRef;
 
 /// A configuration without errors.
 #[derive(Clone, Debug)]
@@ -31,6 +33,38 @@ pub struct Config {
     pub calendar: Arc<Calendar>,
     /// Folders that hold rule scripts, in order of precedence; the shipped rules come after them.
     pub rule_dirs: Vec<PathBuf>,
+    /// Each way in which a secret is referred to, once.
+    pub credentials: Vec<Credential>,
+}
+
+/// A reference to a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    pub reference: SecretRef,
+    /// Last day on which its value is valid, as the configuration has it.
+    pub expires: Option<Date>,
+    /// The folder that a relative path in it starts from.
+    pub base_dir: PathBuf,
+    /// Where it stands first: file, line and column.
+    pub place: (String, usize, usize),
+}
+
+/// A credential that expires within so many days is worth a warning.
+const EXPIRES_SOON_DAYS: i64 = 30;
+
+impl Credential {
+    /// A warning, once it expires soon or has expired.
+    pub fn warning(&self, today: Date) -> Option<String> {
+        let expires = self.expires?;
+        let days = i64::from((expires - today).get_days());
+        let reference = &self.reference;
+        match days {
+            ..0 => Some(format!("the secret {reference} has expired on {expires}")),
+            0 => Some(format!("the secret {reference} expires today")),
+            1..=EXPIRES_SOON_DAYS => Some(format!("the secret {reference} expires in {days} days, on {expires}")),
+            _ => None,
+        }
+    }
 }
 
 /// What concerns the service itself.

@@ -54,6 +54,7 @@ impl Cycle {
 
     /// The stored state under a configuration, and whether that is another one than before.
     async fn taken_up(store: Store, built: Arc<Built>, now: Timestamp) -> Outcome<(Cycle, bool)> {
+        let renamed = store.rename(&built.setup.catalog.renames).await?;
         let stored = store.load().await?;
         let reconfigured = stored.config_checksum.as_deref() != Some(built.setup.catalog.checksum.as_str());
         let mut state = State::from_stored(stored);
@@ -82,11 +83,17 @@ impl Cycle {
             looked_at: now,
             replays: Vec::new(),
             space: Space::default(),
+            withheld: false,
             #[cfg(feature = "seeded-bugs")]
             bug: None,
         };
         let formulas = cycle.built.setup.catalog.kpis.values().filter(|kpi| kpi.formula().is_some());
         cycle.stale = formulas.map(|kpi| kpi.id.clone()).collect();
+        cycle.note_renamed(&renamed, now).await?;
+        if let Some(since) = cycle.store.withheld().await? {
+            tracing::warn!(%since, "the state was restored from a backup: nothing is told before `vigie release`");
+            cycle.withheld = true;
+        }
         Ok((cycle, reconfigured))
     }
 

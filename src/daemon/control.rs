@@ -63,6 +63,11 @@ pub enum Request {
         delivery: i64,
         why: String,
     },
+    /// Lets a restored state tell again.
+    Release {
+        /// What becomes of deliveries that the backup had not sent; must be said when there are any.
+        queued: Option<Queued>,
+    },
     /// What a person says of the newest firing of an alert, also of one that has ended.
     Feedback {
         alert: AlertId,
@@ -78,6 +83,14 @@ pub enum Request {
         #[serde(default)]
         held_from: Option<BucketIndex>,
     },
+}
+
+/// What becomes of deliveries that a backup had not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Queued {
+    Send,
+    Cancel,
 }
 
 /// What came of a request.
@@ -314,8 +327,17 @@ async fn answer(stream: &mut UnixStream, reply: &Reply) {
 /// Who is on the other end, as the kernel says.
 fn author(stream: &UnixStream) -> String {
     let Ok(peer) = stream.peer_cred() else { return "unknown".to_owned() };
-    let user = uzers::get_user_by_uid(peer.uid());
-    user.map_or_else(|| format!("uid:{}", peer.uid()), |user| user.name().to_string_lossy().into_owned())
+    name_of(peer.uid())
+}
+
+/// Who runs this process, as its requests would be signed.
+pub fn own_name() -> String {
+    name_of(uzers::get_current_uid())
+}
+
+fn name_of(uid: u32) -> String {
+    let user = uzers::get_user_by_uid(uid);
+    user.map_or_else(|| format!("uid:{uid}"), |user| user.name().to_string_lossy().into_owned())
 }
 
 /// Asks the daemon that listens on `path`.

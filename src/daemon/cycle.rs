@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::asked::Asked;
 use super::build::Built;
+use super::control::Queued;
 use super::engine_thread::EngineThread;
 use super::gate::{Gate, GateState, Visit};
 use super::jobs::{Job, pieces};
@@ -52,6 +53,8 @@ pub struct Cycle {
     /// What pulls brought and is still to be stepped.
     pub(super) replays: Vec<Replay>,
     pub(super) space: Space,
+    /// Nothing is told: the state comes from a backup, and nobody has looked at it yet.
+    pub(super) withheld: bool,
     #[cfg(feature = "seeded-bugs")]
     pub(super) bug: Option<super::deliver::DeliveryBug>,
 }
@@ -170,7 +173,7 @@ impl Cycle {
 
     /// The notify half, when something changed or a timer is due.
     pub async fn wake(&mut self, now: Timestamp) -> Outcome<()> {
-        if self.is_held() {
+        if self.is_held() || self.withheld {
             return Ok(());
         }
         let idle = self
@@ -259,16 +262,51 @@ impl Cycle {
         if self.is_paused() {
             return self.looks_for_space_at(now);
         }
+        if self.withheld {
+            return self.next_pull(now);
+        }
         let (told, holds) = self.engine.with(|state, _| (state.next_wake(), !state.catching_up.is_empty())).await;
         // A timer that is due may be held until a replay ends, which is an event of its own.
         let told = told.map(|at| if holds { at.max(now.checked_add(HELD_RECHECK).unwrap_or(now)) } else { at });
-        let pulls = self
-            .due
-            .iter()
-            .filter(|(kpi, _)| !self.pulling.contains(*kpi))
-            .map(|(_, at)| at.unwrap_or(Timestamp::MIN))
-            .min();
-        [told, pulls, self.looks_for_space_at(now)].into_iter().flatten().min()
+        [told, self.next_pull(now)].into_iter().flatten().min()
+    }
+
+    /// When the next pull is due, or space is looked for.
+    fn next_pull(&self, now: Timestamp) -> Option<Timestamp> {
+        let due = self.due.iter().filter(|(kpi, _)| !self.pulling.contains(*kpi));
+        let pulls = due.map(|(_, at)| at.unwrap_or(Timestamp::MIN)).min();
+        [pulls, self.looks_for_space_at(now)].into_iter().flatten().min()
+    }
+
+    /// Lets a restored state tell again, from what is now; what was queued goes out or is cancelled.
+    pub(super) async fn release(
+        &mut self,
+        queued: Option<Queued>,
+        now: Timestamp,
+    ) -> Outcome<Result<String, String>> {
+        if !self.withheld {
+            return Ok(Err("nothing is withheld: messages go out".to_owned()));
+        }
+        let waiting: u64 = self.store.queue_depth().await?.into_iter().map(|(_, depth)| depth).sum();
+        if waiting > 0 && queued.is_none() {
+            return Ok(Err(format!(
+                "{waiting} unsent deliveries of the backup may have gone out since it was made: see `vigie deliveries \
+                 --state queued`, then say `--send` or `--cancel`"
+            )));
+        }
+        let cancel = (queued == Some(Queued::Cancel)).then_some("the state was restored from a backup");
+        match self.store.release(cancel).await {
+            Ok(_) => {}
+            Err(error @ StoreError::Full { .. }) => return Ok(Err(error.to_string())),
+            Err(error) => return Err(error.into()),
+        }
+        self.withheld = false;
+        self.wake(now).await?;
+        Ok(Ok(match (waiting, queued) {
+            (0, _) => "messages go out again".to_owned(),
+            (count, Some(Queued::Cancel)) => format!("messages go out again; {count} old ones were cancelled"),
+            (count, _) => format!("messages go out again, {count} old ones with them"),
+        }))
     }
 
     /// Attempts that have begun and not ended.

@@ -97,7 +97,7 @@ impl Cycle {
     /// Attempts that are due, their start committed. They count as under way until [`Cycle::sent`].
     pub async fn due_sends(&mut self, now: Timestamp) -> Result<Vec<Send>, CycleError> {
         let mut sends = Vec::new();
-        if self.sending.len() >= SENDS_MAX || self.sending_is_stopped() {
+        if self.sending.len() >= SENDS_MAX || self.sending_is_stopped() || self.withheld {
             return Ok(sends);
         }
         let mut full = None;
@@ -191,7 +191,7 @@ impl Cycle {
     /// When the next delivery is due that can then be begun; none while sending is stopped or nobody has a free place,
     /// which the end of an attempt, or space, changes.
     pub async fn next_delivery(&self) -> Result<Option<Timestamp>, CycleError> {
-        if self.sending_is_stopped() || self.sending.len() >= SENDS_MAX {
+        if self.sending_is_stopped() || self.withheld || self.sending.len() >= SENDS_MAX {
             return Ok(None);
         }
         let under_way: BTreeSet<&ReceiverId> = self.sending.values().collect();

@@ -31,7 +31,7 @@ mod supervise;
 mod tests;
 
 pub use build::{Built, build, build_covered, build_rules, find_script};
-pub use control::{Control, Incoming, Reply, Request, SendOutcome as DrillOutcome, Value, request};
+pub use control::{Control, Incoming, Queued, Reply, Request, SendOutcome as DrillOutcome, Value, own_name, request};
 pub use cycle::{Cycle, CycleError};
 #[cfg(feature = "seeded-bugs")]
 pub use deliver::DeliveryBug;

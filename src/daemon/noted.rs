@@ -1,6 +1,6 @@
 //! What is done to the service beside people's actions, noted in the audit; and what a reload changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Debug, Display};
 use std::hash::Hash;
 
@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use super::cycle::{Cycle, Outcome};
 use crate::model::audit::AuditEntry;
 use crate::model::catalog::Catalog;
-use crate::store::StoreError;
+use crate::model::rename::Renames;
+use crate::store::{Renamed, StoreError};
 
 impl Cycle {
     /// Notes what was done. A full disk keeps nobody from doing it; the log says so then.
@@ -26,6 +27,26 @@ impl Cycle {
             done => Ok(done?),
         }
     }
+}
+
+impl Cycle {
+    /// Tells what was carried over to other names, and what was not.
+    pub(super) async fn note_renamed(&self, renamed: &Renamed, at: Timestamp) -> Outcome<()> {
+        let Renames { kpis, objectives, rules } = &renamed.done;
+        let all = pairs("kpi", kpis).chain(pairs("objective", objectives)).chain(pairs("rule", rules));
+        for (kind, from, to) in all {
+            tracing::info!(kind, from, to, "renamed: its history, alerts and messages go on under the new name");
+            self.note(None, "rename", &json!({"kind": kind, "from": from, "to": to}), at).await?;
+        }
+        for why in &renamed.refused {
+            tracing::warn!("not renamed: {why}");
+        }
+        Ok(())
+    }
+}
+
+fn pairs<K: Display>(kind: &'static str, renames: &BTreeMap<K, K>) -> impl Iterator<Item = (&'static str, String, String)> {
+    renames.iter().map(move |(from, to)| (kind, from.to_string(), to.to_string()))
 }
 
 /// Which definitions are new, gone or others, by kind.

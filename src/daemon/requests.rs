@@ -68,6 +68,10 @@ pub(super) async fn answer(
             let done = cycle.store().cancel(delivery, &format!("cancelled by {by}: {why}")).await;
             settled(done, || format!("delivery {delivery} is cancelled"))?
         }
+        Request::Release { queued } => match cycle.release(queued, now).await? {
+            Ok(said) => Reply::Ok(Said::Text(said)),
+            Err(why) => Reply::Error(why),
+        },
         Request::Feedback { alert, judgement, why } => match feedback(cycle, &alert, (judgement, why), (by, now)).await
         {
             Ok(Ok(said)) => Reply::Ok(Said::Text(said)),
@@ -103,6 +107,7 @@ fn noted(request: &Request) -> Option<(&'static str, Value)> {
         Request::LogLevel { level } => Some(("log_level", json!({"level": level}))),
         Request::Pull { kpi, from, to, .. } => Some(("pull", json!({"kpi": kpi, "from": from, "to": to}))),
         Request::Resend { delivery } => Some(("resend", json!({"delivery": delivery}))),
+        Request::Release { queued } => Some(("release", json!({"queued": queued}))),
         Request::Cancel { delivery, why } => Some(("cancel", json!({"delivery": delivery, "why": why}))),
         Request::Feedback { alert, judgement, why } => {
             Some(("feedback", json!({"alert": alert, "judgement": judgement, "why": why})))

@@ -129,6 +129,7 @@ fn catalog(kpi: Kpi, rules: Vec<RuleDef>, objectives: Vec<Objective>) -> Catalog
             routes: Vec::new(),
         },
         events: IndexMap::new(),
+        renames: Default::default(),
         checksum: String::new(),
     }
 }

@@ -11,6 +11,7 @@ use super::ids::{EventId, KpiId, ObjectiveId, PersonId, ReceiverId, RuleId};
 use super::kpi::Kpi;
 use super::notification::{Person, Receiver, Route};
 use super::objective::Objective;
+use super::rename::Renames;
 use super::rule::RuleDef;
 use super::unit::Language;
 
@@ -27,6 +28,8 @@ pub struct Catalog {
     pub route: Route,
     /// Of the configuration; people's own are part of the state.
     pub events: IndexMap<EventId, Arc<BusinessEvent>>,
+    /// Names that things had before.
+    pub renames: Renames,
     /// Digest of all that was read, to tell one configuration from another.
     pub checksum: String,
 }

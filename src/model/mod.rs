@@ -25,6 +25,7 @@ pub mod notification;
 pub mod objective;
 pub mod observation;
 pub mod period;
+pub mod rename;
 pub mod roll_ups;
 pub mod rule;
 pub mod schedule;

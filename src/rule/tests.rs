@@ -91,6 +91,7 @@ fn catalog(with: &[(&str, ParamValue)]) -> Catalog {
             routes: Vec::new(),
         },
         events: IndexMap::new(),
+        renames: Default::default(),
         checksum: String::new(),
     }
 }

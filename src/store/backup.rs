@@ -37,7 +37,7 @@ impl Store {
         }
         // SQLite writes into an empty file, so that nobody else can read it from the first byte on.
         files::open_private(&building).map_err(io)?;
-        let made = self.copy_to(&building).await;
+        let made = copy(self.path(), &building, false).await;
         let made = match made {
             Ok(None) => {
                 let (from, place) = (building.clone(), place.clone());
@@ -62,21 +62,24 @@ impl Store {
         made
     }
 
-    /// Copies, and says what is wrong with the copy.
-    async fn copy_to(&self, building: &Path) -> Result<Option<String>, Failure> {
-        let mut conn = reader_options(self.path()).pragma("query_only", "OFF").connect().await?;
-        let name = building.to_string_lossy().into_owned();
-        let copied = sqlx::query("VACUUM INTO ?1").bind(name).execute(&mut conn).await;
-        finish(conn).await?;
-        copied?;
-        match inspect(building) {
-            Ok(Found::Ours { .. }) => {}
-            Ok(Found::Nothing) => return Ok(Some("its copy is empty".to_owned())),
-            Err(error) => return Ok(Some(format!("of its copy: {error}"))),
-        }
-        let mut copy = reader_options(building).immutable(true).connect().await?;
-        let damage = whole(&mut copy).await;
-        finish(copy).await?;
-        damage
+}
+
+/// Copies a database into an empty file, and says what is wrong with the copy. Beside one that nobody else can have open no
+/// file is left.
+pub(super) async fn copy(from: &Path, building: &Path, is_ours: bool) -> Result<Option<String>, Failure> {
+    let is_closed = !files::suffixed(from, "-wal").exists() && !files::suffixed(from, "-shm").exists();
+    let mut conn = reader_options(from).immutable(is_ours && is_closed).pragma("query_only", "OFF").connect().await?;
+    let name = building.to_string_lossy().into_owned();
+    let copied = sqlx::query("VACUUM INTO ?1").bind(name).execute(&mut conn).await;
+    finish(conn).await?;
+    copied?;
+    match inspect(building) {
+        Ok(Found::Ours { .. }) => {}
+        Ok(Found::Nothing) => return Ok(Some("its copy is empty".to_owned())),
+        Err(error) => return Ok(Some(format!("of its copy: {error}"))),
     }
+    let mut copy = reader_options(building).immutable(true).connect().await?;
+    let damage = whole(&mut copy).await;
+    finish(copy).await?;
+    damage
 }

@@ -31,6 +31,22 @@ pub(super) fn create_folder_of(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes what a database that was not finished has left, with its companions.
+pub(super) fn clear(building: &Path) -> io::Result<()> {
+    for companion in ["", "-wal", "-shm", "-journal"] {
+        remove(&suffixed(building, companion))?;
+    }
+    Ok(())
+}
+
+/// Removes a file that may not be there.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Makes a file's name durable.
 pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()

@@ -42,11 +42,11 @@ impl Write for Notify<'_> {
 }
 
 /// A group's identity as text: its fields in order, values by sorted name.
-fn group_id(key: &GroupKey) -> Result<String, Failure> {
+pub(super) fn group_id(key: &GroupKey) -> Result<String, Failure> {
     Ok(serde_json::to_string(key)?)
 }
 
-async fn put_groups(conn: &mut SqliteConnection, groups: &[Group]) -> Result<(), Failure> {
+pub(super) async fn put_groups(conn: &mut SqliteConnection, groups: &[Group]) -> Result<(), Failure> {
     let mut rows = Vec::with_capacity(groups.len());
     for group in groups {
         rows.push((group_id(&group.key)?, &group.key.receiver, millis(group.next_flush), group));

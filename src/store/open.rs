@@ -10,6 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::Mutex;
 
+use super::backup::copy;
 use super::error::{Failure, StoreError};
 use super::files;
 use super::inspect::{Found, inspect};
@@ -180,9 +181,41 @@ async fn connect(path: &Path, version: u32) -> Result<SqliteConnection, StoreErr
     #[cfg(test)]
     super::conformance::refuse_while_reserve_is_held(path)?;
     verify::quick(path).await?;
+    if version < migrate::KNOWN_VERSION {
+        keep_as_it_was(path, version).await?;
+    }
     let mut conn = writer_options(path).connect().await.map_err(|error| Failure::from(error).on(path))?;
     migrate::migrate(&mut conn, version).await.map_err(|failure| failure.on(path))?;
     Ok(conn)
+}
+
+/// Keeps a checked copy before the schema is changed, for those who must go back to the version before.
+async fn keep_as_it_was(path: &Path, version: u32) -> Result<(), StoreError> {
+    let kept = files::beside(path, &format!("schema-{version}"));
+    let building = files::suffixed(&kept, ".creating");
+    let io = |error: std::io::Error| StoreError::io(&kept, &error);
+    files::clear(&building).map_err(io)?;
+    files::open_private(&building).map_err(io)?;
+    let copied = copy(path, &building, true).await;
+    let made = match copied {
+        Ok(None) => {
+            let (from, to) = (building.clone(), kept.clone());
+            let placed = blocking(&kept, move || {
+                fs::File::open(&from)?.sync_all()?;
+                fs::rename(&from, &to)?;
+                files::sync_folder_of(&to)
+            });
+            placed.await
+        }
+        Ok(Some(detail)) => Err(StoreError::Corrupt { path: path.to_owned(), detail }),
+        Err(failure) => Err(failure.on(&kept)),
+    };
+    if made.is_ok() {
+        tracing::info!(version, kept = %kept.display(), "the state as it was is kept before its schema changes");
+    } else {
+        drop(files::clear(&building));
+    }
+    made
 }
 
 async fn assemble(
@@ -213,12 +246,7 @@ async fn assemble(
 async fn create(path: &Path) -> Result<u32, StoreError> {
     let building = files::beside(path, "creating");
     let io = |error: std::io::Error| StoreError::io(path, &error);
-    for left_over in ["", "-wal", "-shm", "-journal"] {
-        match fs::remove_file(files::suffixed(&building, left_over)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
-            Ok(()) | Err(_) => {}
-        }
-    }
+    files::clear(&building).map_err(io)?;
     files::open_private(&building).map_err(io)?;
     let build = async {
         let mut conn = writer_options(&building).connect().await?;
@@ -233,7 +261,7 @@ async fn create(path: &Path) -> Result<u32, StoreError> {
     Ok(migrate::KNOWN_VERSION)
 }
 
-fn writer_options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn writer_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)

@@ -111,6 +111,7 @@ pub struct Metrics {
     outbox_queued: IntGaugeVec,
     outbox_oldest: Gauge,
     state_space: IntGauge,
+    withheld: IntGauge,
     reload_successful: IntGauge,
     reload_success_at: Gauge,
     config_info: GaugeVec,
@@ -181,6 +182,13 @@ impl Metrics {
                 IntGauge::new(
                     "vigie_state_space_ok",
                     "0 while the disk of the state is full: history pauses, later sending stops.",
+                ),
+            ),
+            withheld: registered(
+                &registry,
+                IntGauge::new(
+                    "vigie_messages_withheld",
+                    "1 while a restored state tells nothing, until it is released.",
                 ),
             ),
             reload_successful: registered(
@@ -318,6 +326,11 @@ impl Metrics {
         self.state_space.set(i64::from(enough));
     }
 
+    /// Whether a restored state tells nothing yet.
+    pub fn set_withheld(&self, withheld: bool) {
+        self.withheld.set(i64::from(withheld));
+    }
+
     /// All figures in the text format 0.0.4.
     pub fn render(&self) -> String {
         let mut out = Vec::new();
@@ -382,6 +395,7 @@ mod tests {
                 "vigie_outbox_queued{receiver=\"ops\"} 0",
                 "vigie_config_last_reload_successful 1",
                 "vigie_state_space_ok 1",
+                "vigie_messages_withheld 0",
                 "vigie_config_info{checksum=\"c0\"} 1",
                 concat!("vigie_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
                 "vigie_last_evaluation_timestamp_seconds 0",

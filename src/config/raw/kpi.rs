@@ -77,6 +77,9 @@ pub struct RawKpi {
     /// by more, this KPI's value is suspect: it is pulled again after ten minutes, and if they still differ it is not
     /// judged before they agree or `vigie suspect` settles it. Example: `{with: ca-compta, within: 2 %}`.
     pub reconcile: Option<RawReconcile>,
+    /// What it was called before: its history, alerts and messages go on under the new name. It may stay here. Example:
+    /// `ca`.
+    pub was: Option<String>,
     /// Id of the person who answers for it. Default: none.
     pub owner: Option<String>,
 }

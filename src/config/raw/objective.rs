@@ -47,6 +47,9 @@ pub struct RawObjective {
     /// `{channel: web}`.
     #[serde(rename = "where")]
     pub where_: Option<IndexMap<String, String>>,
+    /// What it was called before: its history, alerts and messages go on under the new name. It may stay here. Example:
+    /// `ca-mois`.
+    pub was: Option<String>,
     /// Axis of the strategy it serves. Example: `croissance`.
     pub axis: Option<String>,
     /// Id of the person who answers for it. Default: the KPI's owner.

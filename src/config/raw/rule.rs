@@ -46,6 +46,9 @@ pub struct RawRule {
     /// Judge provisional buckets too. Default: `false`.
     #[serde(default)]
     pub use_provisional: bool,
+    /// What it was called before: its history, alerts and messages go on under the new name. It may stay here. Example:
+    /// `ca-en-retard`.
+    pub was: Option<String>,
     /// Judge, record and show, but tell nobody: for a rule that is being tried out. Default: `false`.
     #[serde(default)]
     pub shadow: bool,

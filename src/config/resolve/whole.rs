@@ -4,24 +4,26 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::context::{Context, Report};
-use super::gather::{Gathered, gather};
+use super::gather::{Gathered, Section, gather};
 use super::{calendar, event, kpi, measurable, objective, receiver, reconcile, route, rule, service, to_date};
 use crate::config::load::{Documents, LoadOptions, problem};
 use crate::config::problem::Problem;
 use crate::config::secrets::{Environment, Secrets};
-use crate::config::settings::Config;
+use crate::config::settings::{Config, Credential};
 use crate::config::yaml::{Kind, Node};
 use crate::model::catalog::Catalog;
 use crate::model::ids::{KpiId, ObjectiveId, PersonId, ReceiverId, RuleId, SourceId};
 use crate::model::kpi::Kpi;
 use crate::model::notification::{Person, Receiver};
 use crate::model::objective::Objective;
+use crate::model::rename::Renames;
 use crate::model::rule::RuleDef;
 use crate::model::unit::Language;
-use crate::secret::SecretRef;
+use crate::secret::{EXPIRES, SecretRef};
 
 /// The configuration that the files describe; whether it may be used, the problems tell.
 pub(in crate::config) fn resolve(
@@ -35,7 +37,7 @@ pub(in crate::config) fn resolve(
     let all = gather(&mut report);
     let settings = service::settings(&mut report, &all);
     let rule_dirs = service::rule_dirs(&mut report, &all);
-    secrets(&mut report, options);
+    let credentials = secrets(&mut report, options);
     let mut context = context(report, &all);
     let people: IndexMap<PersonId, Arc<Person>> = all
         .people
@@ -70,9 +72,10 @@ pub(in crate::config) fn resolve(
         .collect();
     let (receivers, recipient_channels) = receivers(&mut context);
     let route = route::resolve(&mut context);
+    let renames = renames(&mut context);
     let Context { mut report, zone, language, calendars, .. } = context;
     let checksum = calendars.checksum(checksum);
-    let catalog = Catalog { zone, language, kpis, objectives, rules, people, receivers, route, events, checksum };
+    let catalog = Catalog { zone, language, kpis, objectives, rules, people, receivers, route, events, renames, checksum };
     measurable::check(&mut report, &catalog);
     problems.extend(report.problems);
     let mail = all.mail.as_ref().and_then(|item| Some((item.value.clone()?, item.base_dir.clone())));
@@ -94,7 +97,39 @@ pub(in crate::config) fn resolve(
         calendars: calendars.named,
         calendar: calendars.default,
         rule_dirs,
+        credentials,
     }
+}
+
+/// What things were called before.
+fn renames(context: &mut Context<'_>) -> Renames {
+    let all = context.all;
+    Renames {
+        kpis: was(context, "kpis", &all.kpis, |kpi| kpi.was.as_deref()),
+        objectives: was(context, "objectives", &all.objectives, |objective| objective.was.as_deref()),
+        rules: was(context, "rules", &all.rules, |rule| rule.was.as_deref()),
+    }
+}
+
+fn was<T, K: for<'t> From<&'t str> + Ord>(
+    context: &mut Context<'_>,
+    section: &str,
+    items: &Section<T>,
+    named: impl Fn(&T) -> Option<&str>,
+) -> BTreeMap<K, K> {
+    let mut renames = BTreeMap::new();
+    for (id, item) in items {
+        let Some(old) = item.value.as_ref().and_then(&named) else { continue };
+        let path = [section, id, "was"];
+        if items.contains_key(old) {
+            let help = "`was` is for a name that nothing bears any more; remove it, or the other entry";
+            context.report.error(&path, format!("`{old}` is still defined in `{section}`"), help);
+        } else if renames.insert(K::from(old), K::from(id)).is_some() {
+            let help = "its history can go on under one name only; remove one of the two";
+            context.report.error(&path, format!("`was: {old}` stands twice in `{section}`"), help);
+        }
+    }
+    renames
 }
 
 fn context<'a>(mut report: Report<'a>, all: &'a Gathered) -> Context<'a> {
@@ -145,12 +180,11 @@ fn sources(all: &Gathered) -> crate::config::parts::Sources {
     known.map(|(id, source, base_dir)| (SourceId::from(id.as_str()), (source, base_dir))).collect()
 }
 
-/// Resolves every reference to a secret where it stands, without keeping the values.
-fn secrets(report: &mut Report<'_>, options: &LoadOptions) {
-    if matches!(options.env, Environment::Unneeded) {
-        return;
-    }
+/// Resolves every reference to a secret where it stands, without keeping the values; gives the references.
+fn secrets(report: &mut Report<'_>, options: &LoadOptions) -> Vec<Credential> {
+    let is_needed = !matches!(options.env, Environment::Unneeded);
     let documents = report.documents;
+    let mut credentials: Vec<Credential> = Vec::new();
     for document in &documents.files {
         let secrets = Secrets { environment: options.env.clone(), base_dir: document.base_dir.clone() };
         for section in ["sources", "receivers", "mail"] {
@@ -158,25 +192,33 @@ fn secrets(report: &mut Report<'_>, options: &LoadOptions) {
             if let Some(entry) = document.root.get(section) {
                 references(&entry.value, &mut found);
             }
-            for (reference, node) in found {
-                if let Err(message) = secrets.resolve(&reference) {
+            for (reference, expires, node) in found {
+                if is_needed && let Err(message) = secrets.resolve(&reference) {
                     let (message, help) = message.split_once(": ").unwrap_or((&message, ""));
                     let help = (!help.is_empty()).then(|| help.to_owned());
                     report.problems.push(Problem { help, ..problem(&document.name, node.span, message.to_owned()) });
                 }
+                let known = |known: &Credential| known.reference == reference && known.base_dir == document.base_dir;
+                if !credentials.iter().any(known) {
+                    let Problem { file, line, column, .. } = problem(&document.name, node.span, String::new());
+                    let base_dir = document.base_dir.clone();
+                    credentials.push(Credential { reference, expires, base_dir, place: (file, line, column) });
+                }
             }
         }
     }
+    credentials
 }
 
-/// Mappings of just `env`, `file` or `credential`, at any depth.
-fn references<'a>(node: &'a Node, found: &mut Vec<(SecretRef, &'a Node)>) {
+/// Mappings of just `env`, `file` or `credential`, at any depth, with the day on which they expire.
+fn references<'a>(node: &'a Node, found: &mut Vec<(SecretRef, Option<Date>, &'a Node)>) {
     const REFERENCES_MAX: usize = 1_000;
     match &node.kind {
         Kind::Scalar { .. } => {}
         Kind::List(items) => items.iter().for_each(|item| references(item, found)),
         Kind::Map(entries) => {
-            if let [entry] = entries.as_slice()
+            let mut others = entries.iter().filter(|entry| entry.key != EXPIRES);
+            if let (Some(entry), None) = (others.next(), others.next())
                 && let Kind::Scalar { text, .. } = &entry.value.kind
                 && found.len() < REFERENCES_MAX
             {
@@ -186,7 +228,11 @@ fn references<'a>(node: &'a Node, found: &mut Vec<(SecretRef, &'a Node)>) {
                     "credential" => Some(SecretRef::Credential(text.clone())),
                     _ => None,
                 };
-                found.extend(reference.map(|reference| (reference, &*entry.value)));
+                let expires = entries.iter().find(|entry| entry.key == EXPIRES).and_then(|entry| match &entry.value.kind {
+                    Kind::Scalar { text, .. } => text.parse().ok(),
+                    Kind::List(_) | Kind::Map(_) => None,
+                });
+                found.extend(reference.map(|reference| (reference, expires, &*entry.value)));
             }
             for entry in entries {
                 references(&entry.value, found);

@@ -118,13 +118,13 @@ async fn a_newer_schema_that_stands_only_in_the_log_is_refused() {
     let (place, after) = (Place::new(), Place::new());
     closed_with_data(&place).await;
     let mut conn = raw(&place.path()).await;
-    sqlx::raw_sql("PRAGMA user_version = 7; CREATE TABLE later (x)").execute(&mut conn).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 98; CREATE TABLE later (x)").execute(&mut conn).await.unwrap();
     std::fs::create_dir_all(after.path().parent().unwrap()).unwrap();
     for suffix in ["", "-wal"] {
         std::fs::copy(files::suffixed(&place.path(), suffix), files::suffixed(&after.path(), suffix)).unwrap();
     }
-    let newer = |error: &StoreError| matches!(error, StoreError::Newer { found: 7, .. });
-    refused(&after.path(), newer, "schema version 7").await;
+    let newer = |error: &StoreError| matches!(error, StoreError::Newer { found: 98, .. });
+    refused(&after.path(), newer, "schema version 98").await;
 }
 
 #[tokio::test]
