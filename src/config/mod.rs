@@ -4,6 +4,7 @@
 //! files, `resolve` checks references and builds the catalog, `secrets` is the only reader of the
 //! environment, `parts` is the only contact with sources and channels.
 
+mod commit;
 mod days;
 mod decode;
 mod ics;
@@ -25,4 +26,4 @@ pub use load::{Draft, LoadOptions, Loaded, Position, load, load_kpis, load_text}
 pub use problem::{Level, Problem, SourceText, render, to_json};
 pub use schema::schema;
 pub use secrets::{Environment, Secrets};
-pub use settings::{Config, Credential, LogFormat, LogSettings, Settings};
+pub use settings::{Config, Credential, Heartbeat, LogFormat, LogSettings, Settings};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use jiff::civil::Date;
@@ -12,7 +13,8 @@ use super::parts::{ChannelConfig, MailConfig, SourceConfig};
 use crate::model::calendar::Calendar;
 use crate::model::catalog::Catalog;
 use crate::model::ids::{ReceiverId, SourceId};
-use crate::secret::SecretRef;
+use crate::net::TlsConfig;
+use crate::secret::{SecretRef, Text};
 
 /// A configuration without errors.
 #[derive(Clone, Debug)]
@@ -77,6 +79,20 @@ pub struct Settings {
     /// The control socket.
     pub control: PathBuf,
     pub log: LogSettings,
+    pub heartbeat: Option<Heartbeat>,
+    /// The commit of git that the configuration stands at, where it stands in a working copy.
+    pub commit: Option<String>,
+}
+
+/// Where signs of life go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    pub url: Text,
+    pub every: Duration,
+    pub tls: Option<TlsConfig>,
+    pub proxy: Option<Text>,
+    /// The folder that relative paths in it start from.
+    pub base_dir: PathBuf,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

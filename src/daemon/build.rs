@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use super::heartbeat::Heart;
 use crate::channel::{Channel, ChannelContext, MailContext};
 use crate::clock::monotonic;
 use crate::config::{Config, Loaded, Problem, Secrets};
@@ -32,6 +33,7 @@ pub struct Built {
     pub channels: HashMap<ReceiverId, Vec<Arc<Channel>>>,
     /// For each recipient of a receiver, in the catalog's order, the position of its channel.
     pub recipient_channels: BTreeMap<ReceiverId, Vec<usize>>,
+    pub heart: Option<Arc<Heart>>,
 }
 
 impl Built {
@@ -83,13 +85,18 @@ pub fn build(config: &Config, loaded: &Loaded, secrets: &Secrets) -> Result<Buil
     rules.watch(Arc::new(RunTime::new()));
     let sources = build_sources(config, loaded, secrets, &mut problems);
     let channels = build_channels(config, loaded, secrets, &mut problems);
+    let heart = config.settings.heartbeat.as_ref().and_then(|settings| {
+        let own = beside(secrets, &settings.base_dir);
+        let built = Heart::build(settings, &|reference: &SecretRef| own.resolve(reference));
+        built.map_err(|message| problems.push(loaded.problem_at(&["heartbeat"], message))).ok().map(Arc::new)
+    });
     check_queries(config, loaded, &sources, &mut problems);
     if let Err(message) = check_level(&config.settings.log.level) {
         problems.push(loaded.problem_at(&["log", "level"], message));
     }
     if problems.is_empty() {
         let setup = Arc::new(Setup::new(catalog, Arc::new(rules)).logging());
-        Ok(Built { setup, sources, channels, recipient_channels: config.recipient_channels.clone() })
+        Ok(Built { setup, sources, channels, recipient_channels: config.recipient_channels.clone(), heart })
     } else {
         Err(problems)
     }

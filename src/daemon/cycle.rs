@@ -10,6 +10,7 @@ use super::asked::Asked;
 use super::build::Built;
 use super::control::Queued;
 use super::engine_thread::EngineThread;
+use super::heartbeat::Heart;
 use super::gate::{Gate, GateState, Visit};
 use super::jobs::{Job, pieces};
 use super::plan::{Plan, plan_any};
@@ -159,6 +160,10 @@ impl Cycle {
     /// The configuration in force.
     pub fn setup(&self) -> Arc<Setup> {
         self.built.setup.clone()
+    }
+
+    pub(super) fn heart(&self) -> Option<Arc<Heart>> {
+        self.built.heart.clone()
     }
 
     /// KPIs of the configuration, periods to date aside.

@@ -18,6 +18,7 @@ use super::cycle::Cycle;
 use super::deliver::{Send, SendOutcome};
 use super::engine_thread::LiveEngine;
 use super::gate::Visit;
+use super::heartbeat::Beating;
 use super::jobs::{Job, PullOutcome};
 use super::noted::difference;
 use super::reload::{Asker, Prepared, Reloader};
@@ -77,6 +78,7 @@ pub struct Driver {
     tasks: HashMap<Id, Task>,
     shown: Shown,
     supervisor: Supervisor,
+    beating: Beating,
     /// None where there is no configuration to read again.
     reloading: Option<(Reloader, LiveEngine)>,
 }
@@ -111,6 +113,7 @@ impl Driver {
             tasks: HashMap::new(),
             shown: Shown { at: None, outdated: true },
             supervisor: Supervisor::new(),
+            beating: Beating::default(),
             reloading: None,
         }
     }
@@ -123,6 +126,7 @@ impl Driver {
     /// Goes on until SIGTERM or SIGINT, then lets sends under way end.
     pub async fn drive(&mut self, mut requests: mpsc::Receiver<Incoming>, signals: Signals) -> anyhow::Result<()> {
         let Signals { mut terminate, mut interrupt, mut hangup } = signals;
+        self.beating.configured(self.cycle.heart());
         self.supervisor.ready();
         loop {
             self.step_what_came().await?;
@@ -130,7 +134,7 @@ impl Driver {
             self.start_what_is_due(now).await?;
             self.show_state().await?;
             let sleep = self.sleep_for(now).await?;
-            self.tell_alive();
+            self.tell_alive().await;
             tokio::select! {
                 Some(done) = self.under_way.join_next_with_id() => {
                     self.ended(done).await?;
@@ -188,6 +192,7 @@ impl Driver {
         let after = self.cycle.setup();
         let detail = match &outcome {
             Ok(_) => json!({"from": before.catalog.checksum, "to": after.catalog.checksum,
+                            "commit": self.reloading.as_ref().and_then(|(reloader, _)| reloader.commit()),
                             "changes": difference(&before.catalog, &after.catalog)}),
             Err(why) => json!({"from": before.catalog.checksum, "refused": why}),
         };
@@ -226,6 +231,7 @@ impl Driver {
         self.metrics.configured(&built.metric_names());
         self.metrics.set_configured_at(now);
         self.shown = Shown { at: None, outdated: true };
+        self.beating.configured(self.cycle.heart());
         if let Err(error) = telemetry::set_level(&settings.log.level) {
             tracing::warn!(%error, "the level of the log stays as it was");
         }
@@ -242,7 +248,7 @@ impl Driver {
     }
 
     /// One round went through the engine, the store and the queue; unless a send is stuck, all of it moves.
-    fn tell_alive(&mut self) {
+    async fn tell_alive(&mut self) {
         let now = monotonic();
         let is_stuck = |task: &Task| match task {
             Task::Send(since) => now.saturating_duration_since(*since) > SEND_STUCK,
@@ -250,6 +256,12 @@ impl Driver {
         };
         if !self.tasks.values().any(is_stuck) {
             self.supervisor.alive(now);
+            // A full disk keeps the service from its work, though it lives.
+            if self.cycle.has_space()
+                && let Some(is_taken) = self.beating.alive(now).await
+            {
+                self.metrics.heartbeat_ended(is_taken, self.clock.now());
+            }
         }
     }
 
@@ -371,6 +383,7 @@ impl Driver {
         let next = [wake, delivery].into_iter().flatten().min();
         let until = next.map_or(SLEEP_MAX, |at| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO));
         let until = self.shown.due_in(monotonic()).map_or(until, |due| until.min(due)).min(self.supervisor.round_max());
+        let until = self.beating.due_in(monotonic()).map_or(until, |due| until.min(due));
         Ok(until.clamp(SLEEP_MIN, SLEEP_MAX))
     }
 

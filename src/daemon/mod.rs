@@ -15,6 +15,7 @@ mod drill;
 mod drive;
 mod engine_thread;
 mod gate;
+mod heartbeat;
 mod jobs;
 mod noted;
 mod plan;

@@ -120,6 +120,11 @@ impl Reloader {
         })
     }
 
+    /// The commit that the configuration in force stands at.
+    pub(super) fn commit(&self) -> Option<&str> {
+        self.settings.commit.as_deref()
+    }
+
     /// A configuration is in force.
     pub(super) fn took_effect(&mut self, settings: Settings) {
         self.settings = settings;

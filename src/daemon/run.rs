@@ -53,7 +53,8 @@ pub async fn run(options: RunOptions) -> anyhow::Result<u8> {
     {
         cycle.bug = super::deliver::DeliveryBug::from_environment();
     }
-    let begun = json!({"version": env!("CARGO_PKG_VERSION"), "configuration": built.setup.catalog.checksum});
+    let begun = json!({"version": env!("CARGO_PKG_VERSION"), "configuration": built.setup.catalog.checksum,
+                       "commit": settings.commit});
     cycle.note(None, "start", &begun, clock.now()).await?;
     let serving = tokio::spawn(control.serve(to_cycle));
     let (stop, stopped) = oneshot::channel::<()>();

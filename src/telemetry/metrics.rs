@@ -51,6 +51,7 @@ pub enum FailureReason {
 }
 
 const PULL_ENDS: [&str; 4] = ["complete", "partial", "failed", "not_sent"];
+const HEARTBEAT_ENDS: [&str; 2] = ["taken", "failed"];
 const FAILURE_REASONS: [FailureReason; 3] = [FailureReason::Retry, FailureReason::Ambiguous, FailureReason::Permanent];
 /// States in which an alert lives.
 const LIVE_PHASES: [Phase; 2] = [Phase::Pending, Phase::Firing];
@@ -112,6 +113,8 @@ pub struct Metrics {
     outbox_oldest: Gauge,
     state_space: IntGauge,
     withheld: IntGauge,
+    heartbeats: IntCounterVec,
+    heartbeat_at: Gauge,
     reload_successful: IntGauge,
     reload_success_at: Gauge,
     config_info: GaugeVec,
@@ -184,6 +187,14 @@ impl Metrics {
                     "0 while the disk of the state is full: history pauses, later sending stops.",
                 ),
             ),
+            heartbeats: counters("vigie_heartbeats_total", "Signs of life posted to a monitor.", &["outcome"]),
+            heartbeat_at: registered(
+                &registry,
+                Gauge::with_opts(Opts::new(
+                    "vigie_heartbeat_last_success_timestamp_seconds",
+                    "When a monitor last took a sign of life; 0 where none is configured, or none was taken.",
+                )),
+            ),
             withheld: registered(
                 &registry,
                 IntGauge::new(
@@ -209,6 +220,9 @@ impl Metrics {
             registry,
         };
         metrics.set_state_space(true);
+        for end in HEARTBEAT_ENDS {
+            metrics.heartbeats.with_label_values(&[end]);
+        }
         metrics.configured(names);
         metrics
     }
@@ -326,6 +340,14 @@ impl Metrics {
         self.state_space.set(i64::from(enough));
     }
 
+    /// A sign of life was taken by the monitor, or not.
+    pub fn heartbeat_ended(&self, is_taken: bool, at: jiff::Timestamp) {
+        self.heartbeats.with_label_values(&[HEARTBEAT_ENDS[usize::from(!is_taken)]]).inc();
+        if is_taken {
+            self.heartbeat_at.set(at.as_millisecond() as f64 / 1000.0);
+        }
+    }
+
     /// Whether a restored state tells nothing yet.
     pub fn set_withheld(&self, withheld: bool) {
         self.withheld.set(i64::from(withheld));
@@ -396,6 +418,7 @@ mod tests {
                 "vigie_config_last_reload_successful 1",
                 "vigie_state_space_ok 1",
                 "vigie_messages_withheld 0",
+                "vigie_heartbeats_total{outcome=\"failed\"} 0",
                 "vigie_config_info{checksum=\"c0\"} 1",
                 concat!("vigie_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
                 "vigie_last_evaluation_timestamp_seconds 0",

@@ -8,6 +8,8 @@ use super::{RawCalendar, RawCalendarChoice, RawEvent, RawKpi, RawObjective, RawP
 use crate::config::parts::{MailConfig, ReceiverParts, SourceConfig};
 use crate::config::scalar::{StateUrl, Written};
 use crate::model::unit::Language;
+use crate::net::TlsConfig;
+use crate::secret::Text;
 
 /// The configuration of Vigie. Several files of one folder merge; each id and each single entry stands once.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -32,6 +34,9 @@ pub struct RawTop {
     pub control: Option<String>,
     /// What the service logs, and how. Example: `{level: info, format: text}`.
     pub log: Option<RawLog>,
+    /// A sign of life that goes out, for a monitor that raises the alarm when it does not come. Default: none. Example:
+    /// `{url: {env: HEARTBEAT_URL}, every: 1m}`.
+    pub heartbeat: Option<RawHeartbeat>,
     /// Folders with rule scripts; relative to the file. Default: `rules` beside it. Example: `[regles]`.
     #[serde(default)]
     pub rule_dirs: Vec<String>,
@@ -62,6 +67,20 @@ pub struct RawTop {
     pub receivers: IndexMap<String, ReceiverParts>,
     /// Which alert goes to which receiver. Default: everything to the first receiver.
     pub route: Option<RawRoute>,
+}
+
+/// Signs of life: an empty POST while everything moves, and none while the state's disk is full or a send is stuck.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawHeartbeat {
+    /// Where to post; nearly always a secret. Example: `{env: HEARTBEAT_URL}`.
+    pub url: Text,
+    /// How often, from `10s`. Default: `1m`.
+    pub every: Option<Written<jiff::SignedDuration>>,
+    /// Authorities to trust. Default: the system's. Example: `{ca: ca.pem}`.
+    pub tls: Option<TlsConfig>,
+    /// Address of a proxy. Default: none. Example: `http://proxy.example.test:3128`.
+    pub proxy: Option<Text>,
 }
 
 /// Logging.

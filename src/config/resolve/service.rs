@@ -3,20 +3,27 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::context::Report;
 use super::gather::Gathered;
 use crate::config::raw::RawLogFormat;
-use crate::config::settings::{LogFormat, LogSettings, Settings};
+use crate::config::commit::commit_of;
+use crate::config::settings::{Heartbeat, LogFormat, LogSettings, Settings};
 
 const STATE: &str = "/var/lib/vigie/vigie.db";
+const HEARTBEAT: Duration = Duration::from_secs(60);
+const HEARTBEAT_MIN: Duration = Duration::from_secs(10);
 const CONTROL: &str = "/run/vigie/control.sock";
 
 pub(super) fn settings(report: &mut Report<'_>, all: &Gathered) -> Settings {
     let state = all.state.as_ref().and_then(|item| Some(item.base_dir.join(&item.value.as_ref()?.0.0)));
     let control = all.control.as_ref().and_then(|item| Some(item.base_dir.join(item.value.as_ref()?)));
     let log = all.log.as_ref().and_then(|item| item.value.as_ref());
+    let first = report.documents.files.first();
     Settings {
+        heartbeat: heartbeat(report, all),
+        commit: first.and_then(|document| commit_of(&document.base_dir)),
         state: state.unwrap_or_else(|| PathBuf::from(STATE)),
         listen: listen(report, all),
         control: control.unwrap_or_else(|| PathBuf::from(CONTROL)),
@@ -28,6 +35,18 @@ pub(super) fn settings(report: &mut Report<'_>, all: &Gathered) -> Settings {
             },
         },
     }
+}
+
+fn heartbeat(report: &mut Report<'_>, all: &Gathered) -> Option<Heartbeat> {
+    let item = all.heartbeat.as_ref()?;
+    let raw = item.value.as_ref()?;
+    let every = raw.every.as_ref().map_or(HEARTBEAT, |every| Duration::try_from(every.0).unwrap_or_default());
+    if every < HEARTBEAT_MIN {
+        let message = "a heartbeat more often than every ten seconds helps nobody";
+        report.error(&["heartbeat", "every"], message, "write `1m`, or `10s` at least");
+    }
+    let (url, tls, proxy) = (raw.url.clone(), raw.tls.clone(), raw.proxy.clone());
+    Some(Heartbeat { url, every, tls, proxy, base_dir: item.base_dir.clone() })
 }
 
 fn listen(report: &mut Report<'_>, all: &Gathered) -> Option<SocketAddr> {

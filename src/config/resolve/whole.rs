@@ -187,7 +187,7 @@ fn secrets(report: &mut Report<'_>, options: &LoadOptions) -> Vec<Credential> {
     let mut credentials: Vec<Credential> = Vec::new();
     for document in &documents.files {
         let secrets = Secrets { environment: options.env.clone(), base_dir: document.base_dir.clone() };
-        for section in ["sources", "receivers", "mail"] {
+        for section in ["sources", "receivers", "mail", "heartbeat"] {
             let mut found = Vec::new();
             if let Some(entry) = document.root.get(section) {
                 references(&entry.value, &mut found);
