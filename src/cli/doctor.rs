@@ -195,7 +195,10 @@ fn disk(found: &mut Findings, state: &Path) {
         let mode = about.permissions().mode() & 0o777;
         if mode & !allowed & 0o007 != 0 {
             let path = path.display();
-            found.warn("files", format!("{path} is open to all users (mode {mode:04o}): run `chmod {allowed:o} {path}`"));
+            found.warn(
+                "files",
+                format!("{path} is open to all users (mode {mode:04o}): run `chmod {allowed:o} {path}`"),
+            );
         }
     }
 }

@@ -4,8 +4,8 @@ use super::args::{Args, Command, Format};
 use super::demo::DemoOptions;
 use super::output::Out;
 use super::{
-    ack, alerts, ask, audit, backtest, backup, calendar, check, completions, deliveries, doctor, event, explain, feedback, new,
-    pull, query, record, restore, rules, schema, send, silence, snooze, status, suspect, test,
+    ack, alerts, ask, audit, backtest, backup, calendar, check, completions, deliveries, doctor, event, explain,
+    feedback, new, pull, query, record, restore, rules, schema, send, silence, snooze, status, suspect, test,
 };
 use crate::clock::Clock;
 use crate::daemon::{Request, RunOptions};

@@ -33,14 +33,19 @@ pub(super) async fn restore(
                            "queued": restored.queued, "aside": restored.aside}))?;
     } else {
         let as_of = restored.as_of.map_or_else(|| "nothing".to_owned(), |at| moment(at, zone));
-        out.line(&format!("{}: restored from {}, which knows of all up to {as_of}", path.display(), args.from.display()))?;
+        out.line(&format!(
+            "{}: restored from {}, which knows of all up to {as_of}",
+            path.display(),
+            args.from.display()
+        ))?;
         if let Some(aside) = &restored.aside {
             out.line(&format!("what stood there before is kept in {}", aside.display()))?;
         }
         out.line("")?;
     }
     if restored.queued > 0 {
-        let filter = DeliveryFilter { state: Some(DeliveryState::Queued), limit: LISTED_MAX, ..DeliveryFilter::default() };
+        let filter =
+            DeliveryFilter { state: Some(DeliveryState::Queued), limit: LISTED_MAX, ..DeliveryFilter::default() };
         let store = state::open(&config).await?;
         let found = store.deliveries(&filter).await;
         store.close().await;

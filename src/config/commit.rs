@@ -76,7 +76,11 @@ mod tests {
         write(&copy, ".git/packed-refs", &format!("# pack-refs with: peeled\n{OTHER} refs/heads/main\n"));
         assert_eq!(commit_of(&config).as_deref(), Some(OTHER), "packed");
         write(&copy, ".git/refs/heads/main", &format!("{ONE}\n"));
-        assert_eq!(commit_of(&config.join("vigie.yaml")).as_deref(), Some(ONE), "a loose branch is newer than a packed one");
+        assert_eq!(
+            commit_of(&config.join("vigie.yaml")).as_deref(),
+            Some(ONE),
+            "a loose branch is newer than a packed one"
+        );
         let further = dir.path().join("b");
         write(&copy, ".git/worktrees/b/HEAD", "ref: refs/heads/main\n");
         write(&copy, ".git/worktrees/b/commondir", "../..\n");

@@ -10,8 +10,8 @@ use super::asked::Asked;
 use super::build::Built;
 use super::control::Queued;
 use super::engine_thread::EngineThread;
-use super::heartbeat::Heart;
 use super::gate::{Gate, GateState, Visit};
+use super::heartbeat::Heart;
 use super::jobs::{Job, pieces};
 use super::plan::{Plan, plan_any};
 use super::record;
@@ -284,11 +284,7 @@ impl Cycle {
     }
 
     /// Lets a restored state tell again, from what is now; what was queued goes out or is cancelled.
-    pub(super) async fn release(
-        &mut self,
-        queued: Option<Queued>,
-        now: Timestamp,
-    ) -> Outcome<Result<String, String>> {
+    pub(super) async fn release(&mut self, queued: Option<Queued>, now: Timestamp) -> Outcome<Result<String, String>> {
         if !self.withheld {
             return Ok(Err("nothing is withheld: messages go out".to_owned()));
         }

@@ -72,7 +72,8 @@ impl Beating {
             }
             Some(_) | None => None,
         };
-        if self.under_way.is_none() && self.due_in(now) == Some(Duration::ZERO)
+        if self.under_way.is_none()
+            && self.due_in(now) == Some(Duration::ZERO)
             && let Some(heart) = self.heart.clone()
         {
             self.began_at = Some(now);

@@ -45,7 +45,10 @@ impl Cycle {
     }
 }
 
-fn pairs<K: Display>(kind: &'static str, renames: &BTreeMap<K, K>) -> impl Iterator<Item = (&'static str, String, String)> {
+fn pairs<K: Display>(
+    kind: &'static str,
+    renames: &BTreeMap<K, K>,
+) -> impl Iterator<Item = (&'static str, String, String)> {
     renames.iter().map(move |(from, to)| (kind, from.to_string(), to.to_string()))
 }
 

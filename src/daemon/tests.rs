@@ -13,6 +13,8 @@ use crate::config::{Environment, LoadOptions, Secrets, load, render};
 use crate::model::kpi::Kpi;
 use crate::store::{OpenOptions, Store, TransitionFilter};
 
+#[path = "carry_tests.rs"]
+mod carries;
 #[path = "formula_tests.rs"]
 mod formulas;
 #[path = "habit_tests.rs"]

@@ -76,11 +76,7 @@ impl Renames {
     }
 
     /// What a silence hides; `alerts` gives the new short name of an alert by its old one.
-    pub fn matcher(
-        &self,
-        matcher: &Matcher,
-        alerts: &BTreeMap<AlertId, AlertId>,
-    ) -> Matcher {
+    pub fn matcher(&self, matcher: &Matcher, alerts: &BTreeMap<AlertId, AlertId>) -> Matcher {
         Matcher {
             kpi: matcher.kpi.iter().map(|id| self.kpi(id)).collect(),
             rule: matcher.rule.iter().map(|id| self.rule(id)).collect(),

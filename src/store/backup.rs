@@ -61,7 +61,6 @@ impl Store {
         drop(fs::remove_file(&building));
         made
     }
-
 }
 
 /// Copies a database into an empty file, and says what is wrong with the copy. Beside one that nobody else can have open no

@@ -87,12 +87,7 @@ async fn names(conn: &mut SqliteConnection) -> Result<BTreeSet<KpiId>, Failure> 
 }
 
 /// The renames of which something is stored under the old name, and nothing under the new one.
-fn due(
-    asked: &Renames,
-    keys: &BTreeMap<String, AlertKey>,
-    names: &BTreeSet<KpiId>,
-    clocks: &[KpiClock],
-) -> Renamed {
+fn due(asked: &Renames, keys: &BTreeMap<String, AlertKey>, names: &BTreeSet<KpiId>, clocks: &[KpiClock]) -> Renamed {
     let kpis: BTreeSet<KpiId> = names.iter().chain(keys.values().filter_map(AlertKey::kpi)).map(base).collect();
     let objectives: BTreeSet<ObjectiveId> = keys.values().filter_map(AlertKey::objective).cloned().collect();
     let judged = clocks.iter().flat_map(|clock| &clock.rules);

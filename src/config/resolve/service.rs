@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::context::Report;
 use super::gather::Gathered;
-use crate::config::raw::RawLogFormat;
 use crate::config::commit::commit_of;
+use crate::config::raw::RawLogFormat;
 use crate::config::settings::{Heartbeat, LogFormat, LogSettings, Settings};
 
 const STATE: &str = "/var/lib/vigie/vigie.db";

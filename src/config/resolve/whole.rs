@@ -75,7 +75,8 @@ pub(in crate::config) fn resolve(
     let renames = renames(&mut context);
     let Context { mut report, zone, language, calendars, .. } = context;
     let checksum = calendars.checksum(checksum);
-    let catalog = Catalog { zone, language, kpis, objectives, rules, people, receivers, route, events, renames, checksum };
+    let catalog =
+        Catalog { zone, language, kpis, objectives, rules, people, receivers, route, events, renames, checksum };
     measurable::check(&mut report, &catalog);
     problems.extend(report.problems);
     let mail = all.mail.as_ref().and_then(|item| Some((item.value.clone()?, item.base_dir.clone())));
@@ -228,10 +229,11 @@ fn references<'a>(node: &'a Node, found: &mut Vec<(SecretRef, Option<Date>, &'a 
                     "credential" => Some(SecretRef::Credential(text.clone())),
                     _ => None,
                 };
-                let expires = entries.iter().find(|entry| entry.key == EXPIRES).and_then(|entry| match &entry.value.kind {
-                    Kind::Scalar { text, .. } => text.parse().ok(),
-                    Kind::List(_) | Kind::Map(_) => None,
-                });
+                let expires =
+                    entries.iter().find(|entry| entry.key == EXPIRES).and_then(|entry| match &entry.value.kind {
+                        Kind::Scalar { text, .. } => text.parse().ok(),
+                        Kind::List(_) | Kind::Map(_) => None,
+                    });
                 found.extend(reference.map(|reference| (reference, expires, &*entry.value)));
             }
             for entry in entries {

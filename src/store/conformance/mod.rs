@@ -1,6 +1,7 @@
 //! What the store promises, checked against its API alone.
 
 mod audit;
+mod carried;
 mod commits;
 mod evaluations;
 mod fixtures;

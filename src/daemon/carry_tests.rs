@@ -1,0 +1,132 @@
+//! What goes on over a rename and after a restoring.
+
+use super::*;
+use crate::model::audit::AuditEntry;
+use crate::model::notification::DeliveryState;
+use crate::store::DeliveryFilter;
+
+const RENAMED: &str = r"timezone: UTC
+state: sqlite:state.db
+people:
+  ada: {mail: ada@example.test}
+sources:
+  shop: {csv: {path: sales.csv}}
+kpis:
+  revenue:
+    was: sales
+    title: Sales
+    category: financial
+    better: lower
+    source: shop
+    query: {time: day, value: amount}
+    schedule: daily 06:00
+    history: 60d
+rules:
+  too-high: {was: high, script: signal/threshold, on: [revenue], with: {above: 100}}
+receivers:
+  ops: {maildir: {path: boxes, to: [ada]}}
+route: {to: ops, group: {wait: 0s}}
+";
+
+async fn told(cycle: &Cycle) -> Vec<(DeliveryState, String, String)> {
+    let mut found = cycle.store().deliveries(&DeliveryFilter::default()).await.unwrap();
+    found.reverse();
+    found
+        .into_iter()
+        .map(|delivery| (delivery.state, delivery.new.message.reason.as_str().to_owned(), delivery.new.thread.root))
+        .collect()
+}
+
+/// The alert that fires on the 3rd is told once, and its end in the same thread, whatever it is called by then.
+async fn goes_on(reloads: bool) {
+    let place = Place::new(&["2026-09-02", "2026-09-03"]);
+    let mut script = place.start(COMPANY, "2026-09-01T09:00:00Z").await;
+    script.advance_to(at("2026-09-03T12:00:00Z")).await.unwrap();
+    let first = told(&script.cycle).await;
+    assert_eq!(first.len(), 1);
+    let mut script = if reloads {
+        script.cycle.reload(place.built(RENAMED), place.clock.now()).await.unwrap().unwrap();
+        script
+    } else {
+        kill(script).await;
+        place.start(RENAMED, "2026-09-03T12:00:01Z").await
+    };
+    script.advance_to(at("2026-09-06T12:00:00Z")).await.unwrap();
+    let all = told(&script.cycle).await;
+    let reasons: Vec<&str> = all.iter().map(|(_, reason, _)| reason.as_str()).collect();
+    assert_eq!(reasons, ["first", "resolved"], "no end by removal, no second beginning");
+    assert_eq!(all[0].2, all[1].2, "one thread");
+    let changes = changes(&script.cycle).await;
+    assert!(changes.iter().all(|change| change.contains("rule:too-high/revenue#breach")), "{changes:?}");
+}
+
+#[tokio::test]
+async fn a_renamed_rule_and_kpi_keep_their_alert_over_a_restart() {
+    goes_on(false).await;
+}
+
+#[tokio::test]
+async fn a_renamed_rule_and_kpi_keep_their_alert_over_a_reload() {
+    goes_on(true).await;
+}
+
+/// Puts the backup in place of the state, for a service that was killed.
+async fn restore(place: &Place) {
+    let detail = "{}".to_owned();
+    let entry = AuditEntry { at: place.clock.now(), by: Some("ada".to_owned()), what: "restore".to_owned(), detail };
+    crate::store::Store::restore(&place.path("backup.db"), &place.path("state.db"), &entry).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_restored_service_catches_up_silently_and_tells_once_released() {
+    let place = Place::new(&["2026-09-02", "2026-09-05"]);
+    let mut script = place.start(COMPANY, "2026-09-01T09:00:00Z").await;
+    script.cycle.store().backup(&place.path("backup.db")).await.unwrap();
+    script.advance_to(at("2026-09-05T12:00:00Z")).await.unwrap();
+    assert_eq!(told(&script.cycle).await.len(), 2, "it fired and ended");
+    kill(script).await;
+    restore(&place).await;
+
+    let mut script = place.start(COMPANY, "2026-09-05T13:00:00Z").await;
+    assert!(script.cycle.withheld);
+    script.advance_to(at("2026-09-06T12:00:00Z")).await.unwrap();
+    assert_eq!(told(&script.cycle).await, [], "nothing is decided to be told");
+    let before = changes(&script.cycle).await;
+    assert_eq!(before.len(), 3, "the gap was pulled again and stepped: {before:?}");
+    let released = script.cycle.release(None, place.clock.now()).await.unwrap();
+    assert_eq!(released.unwrap(), "messages go out again");
+    script.advance_to(at("2026-09-06T12:00:01Z")).await.unwrap();
+    let all = told(&script.cycle).await;
+    assert_eq!(all.len(), 1, "what fires now, in one message: {all:?}");
+    assert_eq!((all[0].0, all[0].1.as_str()), (DeliveryState::Sent, "first"));
+    let again = script.cycle.release(None, place.clock.now()).await.unwrap();
+    assert!(again.unwrap_err().contains("nothing is withheld"));
+}
+
+#[tokio::test]
+async fn what_a_backup_had_not_sent_is_asked_about() {
+    for (choice, end) in [(Queued::Send, DeliveryState::Sent), (Queued::Cancel, DeliveryState::Cancelled)] {
+        let place = Place::new(&["2026-09-02"]);
+        let mut script = place.start(COMPANY, "2026-09-01T09:00:00Z").await;
+        script.advance_to(at("2026-09-03T05:59:59Z")).await.unwrap();
+        // Decided, and the backup is made before it is sent.
+        place.clock.set(at("2026-09-03T06:00:00Z"));
+        for (job, visit) in script.cycle.due_pulls(at("2026-09-03T06:00:00Z")).await.unwrap() {
+            let outcome = job.pull(visit, &place.clock).await;
+            script.cycle.pulled(outcome).await.unwrap();
+        }
+        script.cycle.wake(at("2026-09-03T06:00:00Z")).await.unwrap();
+        assert_eq!(told(&script.cycle).await[0].0, DeliveryState::Queued);
+        script.cycle.store().backup(&place.path("backup.db")).await.unwrap();
+        kill(script).await;
+        restore(&place).await;
+        let mut script = place.start(COMPANY, "2026-09-03T09:00:00Z").await;
+        script.advance_to(at("2026-09-03T10:00:00Z")).await.unwrap();
+        assert_eq!(told(&script.cycle).await[0].0, DeliveryState::Queued, "it waits");
+        let asked = script.cycle.release(None, place.clock.now()).await.unwrap().unwrap_err();
+        assert!(asked.contains("1 unsent deliveries") && asked.contains("--cancel"), "{asked}");
+        script.cycle.release(Some(choice), place.clock.now()).await.unwrap().unwrap();
+        script.advance_to(at("2026-09-03T10:00:01Z")).await.unwrap();
+        assert_eq!(told(&script.cycle).await[0].0, end);
+    }
+}
