@@ -80,6 +80,8 @@ pub struct Settings {
     pub control: PathBuf,
     pub log: LogSettings,
     pub heartbeat: Option<Heartbeat>,
+    /// Most series that `/metrics` shows of KPIs and objectives; none: it shows none.
+    pub shown_series: Option<usize>,
     /// The commit of git that the configuration stands at, where it stands in a working copy.
     pub commit: Option<String>,
 }

@@ -10,6 +10,7 @@ use super::control::Reply;
 use super::cycle::{Cycle, Outcome};
 use super::engine_thread::EngineThread;
 use super::gate::gates;
+use super::said::Said;
 use super::space::Space;
 use crate::engine::{Event, State, missed_slots};
 use crate::store::{Store, StoreError};
@@ -34,6 +35,7 @@ impl Cycle {
         let (mut next, reconfigured) = Cycle::taken_up(self.store.clone(), built, now).await?;
         next.sending = std::mem::take(&mut self.sending);
         next.space = std::mem::take(&mut self.space);
+        next.said = std::mem::take(&mut self.said);
         #[cfg(feature = "seeded-bugs")]
         {
             next.bug = self.bug;
@@ -83,6 +85,7 @@ impl Cycle {
             looked_at: now,
             replays: Vec::new(),
             space: Space::default(),
+            said: Said::default(),
             withheld: false,
             #[cfg(feature = "seeded-bugs")]
             bug: None,

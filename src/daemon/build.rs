@@ -34,6 +34,8 @@ pub struct Built {
     /// For each recipient of a receiver, in the catalog's order, the position of its channel.
     pub recipient_channels: BTreeMap<ReceiverId, Vec<usize>>,
     pub heart: Option<Arc<Heart>>,
+    /// Most series that `/metrics` shows of KPIs and objectives; none: it shows none.
+    pub shown_series: Option<usize>,
 }
 
 impl Built {
@@ -95,8 +97,16 @@ pub fn build(config: &Config, loaded: &Loaded, secrets: &Secrets) -> Result<Buil
         problems.push(loaded.problem_at(&["log", "level"], message));
     }
     if problems.is_empty() {
+        let shown_series = config.settings.shown_series;
         let setup = Arc::new(Setup::new(catalog, Arc::new(rules)).logging());
-        Ok(Built { setup, sources, channels, recipient_channels: config.recipient_channels.clone(), heart })
+        Ok(Built {
+            setup,
+            sources,
+            channels,
+            recipient_channels: config.recipient_channels.clone(),
+            heart,
+            shown_series,
+        })
     } else {
         Err(problems)
     }

@@ -15,10 +15,12 @@ use super::heartbeat::Heart;
 use super::jobs::{Job, pieces};
 use super::plan::{Plan, plan_any};
 use super::record;
+use super::said::Said;
 use super::space::Space;
 use super::stepping::Replay;
-use crate::engine::{Answer, Effects, Event, Setup, is_held, step};
+use crate::engine::{Answer, Effects, Event, Setup, is_held, shown, step};
 use crate::model::action::{Action, ActionKind};
+use crate::model::figures::KpiFigures;
 use crate::model::ids::{KpiId, Labels, ReceiverId, SourceId};
 use crate::model::kpi::Kpi;
 use crate::model::series::SeriesData;
@@ -54,6 +56,7 @@ pub struct Cycle {
     /// What pulls brought and is still to be stepped.
     pub(super) replays: Vec<Replay>,
     pub(super) space: Space,
+    pub(super) said: Said,
     /// Nothing is told: the state comes from a backup, and nobody has looked at it yet.
     pub(super) withheld: bool,
     #[cfg(feature = "seeded-bugs")]
@@ -160,6 +163,12 @@ impl Cycle {
     /// The configuration in force.
     pub fn setup(&self) -> Arc<Setup> {
         self.built.setup.clone()
+    }
+
+    /// KPIs and objectives as they are, if they are to be shown.
+    pub(super) async fn figures(&self, now: Timestamp) -> Option<KpiFigures> {
+        let limit = self.built.shown_series?;
+        Some(self.engine.with(move |state, setup| shown(state, setup, now, limit)).await)
     }
 
     pub(super) fn heart(&self) -> Option<Arc<Heart>> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::cycle::{Cycle, CycleError};
+use super::said::Said;
 use crate::channel::Channel;
 use crate::clock::{Clock, to_milliseconds};
 use crate::engine::{DeliveryReport, Event, State};
@@ -145,7 +146,12 @@ impl Cycle {
 
     /// Records what became of an attempt; a delivery that is dead is told to ops.
     pub async fn sent(&mut self, done: SendOutcome) -> Result<(), CycleError> {
-        log(&done.send.delivery, &done.outcome, &next_step(&done.send.delivery, &done.outcome, done.at));
+        log(
+            &mut self.said,
+            &done.send.delivery,
+            &done.outcome,
+            &next_step(&done.send.delivery, &done.outcome, done.at),
+        );
         self.record(done).await
     }
 
@@ -259,10 +265,11 @@ fn backoff(delivery: &Delivery) -> SignedDuration {
     doubled + SignedDuration::from_millis(spread)
 }
 
-fn log(delivery: &Delivery, outcome: &AttemptOutcome, next: &NextStep) {
+fn log(said: &mut Said, delivery: &Delivery, outcome: &AttemptOutcome, next: &NextStep) {
     let (id, receiver, recipient) = (delivery.id, &delivery.new.receiver, &delivery.new.recipient);
     match (outcome, next) {
         (AttemptOutcome::Sent { .. }, _) => {
+            said.sent(receiver, recipient);
             tracing::info!(delivery = id, %receiver, recipient, subject = delivery.new.message.subject, "sent");
         }
         (_, NextStep::Dead(cause)) => {
@@ -274,7 +281,12 @@ fn log(delivery: &Delivery, outcome: &AttemptOutcome, next: &NextStep) {
             | AttemptOutcome::Permanent { cause },
             _,
         ) => {
-            tracing::warn!(delivery = id, %receiver, recipient, cause, attempts = delivery.attempts + 1, "not sent, will be tried again");
+            let attempts = delivery.attempts + 1;
+            if said.is_news_of(receiver, recipient, cause) {
+                tracing::warn!(delivery = id, %receiver, recipient, cause, attempts, "not sent, will be tried again");
+            } else {
+                tracing::debug!(delivery = id, %receiver, recipient, cause, attempts, "again not sent");
+            }
         }
     }
 }

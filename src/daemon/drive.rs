@@ -364,6 +364,8 @@ impl Driver {
         self.metrics.set_queue(self.cycle.receivers().collect::<Vec<_>>(), &depth);
         let oldest = if depth.is_empty() { None } else { self.cycle.store().oldest_queued().await? };
         self.metrics.set_oldest_queued(oldest);
+        let kpis = self.cycle.figures(self.clock.now()).await;
+        self.metrics.set_kpis(&kpis.unwrap_or_default());
         for gate in self.cycle.gates() {
             self.metrics.set_source(&gate.source, gate.paused.is_some(), gate.waiting);
         }

@@ -24,6 +24,7 @@ mod reload;
 mod replay;
 mod requests;
 mod run;
+mod said;
 mod script;
 mod space;
 mod stepping;

@@ -40,11 +40,6 @@ pub(super) fn events_of(outcome: PullOutcome) -> Vec<(SlotEvent, Timestamp)> {
             let slot = jobs::newest_slot(&job.kind, at);
             let may_ask_at = refusal.as_ref().map_or_else(|| jobs::may_ask_at(&error), |refusal| refusal.retry_at);
             let retry_at = jobs::retry_by(jobs::retry_at(&job.kpi, slot, at), may_ask_at, at);
-            match &refusal {
-                None => tracing::warn!(kpi = %kpi, source = %job.kpi.source, %error, "pull failed"),
-                // Why was said once, of the source.
-                Some(_) => tracing::debug!(kpi = %kpi, source = %job.kpi.source, %error, "pull not sent"),
-            }
             let trouble = Some(jobs::trouble(&error, refusal.as_ref()));
             let pull = PullReport { trouble, at: Some(at), ..PullReport::default() };
             let failed = SlotEvent { retry_at, ..event(slot, Some(pull)) };
@@ -203,9 +198,6 @@ fn validated(job: &Job, pull: Pull, at: Timestamp) -> PullReport {
             kpi.id,
             kpi.bucket_name(*first),
         ));
-    }
-    if !found.rejections.is_empty() {
-        tracing::warn!(kpi = %job.kpi.id, rejected = found.rejections.len(), "readings were refused; `vigie status` shows them");
     }
     report_of(found, to, at)
 }

@@ -57,11 +57,15 @@ impl Cycle {
         // While history pauses what came is left: it is asked for again, as of slots that were missed.
         let left = self.is_paused();
         let mut asked = asked_end(&outcome);
-        let events = if left { VecDeque::new() } else { events_of(outcome).into() };
+        self.said.pull(&outcome);
+        let events: VecDeque<_> = if left { VecDeque::new() } else { events_of(outcome).into() };
         if let Some((end, report)) = asked.as_mut().zip(events.front().and_then(|(event, _)| event.pull.as_ref())) {
             end.rejected = report.rejections.len();
             end.warnings.clone_from(&report.warnings);
             end.oldest = report.oldest;
+        }
+        if let Some((event, _)) = events.front() {
+            self.said.refused(&kpi, event);
         }
         let (id, several) = (kpi.clone(), events.len() > 1);
         let was_held = self

@@ -68,6 +68,22 @@ pub enum Status {
     StaleData,
 }
 
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Ahead => "ahead",
+            Status::OnTrack => "on_track",
+            Status::Watch => "watch",
+            Status::OffTrajectory => "off_trajectory",
+            Status::Reached => "reached",
+            Status::Missed => "missed",
+            Status::TooEarly => "too_early",
+            Status::InsufficientData => "insufficient_data",
+            Status::StaleData => "stale_data",
+        }
+    }
+}
+
 /// What is known of an objective at one instant, as raw figures for messages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ObjectiveFacts {

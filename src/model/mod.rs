@@ -14,6 +14,7 @@ pub mod digest;
 pub mod entry;
 pub mod evaluation;
 pub mod event;
+pub mod figures;
 pub mod formula;
 pub mod grain;
 pub mod holidays;

@@ -10,7 +10,9 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+use super::figures::Gauges;
 use crate::model::alert::Phase;
+use crate::model::figures::KpiFigures;
 use crate::model::ids::{ReceiverId, SourceId};
 use crate::model::notification::AttemptOutcome;
 use crate::model::verdict::Severity;
@@ -118,6 +120,7 @@ pub struct Metrics {
     reload_successful: IntGauge,
     reload_success_at: Gauge,
     config_info: GaugeVec,
+    kpis: Gauges,
 }
 
 impl Metrics {
@@ -217,6 +220,7 @@ impl Metrics {
                 )),
             ),
             config_info: infos("vigie_config_info", "Checksum of the configuration in force; always 1.", &["checksum"]),
+            kpis: Gauges::new(&registry),
             registry,
         };
         metrics.set_state_space(true);
@@ -353,6 +357,11 @@ impl Metrics {
         self.withheld.set(i64::from(withheld));
     }
 
+    /// Shows KPIs and objectives as they are, and none that was shown before.
+    pub fn set_kpis(&self, figures: &KpiFigures) {
+        self.kpis.show(figures);
+    }
+
     /// All figures in the text format 0.0.4.
     pub fn render(&self) -> String {
         let mut out = Vec::new();
@@ -364,7 +373,7 @@ impl Metrics {
 }
 
 /// Puts a figure into the registry. Names are constants here, so what is wrong with one is a bug a test meets.
-fn registered<M: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<M>) -> M {
+pub(super) fn registered<M: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<M>) -> M {
     let metric = made.expect("metric names and labels are valid constants");
     let names: Vec<&Desc> = metric.desc();
     debug_assert!(names.iter().all(|desc| desc.fq_name.starts_with("vigie_")), "every name begins with vigie_");

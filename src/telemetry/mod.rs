@@ -1,5 +1,6 @@
 //! Logs to stderr, and the figures that Prometheus scrapes.
 
+mod figures;
 mod log;
 mod metrics;
 

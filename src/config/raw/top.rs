@@ -37,6 +37,8 @@ pub struct RawTop {
     /// A sign of life that goes out, for a monitor that raises the alarm when it does not come. Default: none. Example:
     /// `{url: {env: HEARTBEAT_URL}, every: 1m}`.
     pub heartbeat: Option<RawHeartbeat>,
+    /// What `/metrics` shows beside the service's own figures. Default: nothing. Example: `{kpis: true, series: 200}`.
+    pub metrics: Option<RawMetrics>,
     /// Folders with rule scripts; relative to the file. Default: `rules` beside it. Example: `[regles]`.
     #[serde(default)]
     pub rule_dirs: Vec<String>,
@@ -81,6 +83,19 @@ pub struct RawHeartbeat {
     pub tls: Option<TlsConfig>,
     /// Address of a proxy. Default: none. Example: `http://proxy.example.test:3128`.
     pub proxy: Option<Text>,
+}
+
+/// KPIs and objectives as metrics.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawMetrics {
+    /// Show the newest value of each series, how objectives stand, and what fires. Whoever may read `/metrics` reads the
+    /// company's figures then. Default: `false`.
+    #[serde(default)]
+    pub kpis: bool,
+    /// Most series that are shown, totals first; `vigie_kpi_series_left_out` says how many were not. From 1 to 10000.
+    /// Default: 200.
+    pub series: Option<u32>,
 }
 
 /// Logging.

@@ -12,7 +12,8 @@ use crate::config::load::{Document, problem, top_level_names};
 use crate::config::parts::{MailConfig, ReceiverParts, SourceConfig};
 use crate::config::problem::Problem;
 use crate::config::raw::{
-    RawCalendar, RawCalendarChoice, RawEvent, RawHeartbeat, RawKpi, RawLog, RawObjective, RawPerson, RawRoute, RawRule,
+    RawCalendar, RawCalendarChoice, RawEvent, RawHeartbeat, RawKpi, RawLog, RawMetrics, RawObjective, RawPerson,
+    RawRoute, RawRule,
 };
 use crate::config::scalar::{StateUrl, Written};
 use crate::config::suggest;
@@ -49,6 +50,7 @@ pub(super) struct Gathered {
     pub(super) control: Option<Item<String>>,
     pub(super) log: Option<Item<RawLog>>,
     pub(super) heartbeat: Option<Item<RawHeartbeat>>,
+    pub(super) metrics: Option<Item<RawMetrics>>,
     pub(super) rule_dirs: Option<Item<Vec<String>>>,
     pub(super) mail: Option<Item<MailConfig>>,
     pub(super) route: Option<Item<RawRoute>>,
@@ -77,6 +79,7 @@ pub(super) fn gather(report: &mut Report<'_>) -> Gathered {
                 "listen" => at.single(&mut all.listen, entry),
                 "control" => at.single(&mut all.control, entry),
                 "log" => at.single(&mut all.log, entry),
+                "metrics" => at.single(&mut all.metrics, entry),
                 "heartbeat" => at.single(&mut all.heartbeat, entry),
                 "rule_dirs" => at.single(&mut all.rule_dirs, entry),
                 "mail" => at.single(&mut all.mail, entry),

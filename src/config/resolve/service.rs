@@ -12,6 +12,8 @@ use crate::config::raw::RawLogFormat;
 use crate::config::settings::{Heartbeat, LogFormat, LogSettings, Settings};
 
 const STATE: &str = "/var/lib/vigie/vigie.db";
+const SHOWN_SERIES: u32 = 200;
+const SHOWN_SERIES_MAX: u32 = 10_000;
 const HEARTBEAT: Duration = Duration::from_secs(60);
 const HEARTBEAT_MIN: Duration = Duration::from_secs(10);
 const CONTROL: &str = "/run/vigie/control.sock";
@@ -23,6 +25,7 @@ pub(super) fn settings(report: &mut Report<'_>, all: &Gathered) -> Settings {
     let first = report.documents.files.first();
     Settings {
         heartbeat: heartbeat(report, all),
+        shown_series: shown_series(report, all),
         commit: first.and_then(|document| commit_of(&document.base_dir)),
         state: state.unwrap_or_else(|| PathBuf::from(STATE)),
         listen: listen(report, all),
@@ -35,6 +38,16 @@ pub(super) fn settings(report: &mut Report<'_>, all: &Gathered) -> Settings {
             },
         },
     }
+}
+
+fn shown_series(report: &mut Report<'_>, all: &Gathered) -> Option<usize> {
+    let raw = all.metrics.as_ref()?.value.as_ref()?;
+    let series = raw.series.unwrap_or(SHOWN_SERIES);
+    if !(1..=SHOWN_SERIES_MAX).contains(&series) {
+        let help = format!("write a number from 1 to {SHOWN_SERIES_MAX}");
+        report.error(&["metrics", "series"], format!("{series} series can't be shown"), &help);
+    }
+    raw.kpis.then_some(series as usize)
 }
 
 fn heartbeat(report: &mut Report<'_>, all: &Gathered) -> Option<Heartbeat> {
