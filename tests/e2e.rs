@@ -117,6 +117,12 @@ fn it_starts_reloads_and_ends_as_its_service_manager_expects() {
 }
 
 #[test]
+fn the_state_goes_on_over_renames_and_backups() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("state_care.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
 fn scripts_that_mean_harm_are_told_and_delay_no_other() {
     let (_alone, folder) = (alone(), folder());
     check(python("hostile.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
