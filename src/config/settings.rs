@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use jiff::SignedDuration;
 use jiff::civil::Date;
 
 use super::parts::{ChannelConfig, MailConfig, SourceConfig};
@@ -80,6 +81,8 @@ pub struct Settings {
     pub control: PathBuf,
     pub log: LogSettings,
     pub heartbeat: Option<Heartbeat>,
+    /// How long messages that have ended are kept, and changes of alerts that are over.
+    pub keep_told: SignedDuration,
     /// Most series that `/metrics` shows of KPIs and objectives; none: it shows none.
     pub shown_series: Option<usize>,
     /// The commit of git that the configuration stands at, where it stands in a working copy.

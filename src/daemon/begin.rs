@@ -86,6 +86,8 @@ impl Cycle {
             replays: Vec::new(),
             space: Space::default(),
             said: Said::default(),
+            prune_at: None,
+            prune_is_over: true,
             withheld: false,
             #[cfg(feature = "seeded-bugs")]
             bug: None,

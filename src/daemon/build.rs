@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::heartbeat::Heart;
+use jiff::SignedDuration;
+
 use crate::channel::{Channel, ChannelContext, MailContext};
 use crate::clock::monotonic;
 use crate::config::{Config, Loaded, Problem, Secrets};
@@ -36,6 +38,8 @@ pub struct Built {
     pub heart: Option<Arc<Heart>>,
     /// Most series that `/metrics` shows of KPIs and objectives; none: it shows none.
     pub shown_series: Option<usize>,
+    /// How long messages that have ended are kept, and changes of alerts that are over.
+    pub keep_told: SignedDuration,
 }
 
 impl Built {
@@ -100,6 +104,7 @@ pub fn build(config: &Config, loaded: &Loaded, secrets: &Secrets) -> Result<Buil
         let shown_series = config.settings.shown_series;
         let setup = Arc::new(Setup::new(catalog, Arc::new(rules)).logging());
         Ok(Built {
+            keep_told: config.settings.keep_told,
             setup,
             sources,
             channels,

@@ -57,6 +57,10 @@ pub struct Cycle {
     pub(super) replays: Vec<Replay>,
     pub(super) space: Space,
     pub(super) said: Said,
+    /// When a piece of what is too old may go next; none: now.
+    pub(super) prune_at: Option<Timestamp>,
+    /// What was too old by then is gone.
+    pub(super) prune_is_over: bool,
     /// Nothing is told: the state comes from a backup, and nobody has looked at it yet.
     pub(super) withheld: bool,
     #[cfg(feature = "seeded-bugs")]

@@ -268,6 +268,7 @@ impl Driver {
     async fn start_what_is_due(&mut self, now: Timestamp) -> anyhow::Result<()> {
         self.cycle.tend_space(now).await?;
         self.metrics.set_state_space(self.cycle.has_space());
+        self.cycle.tend_retention(now).await?;
         self.metrics.set_withheld(self.cycle.withheld);
         for (job, visit) in self.cycle.due_pulls(now).await? {
             self.start_pull(job, visit);

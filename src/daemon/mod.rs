@@ -23,6 +23,7 @@ mod record;
 mod reload;
 mod replay;
 mod requests;
+mod retention;
 mod run;
 mod said;
 mod script;

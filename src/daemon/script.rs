@@ -51,6 +51,7 @@ impl Script {
     async fn settle(&mut self, now: Timestamp) -> Result<(), CycleError> {
         for _ in 0..ROUNDS_MAX {
             self.cycle.tend_space(now).await?;
+            self.cycle.tend_retention(now).await?;
             let jobs = self.cycle.due_pulls(now).await?;
             let idle = jobs.is_empty();
             for (job, source) in jobs {

@@ -48,6 +48,19 @@ impl History {
         (!same).then_some(before)
     }
 
+    /// Lets go of what lies before a bucket; a series of which nothing is left is none any more.
+    pub fn forget_before(&mut self, kpi: &KpiId, first: BucketIndex) {
+        let Some(series) = self.kpis.get_mut(kpi) else { return };
+        series.retain(|_, data| {
+            if data.span().is_some_and(|(oldest, _)| oldest < first) {
+                Arc::make_mut(data).forget_before(first);
+                !data.is_empty()
+            } else {
+                true
+            }
+        });
+    }
+
     /// Marks a series as not to be judged because of that bucket, or as free.
     pub(super) fn hold(&mut self, kpi: &KpiId, labels: &Labels, bucket: Option<BucketIndex>) {
         if let Some(data) = self.kpis.get_mut(kpi).and_then(|series| series.get_mut(labels))

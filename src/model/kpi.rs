@@ -45,6 +45,8 @@ pub struct Kpi {
     pub settle: SignedDuration,
     /// How far back the first start pulls.
     pub history: SignedDuration,
+    /// How far back buckets are kept; at least as far as `history`.
+    pub keep: SignedDuration,
     /// When the past is pulled once more, and how far back, for sources that restate it.
     pub recheck: Option<Recheck>,
     pub empty: Empty,

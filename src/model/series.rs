@@ -141,6 +141,12 @@ impl SeriesData {
         before
     }
 
+    /// Lets go of what lies before a bucket.
+    pub fn forget_before(&mut self, index: BucketIndex) {
+        let kept: Vec<Point> = self.range(index, BucketIndex::MAX).collect();
+        *self = SeriesData { held: self.held, ..SeriesData::of(&kept) };
+    }
+
     /// Takes a bucket out, as if it had never come.
     pub fn remove(&mut self, index: BucketIndex) {
         let Some(offset) = index.checked_sub(self.first).and_then(|offset| usize::try_from(offset).ok()) else {

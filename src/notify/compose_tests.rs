@@ -254,6 +254,7 @@ fn a_held_alert_speaks_the_readers_language_and_the_kpis_zone() {
         expected: Lateness::Workdays(1),
         settle: jiff::SignedDuration::ZERO,
         history: jiff::SignedDuration::from_hours(24),
+        keep: jiff::SignedDuration::from_hours(24 * 400),
         recheck: None,
         empty: Empty::Missing,
         complete: 0.8,

@@ -31,6 +31,7 @@ pub(super) fn kpi(query: Query) -> Kpi {
         expected: Lateness::Workdays(1),
         settle: SignedDuration::ZERO,
         history: SignedDuration::from_hours(24 * 30),
+        keep: jiff::SignedDuration::from_hours(24 * 400),
         recheck: None,
         empty: Empty::Missing,
         complete: 0.8,

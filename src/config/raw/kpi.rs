@@ -64,6 +64,9 @@ pub struct RawKpi {
     /// How far back the first start pulls. Default: `400d`, for grains below a day 400 buckets; for
     /// windows, of which each bucket is a request of its own, 62 buckets.
     pub history: Option<Written<jiff::SignedDuration>>,
+    /// How far back buckets are kept; older ones are removed, a piece each day. At least `history`. Default: `3650d`, for
+    /// hours `1100d`, for grains below an hour `400d`, or `history` where that is longer. Example: `1825d`.
+    pub keep: Option<Written<jiff::SignedDuration>>,
     /// How often the past is pulled once more, and how far back, for sources that restate it: what changed becomes a
     /// revision. Default: never. Example: `monthly 400d`.
     pub recheck: Option<Written<Recheck>>,

@@ -39,6 +39,8 @@ pub struct RawTop {
     pub heartbeat: Option<RawHeartbeat>,
     /// What `/metrics` shows beside the service's own figures. Default: nothing. Example: `{kpis: true, series: 200}`.
     pub metrics: Option<RawMetrics>,
+    /// How long what was told is kept. Default: `{messages: 730d}`.
+    pub retention: Option<RawRetention>,
     /// Folders with rule scripts; relative to the file. Default: `rules` beside it. Example: `[regles]`.
     #[serde(default)]
     pub rule_dirs: Vec<String>,
@@ -83,6 +85,15 @@ pub struct RawHeartbeat {
     pub tls: Option<TlsConfig>,
     /// Address of a proxy. Default: none. Example: `http://proxy.example.test:3128`.
     pub proxy: Option<Text>,
+}
+
+/// What is too old to be kept.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawRetention {
+    /// Messages that were sent, given up or cancelled, their attempts, and changes of alerts that are over. From `30d`.
+    /// Default: `730d`.
+    pub messages: Option<Written<jiff::SignedDuration>>,
 }
 
 /// KPIs and objectives as metrics.

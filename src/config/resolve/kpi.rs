@@ -21,6 +21,9 @@ use crate::model::unit::{Direction, Kind, LevelOverTime, Unit};
 const HISTORY_DAYS: i64 = 400;
 const HISTORY_BUCKETS: i32 = 400;
 const HISTORY_WINDOWS: i32 = 62;
+const KEPT_DAYS: i64 = 3650;
+const KEPT_DAYS_OF_HOURS: i64 = 1100;
+const KEPT_DAYS_BELOW: i64 = 400;
 const COMPLETE: f64 = 0.8;
 
 /// The KPI with its defaults; none when something that all else hangs on is wrong. Those that a formula reads are
@@ -66,6 +69,7 @@ pub(super) fn resolve(
     };
     let schedule = schedule(context, id, raw.schedule.as_deref(), grain);
     let history = history(context, id, raw, (grain, kind));
+    let keep = keep(context, id, raw, grain, history);
     let quality = quality(context, id, raw, &unit);
     let empty = raw.empty.map_or(Empty::Missing, |empty| match empty {
         RawEmpty::Zero => Empty::Zero,
@@ -107,6 +111,7 @@ pub(super) fn resolve(
             .as_ref()
             .map_or(formula.as_ref().map_or(SignedDuration::ZERO, |formula| formula.settle), |settle| settle.0),
         history,
+        keep,
         recheck: raw.recheck.as_ref().map(|recheck| recheck.0),
         empty,
         complete: raw.complete.as_ref().map_or(COMPLETE, |share| share.0.0),
@@ -203,6 +208,20 @@ fn history(context: &mut Context<'_>, id: &str, raw: &RawKpi, (grain, kind): (Gr
         context.report.error(&["kpis", id, "history"], message, "shorten it, or choose a wider grain");
     }
     history
+}
+
+fn keep(context: &mut Context<'_>, id: &str, raw: &RawKpi, grain: Grain, history: SignedDuration) -> SignedDuration {
+    let days = match grain {
+        Grain::Day | Grain::Week | Grain::Month => KEPT_DAYS,
+        Grain::Seconds(width) if width >= 3600 => KEPT_DAYS_OF_HOURS,
+        Grain::Seconds(_) => KEPT_DAYS_BELOW,
+    };
+    let Some(keep) = &raw.keep else { return SignedDuration::from_hours(24 * days).max(history) };
+    if keep.0 < history {
+        let message = "`keep` is shorter than `history`: what the first start pulls would go at once";
+        context.report.error(&["kpis", id, "keep"], message, "lengthen it, or shorten `history`");
+    }
+    keep.0
 }
 
 fn quality(context: &mut Context<'_>, id: &str, raw: &RawKpi, unit: &Unit) -> Quality {

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use super::context::Report;
 use super::gather::Gathered;
 use crate::config::commit::commit_of;
@@ -12,6 +14,8 @@ use crate::config::raw::RawLogFormat;
 use crate::config::settings::{Heartbeat, LogFormat, LogSettings, Settings};
 
 const STATE: &str = "/var/lib/vigie/vigie.db";
+const KEEP_TOLD: SignedDuration = SignedDuration::from_hours(24 * 730);
+const KEEP_TOLD_MIN: SignedDuration = SignedDuration::from_hours(24 * 30);
 const SHOWN_SERIES: u32 = 200;
 const SHOWN_SERIES_MAX: u32 = 10_000;
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -26,6 +30,7 @@ pub(super) fn settings(report: &mut Report<'_>, all: &Gathered) -> Settings {
     Settings {
         heartbeat: heartbeat(report, all),
         shown_series: shown_series(report, all),
+        keep_told: keep_told(report, all),
         commit: first.and_then(|document| commit_of(&document.base_dir)),
         state: state.unwrap_or_else(|| PathBuf::from(STATE)),
         listen: listen(report, all),
@@ -38,6 +43,16 @@ pub(super) fn settings(report: &mut Report<'_>, all: &Gathered) -> Settings {
             },
         },
     }
+}
+
+fn keep_told(report: &mut Report<'_>, all: &Gathered) -> SignedDuration {
+    let raw = all.retention.as_ref().and_then(|item| item.value.as_ref()?.messages.as_ref());
+    let kept = raw.map_or(KEEP_TOLD, |kept| kept.0);
+    if kept < KEEP_TOLD_MIN {
+        let message = "messages are needed for longer: reminders, corrections and ends refer to them";
+        report.error(&["retention", "messages"], message, "write `30d` at least");
+    }
+    kept
 }
 
 fn shown_series(report: &mut Report<'_>, all: &Gathered) -> Option<usize> {
