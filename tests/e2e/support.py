@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -42,6 +43,16 @@ def main(run):
     except Failed as failed:
         print(f"FAILED: {failed}", file=sys.stderr)
         sys.exit(1)
+
+
+def limit(seconds):
+    """From now on the check may take that long; then it fails where it stands, and its children are stopped."""
+
+    def over(*_):
+        raise Failed(f"not done within {seconds} s")
+
+    signal.signal(signal.SIGALRM, over)
+    signal.alarm(seconds)
 
 
 def program(name, package):
@@ -152,6 +163,26 @@ class Child:
                 self.process.wait(5)
             except subprocess.TimeoutExpired:
                 self.kill()
+
+
+class Traced(Child):
+    """A command under strace, which stands beside it (-D): the process id, its end and its exit code are the command's own.
+
+    `what` are strace's options that say what to trace or to tamper with; each thread's calls go to one file, `calls`.
+    """
+
+    def __init__(self, command, log, calls, what, **options):
+        self.calls = pathlib.Path(calls)
+        strace = [program("strace", "strace"), "-D", "-f", "-q", "-o", self.calls, *what]
+        super().__init__([*strace, *command], log, **options)
+        self.name = pathlib.Path(command[0]).name
+
+    def lines(self):
+        """What strace wrote, once it has seen the command's end."""
+        over = re.compile(rf"^{self.process.pid} .*\+\+\+ (exited|killed)", re.MULTILINE)
+        told = lambda: over.search(self.calls.read_text(errors="replace")[-4000:])
+        wait_for(f"strace tells the end of {self.name}", 60, told)
+        return self.calls.read_text(errors="replace").splitlines()
 
 
 class MailServer(Child):
