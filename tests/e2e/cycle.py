@@ -1,5 +1,5 @@
-"""One whole cycle of the daemon, for checks that break it off: a value crosses its limit, mail and webhook tell of it,
-the value turns calm, and both tell of the end. Everything as in `crash.py`, with one series.
+"""One whole cycle of the daemon, for checks that break it off: values cross their limit, mail and webhook tell of it, the
+values turn calm, and both tell of the end. Everything as in `crash.py`.
 """
 
 import os
@@ -26,7 +26,7 @@ HORIZON_S = 4 * PHASE_S_MAX
 class Cycle:
     """Servers, source and configuration of one cycle in a folder of its own; it can be played over several daemons."""
 
-    def __init__(self, vigie, folder, servers):
+    def __init__(self, vigie, folder, servers, series=1):
         self.vigie, self.folder = vigie, pathlib.Path(folder)
         self.folder.mkdir(parents=True)
         self.state, self.listen, self.runs = self.folder / "state.db", free_port(), []
@@ -35,7 +35,8 @@ class Cycle:
         self.config = self.folder / "vigie.yaml"
         self.config.write_text(config(self.folder, self.mail, self.sink) + f"listen: 127.0.0.1:{self.listen}\n")
         self.start = int(time.time()) + 1
-        self.stretches = {"shop0": [[self.start + CROSSED_AFTER_S, self.start + HORIZON_S]]}
+        crossed = self.start + CROSSED_AFTER_S
+        self.stretches = {f"shop{number}": [[crossed, self.start + HORIZON_S]] for number in range(series)}
         write_values(self.folder / "values.db", random.Random(1), self.stretches, self.start - 60, self.start + HORIZON_S)
 
     def traced(self, what, calls="calls"):

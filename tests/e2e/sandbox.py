@@ -24,16 +24,14 @@ import time
 
 from disk_full import page, told
 from lifecycle import Manager
-from support import HERE, Healthy, MailServer, Sink, Traced, expect, free_port, limit, main, new_mails, program, wait_for
+from support import (HERE, Call, Healthy, MailServer, Sink, Traced, expect, free_port, limit, main, new_mails, program, wait_for,
+                     whole_calls)
 
 SHIPPED = HERE.parent.parent / "contrib/systemd"
 SECONDS_MAX = 150
 # Another user than root: some libraries call more as root (SQLite's fchown), which the filter would rightly refuse.
 USER = "nobody"
 SLOW_S = 40
-CALL = re.compile(r"^\d+ +(\w+)\(")
-RESUMED = re.compile(r"^(\d+) +<\.\.\. (\w+) resumed>(.*)")
-UNFINISHED = " <unfinished ...>"
 # Fewer would mean that strace missed threads.
 DISTINCT_MIN = 40
 OPENS_TO_WRITE = re.compile(r"\bO_(WRONLY|RDWR|CREAT|TRUNC)\b")
@@ -104,31 +102,10 @@ def let_through(lines, groups):
 # What was called.
 
 
-def whole_calls(lines):
-    """(name, text) of each call, with its result, also where another thread's call came between its two halves."""
-    waiting, calls = {}, []
-    for line in lines:
-        resumed = RESUMED.match(line)
-        if resumed:
-            thread, name, rest = resumed.groups()
-            calls.append((name, waiting.pop((thread, name), f"{name}(") + rest))
-            continue
-        call = CALL.match(line)
-        if not call:
-            continue
-        thread, text = line.split(maxsplit=1)
-        if text.endswith(UNFINISHED):
-            waiting[thread, call[1]] = text.removesuffix(UNFINISHED)
-        else:
-            calls.append((call[1], text))
-    # A call that never returned was made all the same.
-    return calls + [(name, text) for (_, name), text in waiting.items()]
-
-
 def refused(calls, settings, groups, writable):
     """What the unit would refuse of these calls, a line each."""
     allowed = let_through(settings.get("SystemCallFilter", []), groups)
-    names = {name for name, _ in calls}
+    names = {call.name for call in calls}
     # RestrictNamespaces= can't look into clone3, so it says that there is none, and the C library takes the older call.
     names |= {"clone"} if "clone3" in names else set()
     wrong = [f"SystemCallFilter: {name}" for name in sorted(names - allowed)]
@@ -143,7 +120,7 @@ def refused(calls, settings, groups, writable):
     def tell(key, text):
         wrong.append(f"{key}: {text}")
 
-    for number, (name, text) in enumerate(calls):
+    for number, (name, text, _) in enumerate(calls):
         succeeded = not re.search(r"\) += -1 ", text)
         # Pairs are left alone by systemd too.
         family = re.match(r"socket\((\w+)", text)
@@ -218,7 +195,7 @@ def can_fail(calls, settings, groups, writable):
         ("PrivateDevices", 'openat(AT_FDCWD, "/dev/sda", O_RDONLY|O_CLOEXEC) = 3'),
         ("ProtectSystem", 'rename("/etc/a", "/etc/b") = 0'),
     ]:
-        found(what, calls=[*calls, (text.split("(")[0], text)])
+        found(what, calls=[*calls, Call(text.split("(")[0], text, None)])
 
 
 def judged(name, lines, writable, groups):
@@ -228,7 +205,7 @@ def judged(name, lines, writable, groups):
     expect(not any("runs in 32 bit mode" in line for line in lines), "it calls by another architecture than its own")
     wrong = refused(calls, settings, groups, writable)
     expect(not wrong, f"{name} would refuse {len(wrong)} of {len(calls)} calls:\n" + "\n".join(sorted(set(wrong))[:40]))
-    names = {called for called, _ in calls}
+    names = {call.name for call in calls}
     homes = by_group(names, groups)
     counted = ", ".join(f"{group} {len(homes[group])}" for group in sorted(homes, key=lambda group: -len(homes[group])))
     print(f"{name}: {len(calls)} calls, {len(names)} distinct, all let through: {counted}")

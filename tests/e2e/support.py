@@ -3,6 +3,7 @@
 Only Python's standard library. Every child is stopped by its own process id, and dies with the check.
 """
 
+import collections
 import contextlib
 import ctypes
 import email
@@ -183,6 +184,35 @@ class Traced(Child):
         told = lambda: over.search(self.calls.read_text(errors="replace")[-4000:])
         wait_for(f"strace tells the end of {self.name}", 60, told)
         return self.calls.read_text(errors="replace").splitlines()
+
+
+Call = collections.namedtuple("Call", "name text at")
+CALL = re.compile(r"^(\d+) +(?:(\d+\.\d+) )?((\w+)\(.*)", re.DOTALL)
+RESUMED = re.compile(r"^(\d+) +(?:\d+\.\d+ )?<\.\.\. (\w+) resumed>(.*)", re.DOTALL)
+UNFINISHED = " <unfinished ...>"
+
+
+def whole_calls(lines):
+    """Each call that strace wrote, in the order in which they ended, also where another thread's call came between the two
+    halves; `at` is when it began, if strace was to say (-ttt)."""
+    waiting, calls = {}, []
+    for line in lines:
+        resumed = RESUMED.match(line)
+        if resumed:
+            thread, name, rest = resumed.groups()
+            begun = waiting.pop((thread, name), Call(name, f"{name}(", None))
+            calls.append(begun._replace(text=begun.text + rest))
+            continue
+        begun = CALL.match(line)
+        if begun:
+            thread, at, text, name = begun.groups()
+            call = Call(name, text.removesuffix(UNFINISHED), float(at) if at else None)
+            if text.endswith(UNFINISHED):
+                waiting[thread, name] = call
+            else:
+                calls.append(call)
+    # A call that never returned was made all the same.
+    return calls + list(waiting.values())
 
 
 class MailServer(Child):
