@@ -65,7 +65,7 @@ def count(lines, folder):
 def counted(vigie, folder):
     with contextlib.ExitStack() as servers:
         cycle = Cycle(vigie, folder, servers)
-        with cycle.traced(["-y", "-s", "0", "-e", "trace=" + ",".join(TRACED)]) as daemon:
+        with cycle.traced(["--seccomp-bpf", "-y", "-s", "0", "-e", "trace=" + ",".join(TRACED)]) as daemon:
             cycle.play(daemon.ended)
             code = daemon.stop()
             expect(code == 0, f"the daemon ended with {code}:\n{daemon.tail()}")

@@ -37,12 +37,16 @@ TRACED = ["openat", "open", "creat", "write", "writev", "pwrite64", "pwritev", "
           "copy_file_range", "sendfile", "splice", "mmap", "io_uring_setup"]
 # Bytes of one call that strace prints at most: more than SQLite writes at once.
 PRINTED_BYTES_MAX = 1 << 20
-WHAT = ["-y", "-xx", "-ttt", "-s", str(PRINTED_BYTES_MAX), "-e", "trace=" + ",".join(TRACED)]
+WHAT = ["--seccomp-bpf", "-y", "-xx", "-ttt", "-s", str(PRINTED_BYTES_MAX), "-e", "trace=" + ",".join(TRACED)]
 KEPT_TABLES = ["transition", "delivery", "attempt"]
+LOG = "state.db-wal"
 QUIET = "SELECT count(*) FROM delivery WHERE state = 'queued'"
 RECORDED_S_MAX, IMAGE_S_MAX = 6 * PHASE_S_MAX, PHASE_S_MAX
-# Shares of the images by what is written at that moment; the rest lies in the log's writing.
-CREATING_SHARE, FOLDING_SHARE = 0.2, 0.3
+# Shares of the images by the moment: while the database is made, while the log is folded into it, when a commit is
+# written and not yet synced; the rest lies anywhere in the log's writing.
+SHARES = {"creating": 0.2, "folding": 0.25, "committing": 0.35}
+# Of a log that nobody synced.
+UNSYNCED_TRIES = 5
 
 
 # What was done to the disk.
@@ -223,11 +227,14 @@ class Disk:
         return self.image(len(self.since), lambda file: file.since)
 
     def lost(self, chance):
-        """As chance has it."""
-        share = chance.choice([0.1, 0.5, 0.5, 0.9])
+        """As chance has it: some of what was written, all of it, or all but one write."""
+        share, left_out = chance.choice([(0.1, 0), (0.5, 0), (0.9, 0), (1, 0), (1, 1), (1, 1)])
 
         def kept(file):
-            return [part for change in file.since for part in torn(change, share, chance)]
+            changes = list(file.since)
+            if changes and left_out:
+                del changes[chance.randrange(len(changes))]
+            return [part for change in changes for part in (torn(change, share, chance) if share < 1 else [change])]
 
         return self.image(chance.randint(0, len(self.since)), kept)
 
@@ -274,7 +281,7 @@ def rows_of(folder):
     if not (folder / "state.db").exists():
         return None
     copy.mkdir()
-    for name in ("state.db", "state.db-wal"):
+    for name in ("state.db", LOG):
         if (folder / name).exists():
             shutil.copy(folder / name, copy / name)
     try:
@@ -331,17 +338,18 @@ def wrong_with(found, synced, written, received):
 
 
 def examine(vigie, image, cycle, receipts):
-    """Reads an image and starts the daemon on it; gives how many receipts it had to know of."""
+    """Reads an image and starts the daemon on it; gives how many receipts it had to know of, and what was left of it."""
     received = [line["key"] for line in receipts if line["at"] / 1000 < image.before]
-    found = rows_of(image.found)
-    wrong = wrong_with(found, rows_of(image.synced), rows_of(image.written), received)
+    found, synced, written = (rows_of(place) for place in (image.found, image.synced, image.written))
+    wrong = wrong_with(found, synced, written, received)
     expect(not wrong, f"{image}: {wrong}")
     goes_on(vigie, image, cycle)
     after = rows_of(image.found)
     for table in KEPT_TABLES:
         lost = {row[0] for row in (found or {}).get(table, [])} - {row[0] for row in after[table]}
         expect(not lost, f"{image}: the next start lost {table} {sorted(lost)[:5]}")
-    return len(received)
+    came_to = "no difference" if synced == written else "as synced" if found == synced else "as written"
+    return len(received), came_to
 
 
 def goes_on(vigie, image, cycle):
@@ -414,27 +422,34 @@ def replay(disk, events, cycle):
 
 
 def moments(events, images, chance):
-    """Numbers of the events after which the power goes: while the database is made, while the log is folded, else."""
+    """Numbers of the events after which the power goes."""
     kinds = collections.defaultdict(list)
     disk = Disk()
-    for number, event in enumerate(events):
+    for number, (event, following) in enumerate(zip(events, [*events[1:], None])):
         disk.apply(event)
-        if disk.unsynced():
-            creating = event.name.startswith("state.db.creating")
-            kinds["creating" if creating else "folding" if event.name == "state.db" else "logging"].append(number)
-    wanted = {"creating": round(images * CREATING_SHARE), "folding": round(images * FOLDING_SHARE)}
+        if not disk.unsynced():
+            continue
+        if event.name.startswith("state.db.creating"):
+            kinds["creating"].append(number)
+        elif event.name == "state.db":
+            kinds["folding"].append(number)
+        elif event.name == LOG and following and following.kind == "sync":
+            kinds["committing"].append(number)
+        else:
+            kinds["logging"].append(number)
+    wanted = {kind: round(images * share) for kind, share in SHARES.items()}
     wanted["logging"] = images - sum(wanted.values())
     chosen = []
     for kind, number in wanted.items():
         expect(len(kinds[kind]) >= number, f"only {len(kinds[kind])} moments of {kind}, {number} are wanted")
         chosen += chance.sample(kinds[kind], number)
-    counts = ", ".join(f"{wanted[kind]} of {len(kinds[kind])} while {kind}" for kind in wanted)
+    counts = ", ".join(f"{wanted[kind]} of {len(kinds[kind])} {kind}" for kind in wanted)
     print(f"recorded: {len(events)} changes and syncs; moments: {counts}")
     return sorted(chosen)
 
 
-def can_fail(images, receipts):
-    """The check finds what it is there for, on these very images."""
+def can_fail(images, events, receipts, chance):
+    """The check finds what it is there for, on these very images, and a daemon that would not sync its log."""
     early, late = (rows_of(image.written) for image in (next(each for each in images if rows_of(each.synced)), images[-1]))
 
     def found(what, *rows):
@@ -453,10 +468,28 @@ def can_fail(images, receipts):
     with open(broken / "state.db", "r+b") as base:
         base.seek(3 * 4096)
         base.write(bytes(4096))
-    (broken / "state.db-wal").unlink(missing_ok=True)
-    with contextlib.suppress(Failed):
+    (broken / LOG).unlink(missing_ok=True)
+    try:
         rows_of(broken)
-        raise AssertionError("a page of zeros is not found")
+    except Failed:
+        pass
+    else:
+        raise Failed("a page of zeros is not found")
+    # When the last message had come.
+    last = max(number for number, event in enumerate(events) if event.at < receipts[-1]["at"] / 1000)
+    disk, careless = Disk(), Disk()
+    for event in events[:last + 1]:
+        disk.apply(event)
+        if (event.kind, event.name) != ("sync", LOG):
+            careless.apply(event)
+    place = images[-1].folder / "careless"
+    synced, written = rows_of(lay_out(disk.synced(), place / "synced")), rows_of(lay_out(disk.written(), place / "written"))
+    received = [line["key"] for line in receipts if line["at"] / 1000 < events[last].at]
+    for number in range(UNSYNCED_TRIES):
+        wrong = wrong_with(rows_of(lay_out(careless.lost(chance), place / f"lost{number}")), synced, written, received)
+        if any(line.startswith(("lost", "no attempt")) for line in wrong):
+            return
+    raise Failed("a daemon that does not sync its log is not found")
 
 
 def run():
@@ -479,7 +512,7 @@ def run():
             disk.apply(event)
             if number in at:
                 images.append(Image(folder / f"image{len(images):03}", disk, events, number, chance))
-        can_fail(images, receipts)
+        can_fail(images, events, receipts, chance)
         with concurrent.futures.ThreadPoolExecutor(options.parallel) as pool:
             rounds = [pool.submit(examine, options.vigie, image, cycle, receipts) for image in images]
             try:
@@ -487,8 +520,12 @@ def run():
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
     unsynced = sum(image.unsynced for image in images)
-    print(f"{len(images)} images with {unsynced} changes not synced: whole, a start goes on from each; "
-          f"{sum(count > 0 for count in known)} after receipts ({sum(known)} in all), each with its attempt")
+    came_to = collections.Counter(each for _, each in known)
+    counts = [count for count, _ in known]
+    print(f"{len(images)} images with {unsynced} changes not synced: all whole, a start goes on from each")
+    print(f"a commit was at stake in {came_to['as synced'] + came_to['as written']}: gone in {came_to['as synced']}, "
+          f"there in {came_to['as written']}; {sum(count > 0 for count in counts)} images after receipts "
+          f"({sum(counts)} in all), each with its attempt")
 
 
 if __name__ == "__main__":
