@@ -33,8 +33,8 @@ from support import Daemon, Failed, expect, free_port, limit, main, read_lines, 
 
 SERIES = 12
 TRACED = ["openat", "open", "creat", "write", "writev", "pwrite64", "pwritev", "pwritev2", "fsync", "fdatasync",
-          "sync_file_range", "syncfs", "ftruncate", "truncate", "fallocate", "unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "lseek",
-          "copy_file_range", "sendfile", "splice", "mmap", "io_uring_setup"]
+          "sync_file_range", "syncfs", "ftruncate", "truncate", "fallocate", "unlink", "unlinkat", "rename", "renameat",
+          "renameat2", "link", "linkat", "lseek", "copy_file_range", "sendfile", "splice", "mmap", "io_uring_setup"]
 # Bytes of one call that strace prints at most: more than SQLite writes at once.
 PRINTED_BYTES_MAX = 1 << 20
 WHAT = ["--seccomp-bpf", "-y", "-xx", "-ttt", "-s", str(PRINTED_BYTES_MAX), "-e", "trace=" + ",".join(TRACED)]
