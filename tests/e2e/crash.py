@@ -197,6 +197,18 @@ def run():
                     settle(daemon, state, calm)
                     runs.append({"start": began, "end": int(time.time() * 1000), "killed": False, "open_attempts": 0})
         wait_for_mail(folder, state, mail)
+    write_record(folder, runs, start, stretches)
+    print(f"kills: {options.kills}, inside an attempt: {inside} ({inside / max(options.kills, 1):.0%})")
+    checker = subprocess.run([sys.executable, HERE / "check_deliveries.py", folder], check=False)
+    expect(checker.returncode == 0, f"the checker found violations (folder {folder})")
+    expect(
+        inside >= options.kills * INSIDE_SHARE_MIN,
+        f"only {inside} of {options.kills} kills fell inside an attempt; at least {INSIDE_SHARE_MIN:.0%} must",
+    )
+
+
+def write_record(folder, runs, start, stretches):
+    """What the checker reads beside the state and the receipts."""
     (folder / "runs.jsonl").write_text("".join(json.dumps(each) + "\n" for each in runs))
     oracle = {
         "start": start,
@@ -208,13 +220,6 @@ def run():
         "stretches": stretches,
     }
     (folder / "oracle.json").write_text(json.dumps(oracle))
-    print(f"kills: {options.kills}, inside an attempt: {inside} ({inside / max(options.kills, 1):.0%})")
-    checker = subprocess.run([sys.executable, HERE / "check_deliveries.py", folder], check=False)
-    expect(checker.returncode == 0, f"the checker found violations (folder {folder})")
-    expect(
-        inside >= options.kills * INSIDE_SHARE_MIN,
-        f"only {inside} of {options.kills} kills fell inside an attempt; at least {INSIDE_SHARE_MIN:.0%} must",
-    )
 
 
 def wait_for_mail(folder, state, mail):

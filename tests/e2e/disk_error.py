@@ -10,7 +10,7 @@ import pathlib
 import time
 
 from disk_full import ask, config, page, write_values
-from support import Child, Daemon, Sink, expect, free_port, main, program, read_lines, wait_for
+from support import Daemon, Sink, Traced, expect, free_port, main, read_lines, wait_for
 
 
 def run():
@@ -21,7 +21,6 @@ def run():
     folder = pathlib.Path(options.dir).resolve()
     (folder / "disk").mkdir(parents=True)
     state = folder / "disk" / "state.db"
-    strace = program("strace", "strace")
     write_values(folder / "values.db")
     listen = free_port()
     with Sink(folder) as sink:
@@ -29,12 +28,11 @@ def run():
         path.write_text(config(sink.port, listen))
         # The creation of the database syncs a few times; the failure comes while slots are committed.
         inject = "inject=fsync,fdatasync:error=EIO:when=40"
-        command = [strace, "-f", "-qq", "-o", folder / "strace.log", "-e", "trace=fsync,fdatasync", "-e", inject]
-        command += [options.vigie, "run", "--config", path]
-        with Child(command, folder / "failing.log", cwd=folder) as failing:
+        command, what = [options.vigie, "run", "--config", path], ["-e", "trace=fsync,fdatasync", "-e", inject]
+        with Traced(command, folder / "failing.log", folder / "strace.log", what, cwd=folder) as failing:
             wait_for("a failed sync ends the daemon", 60, failing.ended)
             code = failing.process.returncode
-            calls = (folder / "strace.log").read_text().splitlines()
+            calls = [line for line in failing.lines() if "sync" in line]
             failed = next(number for number, line in enumerate(calls) if "(INJECTED)" in line)
         expect(code not in (0, 78), f"the daemon ended with {code} after a failed sync")
         expect("input or output error" in failing.tail(), f"the cause is not said:\n{failing.tail()}")

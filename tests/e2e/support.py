@@ -3,6 +3,7 @@
 Only Python's standard library. Every child is stopped by its own process id, and dies with the check.
 """
 
+import collections
 import contextlib
 import ctypes
 import email
@@ -12,6 +13,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -42,6 +44,16 @@ def main(run):
     except Failed as failed:
         print(f"FAILED: {failed}", file=sys.stderr)
         sys.exit(1)
+
+
+def limit(seconds):
+    """From now on the check may take that long; then it fails where it stands, and its children are stopped."""
+
+    def over(*_):
+        raise Failed(f"not done within {seconds} s")
+
+    signal.signal(signal.SIGALRM, over)
+    signal.alarm(seconds)
 
 
 def program(name, package):
@@ -152,6 +164,55 @@ class Child:
                 self.process.wait(5)
             except subprocess.TimeoutExpired:
                 self.kill()
+
+
+class Traced(Child):
+    """A command under strace, which stands beside it (-D): the process id, its end and its exit code are the command's own.
+
+    `what` are strace's options that say what to trace or to tamper with; each thread's calls go to one file, `calls`.
+    """
+
+    def __init__(self, command, log, calls, what, **options):
+        self.calls = pathlib.Path(calls)
+        strace = [program("strace", "strace"), "-D", "-f", "-q", "-o", self.calls, *what]
+        super().__init__([*strace, *command], log, **options)
+        self.name = pathlib.Path(command[0]).name
+
+    def lines(self):
+        """What strace wrote, once it has seen the command's end."""
+        over = re.compile(rf"^{self.process.pid} .*\+\+\+ (exited|killed)", re.MULTILINE)
+        told = lambda: over.search(self.calls.read_text(errors="replace")[-4000:])
+        wait_for(f"strace tells the end of {self.name}", 60, told)
+        return self.calls.read_text(errors="replace").splitlines()
+
+
+Call = collections.namedtuple("Call", "name text at")
+CALL = re.compile(r"^(\d+) +(?:(\d+\.\d+) )?((\w+)\(.*)", re.DOTALL)
+RESUMED = re.compile(r"^(\d+) +(?:\d+\.\d+ )?<\.\.\. (\w+) resumed>(.*)", re.DOTALL)
+UNFINISHED = " <unfinished ...>"
+
+
+def whole_calls(lines):
+    """Each call that strace wrote, in the order in which they ended, also where another thread's call came between the two
+    halves; `at` is when it began, if strace was to say (-ttt)."""
+    waiting, calls = {}, []
+    for line in lines:
+        resumed = RESUMED.match(line)
+        if resumed:
+            thread, name, rest = resumed.groups()
+            begun = waiting.pop((thread, name), Call(name, f"{name}(", None))
+            calls.append(begun._replace(text=begun.text + rest))
+            continue
+        begun = CALL.match(line)
+        if begun:
+            thread, at, text, name = begun.groups()
+            call = Call(name, text.removesuffix(UNFINISHED), float(at) if at else None)
+            if text.endswith(UNFINISHED):
+                waiting[thread, name] = call
+            else:
+                calls.append(call)
+    # A call that never returned was made all the same.
+    return calls + list(waiting.values())
 
 
 class MailServer(Child):
