@@ -117,6 +117,12 @@ fn it_starts_reloads_and_ends_as_its_service_manager_expects() {
 }
 
 #[test]
+fn each_alert_about_itself_fires_for_a_fault_and_ends_with_it() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("own_alerts.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
 fn scripts_that_mean_harm_are_told_and_delay_no_other() {
     let (_alone, folder) = (alone(), folder());
     check(python("hostile.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
