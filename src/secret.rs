@@ -114,8 +114,8 @@ fn lower_escapes(escaped: &str) -> String {
 
 /// Where a secret's value is found; the configuration never holds the value itself.
 ///
-/// Written `{env: NAME}`, `{file: path}` or `{credential: name}` (systemd); with `expires: 2027-03-31` beside it, `check`,
-/// `doctor` and the metrics warn before that day.
+/// Written `{env: NAME}`, `{file: path}` or `{credential: name}` (systemd); with `expires: 2027-03-31` beside it, `check`
+/// and `doctor` warn before that day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretRef {
@@ -130,7 +130,7 @@ pub enum SecretRef {
 /// Turns a reference into its value; the configuration gives the real one.
 pub type Resolver<'a> = &'a dyn Fn(&SecretRef) -> Result<Secret, String>;
 
-/// Beside a reference: the day after which its value is worth nothing. Read by the configuration, for warnings.
+/// Beside a reference: the day after which its value is worth nothing. Read by the configuration, for its warnings.
 pub const EXPIRES: &str = "expires";
 
 const THREE_FORMS: &str = "a secret is written {env: NAME}, {file: path} or {credential: name}, never as plain text";

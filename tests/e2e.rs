@@ -93,6 +93,12 @@ fn fifty_sources_due_at_once_are_stepped_within_the_minute() {
 }
 
 #[test]
+fn fifty_kpis_at_rest_take_little_and_at_work_no_more_with_time() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("idle.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
 fn databases_are_read_as_their_rows_add_up() {
     let (_alone, folder) = (alone(), folder());
     check(python("databases.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
@@ -126,6 +132,12 @@ fn the_state_goes_on_over_renames_and_backups() {
 fn whatever_it_calls_its_units_let_through() {
     let (_alone, folder) = (alone(), folder());
     check(python("sandbox.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
+fn each_alert_about_itself_fires_for_a_fault_and_ends_with_it() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("own_alerts.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
 }
 
 #[test]

@@ -335,7 +335,10 @@ impl Driver {
                 let took_ms = outcome.took.as_millis() as u64;
                 tracing::debug!(kpi = %kpi.id, source = %kpi.source, outcome = end.as_str(), took_ms, "a pull ended");
                 self.metrics.pull_ended(&outcome.job.kpi.source, end, outcome.took);
-                self.metrics.slots_missed(outcome.job.missed());
+                // What failed is asked for again, with the same slots.
+                if !matches!(outcome.result, Some(Err(_))) {
+                    self.metrics.slots_missed(outcome.job.missed());
+                }
                 self.cycle.take_up(*outcome).await;
             }
             Done::Sent(outcome) => {

@@ -182,7 +182,7 @@ impl Job {
         if to - from > 31 && !is_asked { HISTORY_DEADLINE } else { PULL_DEADLINE }
     }
 
-    /// Slots that passed while nothing ran.
+    /// Slots that passed unjudged, as nothing ran or a pull took longer.
     pub fn missed(&self) -> u64 {
         match &self.kind {
             JobKind::CatchUp { slots, .. } => slots.len() as u64,

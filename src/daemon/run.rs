@@ -72,6 +72,7 @@ pub async fn run(options: RunOptions) -> anyhow::Result<u8> {
         after_ms = started.elapsed().as_millis() as u64,
         "vigie is ready"
     );
+    metrics.set_started_at(clock.now());
     metrics.set_configured_at(clock.now());
     let reloader = Reloader::new(options.config, settings);
     let mut driver = Driver::new(cycle, clock, metrics).reloading(reloader, engine);

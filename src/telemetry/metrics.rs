@@ -120,6 +120,7 @@ pub struct Metrics {
     reload_successful: IntGauge,
     reload_success_at: Gauge,
     config_info: GaugeVec,
+    started_at: Gauge,
     kpis: Gauges,
 }
 
@@ -167,7 +168,7 @@ impl Metrics {
                     &["source"],
                 ),
             ),
-            slots_missed: counter("vigie_slots_missed_total", "Slots that passed while nothing ran."),
+            slots_missed: counter("vigie_slots_missed_total", "Slots made up for afterwards: nothing ran, or a pull took longer than from slot to slot."),
             alerts: gauges("vigie_alerts", "Live alerts.", &["state", "severity"]),
             notifications: counters("vigie_notifications_total", "Attempts to deliver that succeeded.", &["channel"]),
             notifications_failed: counters(
@@ -220,6 +221,10 @@ impl Metrics {
                 )),
             ),
             config_info: infos("vigie_config_info", "Checksum of the configuration in force; always 1.", &["checksum"]),
+            started_at: registered(
+                &registry,
+                Gauge::with_opts(Opts::new("vigie_start_timestamp_seconds", "When the service started.")),
+            ),
             kpis: Gauges::new(&registry),
             registry,
         };
@@ -264,6 +269,10 @@ impl Metrics {
         self.config_info.reset();
         self.config_info.with_label_values(&[names.config_checksum]).set(1.0);
         self.reload_successful.set(1);
+    }
+
+    pub fn set_started_at(&self, at: jiff::Timestamp) {
+        self.started_at.set(at.as_millisecond() as f64 / 1000.0);
     }
 
     /// When the configuration in force was read.

@@ -5,6 +5,7 @@ Both database servers take connections over TCP only when encrypted, by a certif
 
 import contextlib
 import glob
+import json
 import os
 import pathlib
 import shutil
@@ -182,18 +183,21 @@ def write_blocks(samples, data, *options):
 
 
 class Prometheus(Child):
-    """A Prometheus that holds what `write_samples(path)` writes, and collects nothing."""
+    """A Prometheus that holds what `write_samples(path)` writes, if that is given; without settings it collects nothing."""
 
-    def __init__(self, folder, write_samples, *options):
+    def __init__(self, folder, write_samples, *options, settings=None):
         server = program("prometheus", "prometheus")
-        folder.mkdir()
-        samples = folder / "samples.txt"
-        write_samples(samples)
-        write_blocks(samples, folder / "data", *options)
-        (folder / "prometheus.yml").write_text("{}\n")
+        folder.mkdir(exist_ok=True)
+        if write_samples:
+            samples = folder / "samples.txt"
+            write_samples(samples)
+            write_blocks(samples, folder / "data", *options)
+        self.config = folder / "prometheus.yml"
+        # JSON is YAML.
+        self.config.write_text(json.dumps(settings or {}))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [server, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
+        command = [server, f"--config.file={self.config}", f"--storage.tsdb.path={folder}/data"]
         command += [f"--web.listen-address=127.0.0.1:{self.port}", "--storage.tsdb.retention.time=400d"]
         super().__init__(command, folder / "prometheus.log")
         wait_for("prometheus is ready", 60, self.ready, self.ended)

@@ -300,6 +300,14 @@ class Healthy:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
+def promtool_reads(text):
+    """Prometheus' own tool finds nothing wrong with a page of metrics."""
+    expect("vigie_build_info" in text, f"no page of metrics: {text[:200]!r}")
+    command = [program("promtool", "prometheus"), "check", "metrics"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+    expect(done.returncode == 0, f"promtool check metrics: {done.stdout}{done.stderr}")
+
+
 def new_mails(maildir):
     """Files of the mails in a maildir, oldest name first."""
     folder = pathlib.Path(maildir) / "new"

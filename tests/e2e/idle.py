@@ -1,0 +1,263 @@
+"""What a service of fifty KPIs takes while it has nothing to do, and whether it takes more the longer it works.
+
+    idle.py --vigie BIN --dir DIR
+
+Half of the KPIs come from SQLite, half from an API; each has an objective, four rules and 400 stored values. First with
+daily figures: memory once the histories were pulled, after another start, after a slot of all KPIs, and idle. Then with a
+slot every second, which stands for every minute: memory, descriptors and the write-ahead log after a third of the run and
+at its end. Prints all figures.
+"""
+
+import argparse
+import contextlib
+import datetime
+import http.server
+import json
+import os
+import pathlib
+import re
+import sqlite3
+import statistics
+import threading
+import time
+import urllib.parse
+
+from disk_full import ask, page
+from support import Daemon, expect, free_port, main, wait_for
+
+KPIS, RULES, VALUES, DAY_S = 50, 4, 400, 86_400
+# Resident memory while nothing is to be done.
+IDLE_MIB_MAX = 30
+# Without work for so long before it counts as idle.
+IDLE_S = 8
+# The run in which nothing may grow. A start that has missed so many slots comes first: it fills the page caches of the
+# state's connections, up to 4 MiB, which would look like a leak.
+RUN_S, MISSED_S = 80, 150
+# Each point is the median over so many seconds.
+POINT_S = 10
+# From the third to the end there are some 10,000 evaluations. 50 series grow by 50 buckets of 8 bytes each: 20 KiB. The rest
+# is room for live alerts and for pages that fall into use by chance: a leak of 50 bytes for each evaluation is seen, unless
+# it fits into holes that the start left in the heap.
+OWN_KIB_MAX = 512
+# Connections to the API that are kept for the next request, and files that are open for a moment.
+DESCRIPTORS_MAX = 4
+# SQLite writes the log back after 1,000 pages, a large commit later than that.
+WAL_KIB_MAX = 1024
+
+WRONG = []
+
+
+def is_sql(number):
+    return number % 2 == 0
+
+
+def value_at(number, at, step):
+    """Around 100; of every tenth KPI it goes beyond its limit in ten of forty steps, so that alerts come and end."""
+    turn = at // step
+    return 100 + (turn * 7 + number) % 5 + (100 if number % 10 == 0 and turn % 40 < 10 else 0)
+
+
+class Api(http.server.BaseHTTPRequestHandler):
+    """`/STEP/kNN?from=UNIX&to=UNIX`: a row for each step."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        url = urllib.parse.urlsplit(self.path)
+        step, name = url.path.strip("/").split("/")
+        step, asked = int(step), dict(urllib.parse.parse_qsl(url.query))
+        first = -(-int(asked["from"]) // step) * step
+        rows = [{"at": at, "v": value_at(int(name[1:]), at, step)} for at in range(first, int(asked["to"]), step)]
+        body = json.dumps({"rows": rows}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def serve():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
+def write_figures(path, step, ahead):
+    now = int(time.time()) // step * step
+    times = range(now - (VALUES + MISSED_S + 10) * step, now + ahead * step, step)
+    rows = [(f"k{number:02}", at, value_at(number, at, step)) for number in range(KPIS) if is_sql(number) for at in times]
+    with contextlib.closing(sqlite3.connect(path)) as base, base:
+        base.execute("CREATE TABLE figure (kpi TEXT, at INTEGER, value REAL, PRIMARY KEY (kpi, at)) WITHOUT ROWID")
+        base.executemany("INSERT INTO figure VALUES (?, ?, ?)", rows)
+
+
+def write_config(folder, api, listen, step, schedule):
+    def kpi(number):
+        name = f"k{number:02}"
+        sql = f"SELECT at AS bucket, value FROM figure WHERE kpi = '{name}' AND at >= :from_unix AND at < :to_unix"
+        params = {"from": "{from_unix}", "to": "{to_unix}"}
+        return {
+            "title": f"Figure {number}", "category": "operational", "better": "lower", "kind": {"level": {"over_time": "mean"}},
+            "grain": "day" if step == DAY_S else "1s", "schedule": schedule,
+            "history": f"{VALUES}d" if step == DAY_S else f"{VALUES + MISSED_S}s",
+            "source": "shop" if is_sql(number) else "api",
+            "query": sql if is_sql(number) else {"path": name, "params": params, "rows": "$.rows[*]", "time": "$.at", "value": "$.v"},
+        }
+
+    yesterday = datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days=1)
+    period = "month" if step == DAY_S else {"from": str(yesterday), "to": str(yesterday + datetime.timedelta(days=30))}
+    config = {
+        "timezone": "UTC", "language": "en", "state": "sqlite:state.db", "control": "control.sock", "listen": f"127.0.0.1:{listen}",
+        "people": {"ada": {"mail": "ada@example.test"}},
+        "sources": {"shop": {"sql": {"url": "sqlite://figures.db"}}, "api": {"http_json": {"url": f"http://127.0.0.1:{api}/{step}/"}}},
+        "kpis": {f"k{number:02}": kpi(number) for number in range(KPIS)},
+        "objectives": {
+            f"o{number:02}": {"kpi": f"k{number:02}", "statement": f"Keep figure {number} low", "at_most": 250, "measure": "mean",
+                              "period": period, "trajectory": "linear"}
+            for number in range(KPIS)
+        },
+        "rules": {
+            "high": {"script": "signal/threshold", "on": "all", "with": {"above": 150}},
+            "rising": {"script": "signal/change", "on": "all", "with": {"rise": 5, "buckets": 7}},
+            "off": {"script": "objective/off_trajectory", "on": "all"},
+            "stale": {"script": "data/stale", "on": "all"},
+        },
+        "receivers": {"ops": {"maildir": {"path": "boxes", "to": ["ada"]}}},
+        "route": {"to": "ops", "group": {"wait": "0s", "interval": "1s"}},
+    }
+    (folder / "vigie.yaml").write_text(json.dumps(config, indent=1))
+    return folder / "vigie.yaml"
+
+
+class Process:
+    """What the system, and the daemon itself, say of it."""
+
+    def __init__(self, daemon, folder, listen):
+        self.pid, self.folder, self.listen = daemon.process.pid, folder, listen
+
+    def status(self, *names):
+        text = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        return [int(re.search(rf"^{name}:\s+(\d+)", text, re.MULTILINE)[1]) for name in names]
+
+    def memory(self):
+        rss, own, file, most, threads = self.status("VmRSS", "RssAnon", "RssFile", "VmHWM", "Threads")
+        mib = [f"{kib / 1024:.1f}" for kib in (rss, own, file, most)]
+        return f"{mib[0]} MiB, {mib[1]} of its own and {mib[2]} of the files it maps; most {mib[3]}; {threads} threads"
+
+    def look(self, when):
+        """Prints its memory, and notes when it is too much."""
+        print(f"idle: {when}: {self.memory()}")
+        if self.status("VmRSS")[0] > IDLE_MIB_MAX * 1024:
+            WRONG.append(f"{when}: {self.memory()}; {IDLE_MIB_MAX} MiB may be resident")
+
+    def sample(self):
+        """Own memory and log in KiB, open descriptors, evaluations so far. The metrics are asked for as Prometheus would."""
+        wal = (self.folder / "state.db-wal").stat().st_size // 1024
+        found = re.search(r"^vigie_evaluations_total (\d+)$", page(self.listen, "/metrics")[1], re.MULTILINE)
+        expect(found, "the metrics don't tell how many evaluations there were")
+        return self.status("RssAnon")[0], wal, len(os.listdir(f"/proc/{self.pid}/fd")), int(found[1])
+
+
+def stepped(state, since):
+    """Whether all KPIs have stepped a slot since then, and no pull failed."""
+    return ask(state, f"SELECT count(*) FROM kpi_clock WHERE last_slot >= {int(since) * 1000} AND last_error IS NULL") == KPIS
+
+
+def daily(at):
+    """Once a day at that second."""
+    return time.strftime("%S %M %H * * *", time.gmtime(at))
+
+
+def stop(daemon):
+    code = daemon.stop(45)
+    expect(code == 0, f"the daemon ended with {code} after SIGTERM:\n{daemon.tail()}")
+
+
+def first_start(vigie, folder, api, step, at):
+    """Prepares a service whose KPIs have had one slot at that second; gives its configuration and the address of its metrics."""
+    folder.mkdir(parents=True)
+    write_figures(folder / "figures.db", step, 2 if step == DAY_S else 600)
+    listen, state = free_port(), folder / "state.db"
+    config = write_config(folder, api, listen, step, daily(at))
+    with Daemon(vigie, config, folder / "first.log", cwd=folder) as daemon:
+        wait_for("all histories are pulled and judged", 90, lambda: stepped(state, 0), daemon.ended)
+        if step == DAY_S:
+            time.sleep(IDLE_S)
+            Process(daemon, folder, listen).look(f"first start, {VALUES} values of each KPI were pulled")
+        stop(daemon)
+    stored = ask(state, "SELECT min(n) FROM (SELECT count(*) AS n FROM observation GROUP BY series)")
+    # Some seconds pass between the start and the slot.
+    expect(stored >= VALUES - 5, f"a series holds {stored} values, not {VALUES}")
+    return listen, state
+
+
+def idles(vigie, folder, api):
+    listen, state = first_start(vigie, folder, api, DAY_S, time.time() - 60)
+    slot = int(time.time()) + 12
+    config = write_config(folder, api, listen, DAY_S, daily(slot))
+    with Daemon(vigie, config, folder / "run.log", cwd=folder) as daemon:
+        process = Process(daemon, folder, listen)
+        wait_for("the service is ready", 20, lambda: page(listen, "/readyz")[0] == 200, daemon.ended)
+        before = process.sample()[-1]
+        process.look("after the start")
+        wait_for("the slot is judged", 60, lambda: stepped(state, slot), daemon.ended)
+        judged = process.sample()[-1] - before
+        expect(judged >= KPIS * RULES, f"{judged} evaluations, not {KPIS * RULES}")
+        process.look("after a slot of all KPIs")
+        time.sleep(IDLE_S)
+        process.look(f"after {IDLE_S} s without work")
+        stop(daemon)
+
+
+def works(vigie, folder, api):
+    """With one arena of the allocator: of several, each comes to hold pages for the work that chance gives it, over hours, and
+    that would hide a leak or look like one."""
+    listen, state = first_start(vigie, folder, api, 1, time.time() - MISSED_S)
+    config = write_config(folder, api, listen, 1, "every 1s")
+    with Daemon(vigie, config, folder / "run.log", cwd=folder, env={**os.environ, "MALLOC_ARENA_MAX": "1"}) as daemon:
+        process = Process(daemon, folder, listen)
+        wait_for("all KPIs have their slot every second", 120, lambda: stepped(state, time.time() - 3), daemon.ended)
+        began, found = time.monotonic(), []
+        while (at := time.monotonic() - began) < RUN_S:
+            found.append((at, *process.sample()))
+            expect(not daemon.ended(), daemon.ended())
+            time.sleep(0.5)
+        expect(stepped(state, time.time() - 10), "the KPIs don't have their slot every second")
+        print(f"works: at the end: {process.memory()}")
+        stop(daemon)
+    third, end = (point(found, at) for at in (RUN_S / 3, RUN_S - POINT_S / 2))
+    judged = end[-1] - third[-1]
+    print(f"works: {third[-1]:.0f} evaluations by a third of the run, {judged:.0f} more by its end")
+    expect(judged > RUN_S / 3 * KPIS * RULES, "less than half of the slots were judged")
+    for name, early, late, most in zip(
+        ["own memory, KiB", "write-ahead log, KiB", "descriptors"], third, end, [OWN_KIB_MAX, WAL_KIB_MAX, DESCRIPTORS_MAX]
+    ):
+        print(f"works: {name}: {early:.0f} after a third, {late:.0f} at the end")
+        if late - early > most:
+            WRONG.append(f"{name}: from {early:.0f} to {late:.0f}, {most} more are allowed")
+
+
+def point(found, at):
+    """Medians around a second of the run."""
+    near = [row[1:] for row in found if abs(row[0] - at) <= POINT_S / 2]
+    expect(len(near) >= 3, f"only {len(near)} samples around second {at:.0f}")
+    return [statistics.median(column) for column in zip(*near)]
+
+
+def run():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--vigie", type=pathlib.Path, required=True)
+    parser.add_argument("--dir", type=pathlib.Path, required=True)
+    options = parser.parse_args()
+    folder, vigie, api = options.dir.resolve(), options.vigie.resolve(), serve()
+    idles(vigie, folder / "idle", api)
+    works(vigie, folder / "works", api)
+    expect(not WRONG, "; ".join(WRONG))
+
+
+if __name__ == "__main__":
+    main(run)
