@@ -42,6 +42,7 @@ pub(super) fn kpi(kind: Kind, grain: Grain) -> Kpi {
         expected: Lateness::Elapsed(SignedDuration::from_hours(12)),
         settle: SignedDuration::ZERO,
         history: SignedDuration::from_hours(24 * 400),
+        keep: SignedDuration::from_hours(24 * 800),
         recheck: None,
         empty: Empty::Missing,
         complete: 0.8,

@@ -136,12 +136,27 @@ fn a_secret_says_until_when_it_is_valid() {
     assert_eq!(accepted(&with("{expires: 2027-03-31, env: OPS_TOKEN}")).credentials[0].expires, credential.expires);
     for (auth, part) in [
         ("{env: OPS_TOKEN, expires: soon}", "`expires` is a day such as 2027-03-31, not `soon`"),
-        ("{expires: 2027-03-31}", "a secret is written {env: NAME}"),
+        ("{expires: 2027-03-31}", "write `{env: NAME}`, `{file: path}`"),
         ("{env: OPS_TOKEN, file: token}", "`env` and `file` can't stand together"),
     ] {
         let text = told(&[("vigie.yaml", &with(auth))]);
         assert!(text.contains(part), "{auth}: {part:?} is not in\n{text}");
     }
+}
+
+#[test]
+fn what_is_kept_is_at_least_what_is_pulled() {
+    let keep = |text: &str| accepted(text).catalog.kpi(&KpiId::from("revenue")).unwrap().keep.as_hours() / 24;
+    assert_eq!(keep(SMALL), 3650);
+    let with = |more: &str| SMALL.replacen("    unit: EUR\n", &format!("    unit: EUR\n    {more}\n"), 1);
+    assert_eq!(keep(&with("grain: hour")), 1100);
+    assert_eq!(keep(&with("grain: 5m")), 400);
+    assert_eq!(keep(&with("history: 5000d")), 5000);
+    assert_eq!(keep(&with("keep: 500d")), 500);
+    let short = told(&[("vigie.yaml", &with("keep: 399d"))]);
+    assert!(short.contains("`keep` is shorter than `history`"), "{short}");
+    let few = told(&[("vigie.yaml", &format!("{SMALL}retention: {{messages: 7d}}\n"))]);
+    assert!(few.contains("write `30d` at least"), "{few}");
 }
 
 #[test]
@@ -504,7 +519,6 @@ fn what_is_planned_is_told_as_not_yet() {
         ("period: month", "period: month\n    trajectory: learned"),
         ("period: month", "period: fiscal_year"),
         ("reach: 400000", "reach: +15 %"),
-        ("unit: EUR", "unit: EUR\n    was: turnover"),
         ("mail: claire@example.test", "mail: claire@example.test, role: manager"),
         ("csv: {path: shop.csv}", "google_analytics: {property: 1}"),
         ("timezone: Europe/Paris", "quiet_hours: {}"),

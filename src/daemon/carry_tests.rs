@@ -130,3 +130,29 @@ async fn what_a_backup_had_not_sent_is_asked_about() {
         assert_eq!(told(&script.cycle).await[0].0, end);
     }
 }
+
+#[tokio::test]
+async fn what_is_older_than_is_kept_goes_from_store_and_memory_alike() {
+    let place = Place::new(&["2026-09-02"]);
+    let kept = COMPANY.replace("history: 60d", "history: 60d\n    keep: 61d") + "retention: {messages: 30d}\n";
+    let mut script = place.start(&kept, "2026-09-01T09:00:00Z").await;
+    script.advance_to(at("2026-10-10T09:00:00Z")).await.unwrap();
+    let first = |script: &Script| {
+        let oldest = |state: &mut crate::engine::State, _: &crate::engine::Setup| {
+            let total = crate::model::ids::Labels::total();
+            state.history.series(&"sales".into(), &total).and_then(|data| data.span()).map(|(first, _)| first)
+        };
+        let engine = script.cycle.engine().clone();
+        async move { engine.with(oldest).await.unwrap() }
+    };
+    let in_memory = first(&script).await;
+    let stored = script.cycle.store().observations(&"sales".into(), 0, i64::MAX).await.unwrap();
+    assert_eq!(stored[0].bucket, in_memory);
+    let oldest = crate::model::grain::Grain::Day.date_of(in_memory);
+    assert_eq!(oldest.to_string(), "2026-08-10", "sixty-one days back");
+    assert_eq!(told(&script.cycle).await, [], "messages of more than thirty days ago are gone");
+    kill(script).await;
+    let mut script = place.start(&kept, "2026-10-10T09:00:01Z").await;
+    script.advance_to(at("2026-10-10T09:00:02Z")).await.unwrap();
+    assert_eq!(first(&script).await, in_memory, "a restart finds the same");
+}

@@ -65,6 +65,7 @@ fn kpi() -> Kpi {
         expected: Lateness::Elapsed(SignedDuration::ZERO),
         settle: SignedDuration::ZERO,
         history: SignedDuration::from_hours(24 * 400),
+        keep: SignedDuration::from_hours(24 * 800),
         recheck: None,
         empty: Empty::Missing,
         complete: 0.8,

@@ -49,6 +49,7 @@ fn kpi() -> Arc<Kpi> {
         expected: Lateness::Elapsed(SignedDuration::from_hours(24)),
         settle: SignedDuration::ZERO,
         history: SignedDuration::from_hours(24 * 400),
+        keep: SignedDuration::from_hours(24 * 800),
         recheck: None,
         empty: Empty::Missing,
         complete: 0.8,

@@ -168,7 +168,10 @@ impl Metrics {
                     &["source"],
                 ),
             ),
-            slots_missed: counter("vigie_slots_missed_total", "Slots made up for afterwards: nothing ran, or a pull took longer than from slot to slot."),
+            slots_missed: counter(
+                "vigie_slots_missed_total",
+                "Slots made up for afterwards: nothing ran, or a pull took longer than from slot to slot.",
+            ),
             alerts: gauges("vigie_alerts", "Live alerts.", &["state", "severity"]),
             notifications: counters("vigie_notifications_total", "Attempts to deliver that succeeded.", &["channel"]),
             notifications_failed: counters(

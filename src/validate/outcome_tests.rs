@@ -40,6 +40,7 @@ fn kpi(kind: Kind, dimensions: &[&str]) -> Kpi {
         expected: Lateness::Workdays(1),
         settle: SignedDuration::ZERO,
         history: SignedDuration::from_hours(24),
+        keep: SignedDuration::from_hours(24 * 800),
         recheck: None,
         empty: Empty::Missing,
         complete: 0.8,

@@ -13,7 +13,7 @@ use crate::config::parts::{MailConfig, ReceiverParts, SourceConfig};
 use crate::config::problem::Problem;
 use crate::config::raw::{
     RawCalendar, RawCalendarChoice, RawEvent, RawHeartbeat, RawKpi, RawLog, RawMetrics, RawObjective, RawPerson,
-    RawRoute, RawRule,
+    RawRetention, RawRoute, RawRule,
 };
 use crate::config::scalar::{StateUrl, Written};
 use crate::config::suggest;

@@ -15,9 +15,9 @@ use crate::model::alert::Phase;
 use crate::model::commit::{EvaluateCommit, NotifyCommit, Pulse, RulePulse};
 use crate::model::evaluation::{EvaluationRecord, Feedback, Judgement, SeriesVerdict, VerdictCounts};
 use crate::model::ids::KpiId;
-use crate::model::notification::{DeliveryState, GroupBy, Matcher, Silence};
+use crate::model::notification::{DeliveryState, GroupBy, Matcher, NewDelivery, Silence};
 use crate::model::rename::Renames;
-use crate::store::{DeliveryFilter, Store, StoreError, TransitionFilter};
+use crate::store::{DeliveryFilter, Keep, Store, StoreError, TransitionFilter};
 
 async fn filled(place: &Place) -> Store {
     let store = place.open().await;
@@ -253,4 +253,44 @@ async fn what_does_not_hold_is_named() {
         assert!(named.is_some_and(|violation| !violation.places.is_empty()), "{says}: {found:?}");
     }
     assert!(store.violations(&[]).await.unwrap().iter().all(|found| !found.invariant.contains("told of its end")));
+}
+
+#[tokio::test]
+async fn what_is_too_old_goes_and_what_is_needed_stays() {
+    let place = Place::new();
+    let store = filled(&place).await;
+    let revised = EvaluateCommit {
+        observations: (2..40)
+            .map(|bucket| total(bucket, 1.0))
+            .chain((2..40).map(|bucket| total(bucket, 2.0)))
+            .collect(),
+        ..EvaluateCommit::default()
+    };
+    store.commit_evaluate(&revised, store.epoch()).await.unwrap();
+    // An alert that is over, told and done with; and another message that still waits.
+    let over =
+        EvaluateCommit { transitions: vec![transition(2, "over"), transition(3, "r")], ..EvaluateCommit::default() };
+    store.commit_evaluate(&over, store.epoch()).await.unwrap();
+    store.cancel(1, "done").await.unwrap();
+    let waiting = NotifyCommit {
+        notifications: vec![notification("n2", "direction")],
+        deliveries: vec![NewDelivery { notification: "n2".into(), ..delivery("d2", "direction", "t2") }],
+        ..NotifyCommit::default()
+    };
+    store.commit_notify(&waiting, store.epoch()).await.unwrap();
+    let keep = Keep { told_since: at(10_000), buckets: vec![(kpi(), 30)] };
+    let mut pieces = 0;
+    while store.prune(&keep, 10).await.unwrap() {
+        pieces += 1;
+    }
+    assert!(pieces > 1, "in pieces");
+    let left = store.observations(&kpi(), 0, 99).await.unwrap();
+    assert_eq!((left.len(), left[0].bucket), (10, 30));
+    let deliveries = store.deliveries(&DeliveryFilter::default()).await.unwrap();
+    assert_eq!(deliveries.iter().map(|left| left.new.key.as_str()).collect::<Vec<_>>(), ["d2"], "what waits stays");
+    let changes = store.transitions(&TransitionFilter::default()).await.unwrap();
+    assert_eq!(changes.iter().map(|change| change.seq).collect::<Vec<_>>(), [1, 3], "those of a live alert stay");
+    assert_eq!(store.notification_items().await.unwrap().len(), 2, "what a live alert was told stays");
+    assert_eq!(store.load().await.unwrap().last_seq, 3);
+    assert!(!store.prune(&keep, 10).await.unwrap());
 }
