@@ -346,4 +346,5 @@ def run():
     print(locked_down(args.vigie, folder / "units"))
 
 
-main(run)
+if __name__ == "__main__":
+    main(run)
