@@ -21,6 +21,7 @@ from support import HERE, Child, Healthy, differs_from_golden, expect, free_port
 GOLDEN = HERE / "golden" / "state"
 # From the mending until a slot is stepped, where nothing else is said; a slot comes each second.
 RECOVERY_S_MAX = 20
+NOTHING = "(nothing is said)"
 # By name, in the order of the table.
 FAULTS = {}
 

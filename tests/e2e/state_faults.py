@@ -10,6 +10,7 @@ gap at the end. One that does hold by now fails the run: it is to become a check
 import argparse
 import concurrent.futures
 import ctypes
+import importlib
 import multiprocessing
 import os
 import pathlib
@@ -19,9 +20,12 @@ import time
 import traceback
 
 import bench
-import store_faults  # noqa: F401
 import support
 from support import PR_SET_PDEATHSIG, Failed, expect, main, report_fault
+
+# Each enters its faults.
+for part in ["store_faults", "delivery_faults", "process_faults"]:
+    importlib.import_module(part)
 
 AT_ONCE = 6
 # Of each fault's own, so that two don't draw the same one.

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from bench import Shown, ends_well, fault, mounted, tampering
+from bench import NOTHING, Shown, ends_well, fault, mounted, tampering
 from disk_full import fill
 from support import Child, Sink, expect, free_port, program, read_lines, wait_for
 
@@ -313,7 +313,7 @@ def locked_briefly(bench):
     with daemon:
         took = max(took, bench.works(daemon, time.time()))
         ends_well(daemon)
-    return Shown("writes wait for up to 5 s, at work and at a start", bench.normalised(message or "(nothing is said)"), took)
+    return Shown("writes wait for up to 5 s, at work and at a start", bench.normalised(message or NOTHING), took)
 
 
 @fault("database locked by another process for longer")
@@ -369,7 +369,7 @@ def long_reader(bench):
         expect(size() <= kept * 1.3, f"after the reader the log went on from {kept} to {size()} bytes")
         message = bench.lines("WARN", "ERROR", since=at)
         ends_well(daemon)
-    return Shown("slots go on; once it has gone the log is written anew from its start", bench.normalised(message or "(nothing is said)"), took)
+    return Shown("slots go on; once it has gone the log is written anew from its start", bench.normalised(message or NOTHING), took)
 
 
 @fault("reserve spent")
