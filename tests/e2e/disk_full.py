@@ -169,7 +169,8 @@ def play(vigie, folder, disk):
             expect(len(keys) - len(set(keys)) <= unknown, f"more copies than {unknown} attempts of unknown outcome")
     expect(ask(state, "PRAGMA integrity_check") == "ok", "the database is damaged")
     happens = "history pauses, what is queued and the trouble itself are told; a kill meanwhile changes nothing; no bucket is missing"
-    report_fault("disk full", happens, seconds, f"/readyz: {said}")
+    freed = next(line for line in log.read_text().splitlines() if "the reserve was freed" in line)
+    report_fault("disk full", happens, seconds, freed.partition("Z ")[2].strip().replace(str(folder), "DIR"))
 
 
 if __name__ == "__main__":

@@ -174,7 +174,10 @@ def clock_back(bench):
 
 @fault("suspended for 8 hours", seconds=120)
 def suspended(bench):
-    """Stopped while its clock goes on, as by a suspend: the monotonic clock stands still meanwhile."""
+    """Stopped while its clock goes on, as by a suspend: the monotonic clock stands still meanwhile.
+
+    It looks at its clock each 30 s at least, which is what the catch-up may wait for.
+    """
     base = bench.folder / "values.db"
     start = int(time.time()) // 60 * 60
     with contextlib.closing(sqlite3.connect(base)) as values, values:
