@@ -56,6 +56,14 @@ fn check(command: &mut Command) {
     assert!(is_content, "{said}");
 }
 
+/// A script that reports faults: what it has shown must be what the table in contrib/faults.md says.
+#[track_caller]
+fn check_with_table(command: &mut Command, folder: &Path) {
+    let rows = folder.join("fault-rows.jsonl");
+    check(command.env("VIGIE_FAULT_ROWS", &rows));
+    check(python("fault_table.py").arg("--rows").arg(&rows).arg("--check"));
+}
+
 fn folder() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("vigie-e2e-").tempdir().expect("a temporary folder")
 }
@@ -119,7 +127,7 @@ fn faults_of_a_source_are_told_and_stay_its_own() {
 #[test]
 fn it_starts_reloads_and_ends_as_its_service_manager_expects() {
     let (_alone, folder) = (alone(), folder());
-    check(python("lifecycle.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+    check_with_table(python("lifecycle.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()), folder.path());
 }
 
 #[test]
@@ -143,7 +151,7 @@ fn each_alert_about_itself_fires_for_a_fault_and_ends_with_it() {
 #[test]
 fn scripts_that_mean_harm_are_told_and_delay_no_other() {
     let (_alone, folder) = (alone(), folder());
-    check(python("hostile.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+    check_with_table(python("hostile.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()), folder.path());
 }
 
 #[test]
@@ -167,13 +175,25 @@ fn texts_that_would_be_code_elsewhere_stay_texts() {
 #[test]
 fn a_full_disk_stops_history_and_no_message() {
     let (_alone, folder) = (alone(), folder());
-    check(python("disk_full.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+    check_with_table(python("disk_full.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()), folder.path());
 }
 
 #[test]
 fn a_disk_that_fails_to_sync_ends_the_daemon() {
     let (_alone, folder) = (alone(), folder());
-    check(python("disk_error.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+    check_with_table(
+        python("disk_error.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()),
+        folder.path(),
+    );
+}
+
+#[test]
+fn faults_of_state_receivers_configuration_clock_and_process_are_told_and_mended() {
+    let (_alone, folder) = (alone(), folder());
+    check_with_table(
+        python("state_faults.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()),
+        folder.path(),
+    );
 }
 
 #[test]
@@ -196,7 +216,7 @@ fn crash(vigie: &Path, kills: &str, seed: &str, folder: &Path) -> Command {
 fn nothing_is_lost_however_it_is_killed() {
     let (_alone, folder) = (alone(), folder());
     let kills = setting("VIGIE_KILLS").unwrap_or_else(|| "50".to_owned());
-    check(&mut crash(&vigie(), &kills, &seed(), folder.path()));
+    check_with_table(&mut crash(&vigie(), &kills, &seed(), folder.path()), folder.path());
 }
 
 fn points(vigie: &Path, every: &str, folder: &Path) -> Command {

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 
-from support import HERE, Daemon, Failed, MailServer, Sink, expect, main, wait_for
+from support import HERE, Daemon, Failed, MailServer, Sink, expect, main, report_fault, wait_for
 
 LIMIT = 100
 RECIPIENTS = ["claire@example.test", "webhook"]
@@ -192,6 +192,9 @@ def run():
                     inside += cut > 0
                     runs.append({"start": began, "end": ended, "killed": True, "open_attempts": cut})
                 else:
+                    again = lambda: (ask(state, "SELECT max(last_slot) FROM kpi_clock") or 0) >= began
+                    wait_for("slots go on", 30, again, daemon.ended)
+                    took = time.time() - began / 1000
                     calm = int(time.time()) + 4
                     stretches = calm_down(values, stretches, calm)
                     settle(daemon, state, calm)
@@ -205,6 +208,8 @@ def run():
         inside >= options.kills * INSIDE_SHARE_MIN,
         f"only {inside} of {options.kills} kills fell inside an attempt; at least {INSIDE_SHARE_MIN:.0%} must",
     )
+    happens = "the next start goes on; nothing is lost or told out of order, and no copy comes but of attempts that were cut off"
+    report_fault("killed at random, and amid attempts (SIGKILL)", happens, took)
 
 
 def write_record(folder, runs, start, stretches):

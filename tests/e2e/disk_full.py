@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 
-from support import Daemon, Sink, expect, free_port, main, read_lines, wait_for
+from support import Daemon, Sink, expect, free_port, main, read_lines, report_fault, wait_for
 
 DISK_MIB = 96
 SHOPS = 400
@@ -76,10 +76,10 @@ def ask(state, sql):
     return None
 
 
-def page(port, path):
+def page(port, path, seconds=5):
     """Status and text of one of the daemon's pages."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=seconds) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -168,7 +168,9 @@ def play(vigie, folder, disk):
             unknown = ask(state, "SELECT count(*) FROM attempt WHERE outcome NOT IN ('sent', 'retry')")
             expect(len(keys) - len(set(keys)) <= unknown, f"more copies than {unknown} attempts of unknown outcome")
     expect(ask(state, "PRAGMA integrity_check") == "ok", "the database is damaged")
-    print(f"disk full: queued and own trouble told, ready {seconds:.1f} s after there was space, no bucket missing")
+    happens = "history pauses, what is queued and the trouble itself are told; a kill meanwhile changes nothing; no bucket is missing"
+    freed = next(line for line in log.read_text().splitlines() if "the reserve was freed" in line)
+    report_fault("disk full", happens, seconds, freed.partition("Z ")[2].strip().replace(str(folder), "DIR"))
 
 
 if __name__ == "__main__":

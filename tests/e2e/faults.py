@@ -24,7 +24,7 @@ import time
 import urllib.request
 
 from servers import KEY, PASSWORD_IN_URL, MariaDb, Postgres, make_certificates
-from support import HERE, Child, Daemon, Healthy, answers, expect, free_port, main, measured, program, read_lines, wait_for
+from support import HERE, Child, Daemon, Healthy, answers, differs_from_golden, expect, free_port, main, measured, program, read_lines, wait_for
 
 GOLDEN = HERE / "golden"
 # With what forms, JSON and logs treat differently. Nothing that is shown may hold the word.
@@ -216,13 +216,9 @@ def ask(options, folder, env, name, wrapped=(), file="vigie.yaml"):
 
 
 def compare_golden(name, text, write):
-    path = GOLDEN / f"{name}.txt"
-    if write:
-        path.write_text(text)
-        return
-    wanted = path.read_text() if path.exists() else "(no such file; make it with --write)"
-    if wanted != text:
-        WRONG.append(f"{name}: it says\n  {text}  where golden/{name}.txt has\n  {wanted}")
+    differs = differs_from_golden(GOLDEN / f"{name}.txt", text, write)
+    if differs:
+        WRONG.append(f"{name}: {differs}")
 
 
 def follow(daemon, folder, names, began):

@@ -22,7 +22,7 @@ import time
 import urllib.request
 
 from hostile_scripts import CLASSES
-from support import Daemon, Healthy, expect, free_port, main, measured, wait_for
+from support import Daemon, Healthy, expect, free_port, main, measured, report_fault, wait_for
 
 # The cap, of the daemon and of a check.
 MIB_MAX = 256
@@ -287,6 +287,9 @@ def run():
           f"beside all {len(alive)} of {len(together['late'])} {shown(together['late'])}")
     print(f"memory: beside all {together['peak']:.0f} MiB of {MIB_MAX}; the longest slot of a KPI at most {together['slot']} s; "
           f"all had their first slots after {together['settled']:.1f} s, in the process that was started")
+    if not options.only:
+        happens = "refused at a place in the script, or ended within its limits and told as a failed rule; the process and the others' slots go on"
+        report_fault("script that loops, allocates, nests, sleeps, evaluates, imports or panics", happens, None)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import threading
 import time
 import urllib.request
 
-from support import HERE, Daemon, Healthy, expect, free_port, main, program, promtool_reads, wait_for
+from support import HERE, Daemon, Healthy, expect, free_port, main, program, promtool_reads, report_fault, wait_for
 
 WATCHDOG_S = 6
 HANGUPS = 1000
@@ -181,9 +181,13 @@ def refused(service):
     expect(code == 1 and "`listen` can't change while the service runs" in said, f"reload with another address: {code} {said}")
     expect(is_live(service), "slots are not judged after refusals")
     service.write(good)
+    began = time.monotonic()
     code, said = service.ask("reload")
     expect(code == 0, f"the old configuration again: {code} {said}")
     expect(service.metric("vigie_config_last_reload_successful") == {"vigie_config_last_reload_successful": 1.0}, "the metric says ill")
+    refusal = next(line for line in service.log().splitlines() if "not reloaded" in line)
+    happens = "the one before stays in force; the log, the metric and whoever asked say why, `vigie reload` ends with 78"
+    report_fault("bad configuration on reload", happens, time.monotonic() - began, re.sub(r"^\S+Z +", "", refusal))
 
 
 def hung_up(service):
@@ -208,6 +212,7 @@ def hung_up(service):
     expect(missed == 0 and abs(judged - whole) <= 2, f"{judged} slots of {whole} were judged amid the reloads, {missed} missed")
     wait_for("no descriptor more than before", 10, lambda: service.descriptors() <= open_before + 2)
     expect(service.manager.count("READY=1") == service.manager.count("RELOADING=1") + 1, "RELOADING=1 and READY=1 don't match")
+    report_fault("1,000 SIGHUP", "a few reloads, no slot is missed, no descriptor is left open", None)
     return f"{HANGUPS} SIGHUP in {took:.1f} s: {reloads} reloads, {judged:.0f} slots and none missed, {open_before} descriptors"
 
 
@@ -287,7 +292,10 @@ def besieged(service):
         expect(took < 1, f"the metrics took {took:.1f} s beside {SLOW_CLIENTS} slow clients")
         expect(missed == 0 and is_live(service), f"{missed} slots were missed beside slow clients")
         expect(service.descriptors() < open_before + 300, f"{service.descriptors()} descriptors are open")
+    gone = time.monotonic()
     wait_for("slow clients are gone", 20, lambda: service.descriptors() <= open_before + 5)
+    happens = "the oldest are cut off, the metrics answer within a second, no slot is missed"
+    report_fault("2,000 slow clients", happens, time.monotonic() - gone)
     return f"beside {SLOW_CLIENTS} slow clients the metrics took {took * 1000:.0f} ms"
 
 

@@ -64,14 +64,14 @@ def program(name, package):
     return found
 
 
-# Given out by this script.
-PORTS = set()
+# Given out by this script, from this range.
+PORTS, PORT_RANGE = set(), range(15_000, 32_000)
 
 
 def free_port():
     """A port that nobody listens on, none twice, and below those that outgoing connections take by themselves."""
     for _ in range(1000):
-        port = random.randrange(15_000, 32_000)
+        port = random.choice(PORT_RANGE)
         with socket.socket() as one, contextlib.suppress(OSError):
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             one.bind(("127.0.0.1", port))
@@ -111,6 +111,32 @@ def measured(command, seconds, env=None):
         process.returncode = os.waitstatus_to_exitcode(status)
         killer.cancel()
     return said, process.returncode, time.monotonic() - began, usage.ru_maxrss / 1024
+
+
+def report_fault(fault, happens, recovery_seconds, message=""):
+    """One row of the table of faults: printed, and kept for `fault_table.py` where VIGIE_FAULT_ROWS names a file.
+
+    `happens` and `message`, what the service says, are the same in each run. `recovery_seconds` runs from the mending until the service works again; none where
+    nothing is to be mended.
+    """
+    by = pathlib.Path(sys.argv[0]).name
+    row = {"by": by, "fault": fault, "happens": happens, "message": message, "recovery_seconds": recovery_seconds}
+    rows = os.environ.get("VIGIE_FAULT_ROWS")
+    if rows:
+        with open(rows, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    took = "nothing to mend" if recovery_seconds is None else f"{recovery_seconds:.1f} s"
+    print(f"fault: {fault}: {happens} ({took})")
+
+
+def differs_from_golden(path, text, write):
+    """How a text differs from the one that is kept; none where it does not, or where it is made anew."""
+    if write:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return None
+    wanted = path.read_text() if path.exists() else "(no such file; make it with --write)"
+    return None if wanted == text else f"it says\n  {text}  where golden/{path.relative_to(HERE / 'golden')} has\n  {wanted}"
 
 
 class Child:
@@ -275,22 +301,24 @@ class Daemon(Child):
 
 
 class Healthy:
-    """A source that answers at once, and when it was asked."""
+    """A source that answers at once what it is set to, and when it was asked."""
 
     def __init__(self):
         asked = self.asked = []
+        says = self.says = {"value": 1}
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
                 asked.append(time.time())
-                body = b'{"value": 1}'
+                body = json.dumps(says).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    self.wfile.write(body)
 
             def log_message(self, *_):
                 pass
