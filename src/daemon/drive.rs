@@ -368,6 +368,9 @@ impl Driver {
         self.metrics.set_queue(self.cycle.receivers().collect::<Vec<_>>(), &depth);
         let oldest = if depth.is_empty() { None } else { self.cycle.store().oldest_queued().await? };
         self.metrics.set_oldest_queued(oldest);
+        let log = self.cycle.store().log_bytes();
+        self.metrics.set_state_log(log);
+        self.cycle.said.log(log);
         let kpis = self.cycle.figures(self.clock.now()).await;
         self.metrics.set_kpis(&kpis.unwrap_or_default());
         for gate in self.cycle.gates() {

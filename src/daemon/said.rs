@@ -9,10 +9,16 @@ use crate::model::ids::{KpiId, ReceiverId};
 /// Failures that are remembered. Beyond, all are news again.
 const REMEMBERED_MAX: usize = 10_000;
 
+/// Four times what begins the log anew by itself; a large commit may pass it, though not for long.
+const LOG_LONG_BYTES: u64 = 16 << 20;
+const LOG_LONG_LOOKS: u32 = 5;
+
 /// What was last said of everything that fails.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     last: BTreeMap<String, String>,
+    /// Looks at which the log of the state was long, one after the other.
+    log_long_for: u32,
 }
 
 impl Said {
@@ -66,6 +72,22 @@ impl Said {
         }
     }
 
+    /// The log of the state, looked at once a second: one that stays long is held by a reader.
+    pub(super) fn log(&mut self, bytes: u64) {
+        self.log_long_for = if bytes > LOG_LONG_BYTES { self.log_long_for + 1 } else { 0 };
+        let of = "log".to_owned();
+        if self.log_long_for == 0 {
+            if self.is_over(&of) {
+                tracing::info!(bytes, "the state's write-ahead log begins anew");
+            }
+        } else if self.log_long_for > LOG_LONG_LOOKS && self.is_news(of, "") {
+            tracing::warn!(
+                bytes,
+                "the state's write-ahead log grows: a program that reads the state does not let go of it; end that program"
+            );
+        }
+    }
+
     /// Whether it is news why a receiver's recipient does not get its messages.
     pub(super) fn is_news_of(&mut self, receiver: &ReceiverId, recipient: &str, cause: &str) -> bool {
         self.is_news(format!("send {receiver} {recipient}"), cause)
@@ -88,6 +110,22 @@ mod tests {
         assert!(said.is_news("pull b".to_owned(), "refused"));
         assert_eq!([said.is_over("pull a"), said.is_over("pull a")], [true, false]);
         assert!(said.is_news("pull a".to_owned(), "refused"));
+    }
+
+    #[test]
+    fn a_log_that_stays_long_is_told_once() {
+        let mut said = Said::default();
+        let mut told_after = |bytes: u64, looks: u32| {
+            for _ in 0..looks {
+                said.log(bytes);
+            }
+            said.last.contains_key("log")
+        };
+        assert!(!told_after(17 << 20, 5), "a large commit");
+        assert!(!told_after(4 << 20, 1));
+        assert!(!told_after(17 << 20, 5));
+        assert!(told_after(17 << 20, 1));
+        assert!(!told_after(4 << 20, 1), "over");
     }
 
     #[test]

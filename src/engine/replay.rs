@@ -29,8 +29,8 @@ pub fn missed_slots(kpi: &Kpi, last: Timestamp, now: Timestamp) -> Vec<Timestamp
 /// Slots after `last` up to `now`, and how many of them are too old to be stepped.
 pub fn missed(kpi: &Kpi, last: Timestamp, now: Timestamp) -> Missed {
     let mut slots = std::collections::VecDeque::new();
-    let mut passed_over = 0;
-    let mut at = last;
+    // Over ten years, as a clock set wrong has it, slots of every second are hundreds of millions.
+    let (mut passed_over, mut at) = kpi.schedule.skip((last, now), SLOTS_MAX).unwrap_or((0, last));
     while let Some(slot) = kpi.schedule.next_after(at, &kpi.zone, &kpi.calendar).filter(|slot| *slot <= now) {
         slots.push_back(slot);
         if slots.len() > SLOTS_MAX {

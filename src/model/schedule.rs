@@ -117,6 +117,17 @@ impl Schedule {
         Timestamp::from_second(without).ok()
     }
 
+    /// How many slots lie after `last` up to `now`, where that can be said without going through them; and the slot after
+    /// which only `kept` of them are left.
+    pub fn skip(&self, (last, now): (Timestamp, Timestamp), kept: usize) -> Option<(u64, Timestamp)> {
+        let Form::Every { seconds } = self.form else { return None };
+        let number = |at: Timestamp| whole_seconds(at).div_euclid(seconds);
+        let skipped =
+            (number(now) - number(last)).checked_sub(i64::try_from(kept).ok()?).filter(|skipped| *skipped > 0)?;
+        let at = Timestamp::from_second((number(last) + skipped) * seconds).ok()?;
+        Some((skipped as u64, at))
+    }
+
     /// The first instant after `after` (epoch seconds) that a civil time of this schedule stands for.
     fn next_civil_slot(&self, after: i64, zone: &TimeZone, calendar: &Calendar) -> Option<Timestamp> {
         let now = Timestamp::from_second(after).ok()?;

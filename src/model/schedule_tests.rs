@@ -284,3 +284,63 @@ fn a_weekly_slot_falls_on_its_weekday_in_every_zone() {
         }
     }
 }
+
+/// In every zone of the table, over every change of its clocks of five years.
+#[test]
+fn each_slot_comes_once_in_every_zone() {
+    let quarters = schedule("0 */15 * * * *");
+    let (from, to) = (at("2024-01-01T00:00:00Z"), at("2029-01-01T00:00:00Z"));
+    let (mut zones, mut changes) = (0, 0);
+    for name in jiff::tz::db().available() {
+        let zone = zone(name.as_str());
+        zones += 1;
+        for change in zone.following(from).take_while(|change| change.timestamp() < to) {
+            changes += 1;
+            let start = Timestamp::from_second((change.timestamp().as_second() - 90_000) / 60 * 60).unwrap();
+            let end = start + SignedDuration::from_hours(28);
+            let next = |now: &Timestamp| quarters.next_after(*now, &zone, &france()).filter(|next| *next <= end);
+            let slots: Vec<Timestamp> = std::iter::successors(next(&start), next).collect();
+            assert_eq!(slots, quarter_hours(start, 28 * 60, &zone), "{name} at {}", change.timestamp());
+        }
+    }
+    assert!(zones > 400 && changes > 1_000, "{zones} zones, {changes} changes");
+}
+
+#[test]
+fn a_daily_slot_comes_on_each_day_in_every_zone() {
+    let nightly = schedule("daily 02:30");
+    for name in jiff::tz::db().available() {
+        let zone = zone(name.as_str());
+        let mut now = zone.to_timestamp(date(2025, 12, 31).at(12, 0, 0, 0)).unwrap();
+        for day in date(2026, 1, 1).series(jiff::ToSpan::days(1)).take(365) {
+            now = nightly.next_after(now, &zone, &france()).unwrap();
+            assert_eq!(zone.to_datetime(now).date(), day, "{name}");
+        }
+    }
+}
+
+#[test]
+fn slots_that_need_not_be_gone_through_are_those_that_would_be() {
+    let every = schedule("every 7m");
+    let next = |now: Timestamp| every.next_after(now, &TimeZone::UTC, &france()).unwrap();
+    let last = at("2026-11-23T05:15:10Z");
+    for (now, kept) in [
+        ("2026-11-23T05:15:11Z", 3),
+        ("2026-11-23T05:36:00Z", 3),
+        ("2026-11-23T09:00:00Z", 3),
+        ("2026-11-24T05:15:00Z", 0),
+    ] {
+        let now = at(now);
+        let all: Vec<Timestamp> =
+            std::iter::successors(Some(next(last)), |at| Some(next(*at))).take_while(|at| *at <= now).collect();
+        let expected = all.len().checked_sub(kept).filter(|skipped| *skipped > 0);
+        let skipped = every.skip((last, now), kept);
+        assert_eq!(skipped.map(|(count, _)| count), expected.map(|count| count as u64), "{now}");
+        if let (Some((_, at)), Some(count)) = (skipped, expected) {
+            assert_eq!(at, all[count - 1], "{now}");
+        }
+    }
+    assert_eq!(schedule("daily 06:15").skip((last, at("2036-11-23T05:15:10Z")), 3), None);
+    let years = every.skip((last, at("9000-01-01T00:00:00Z")), 5_000).unwrap();
+    assert!(years.0 > 500_000_000 && next(years.1) > years.1, "{years:?}");
+}

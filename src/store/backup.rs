@@ -9,7 +9,8 @@ use sqlx::ConnectOptions;
 use super::error::{Failure, StoreError};
 use super::files;
 use super::inspect::{Found, inspect};
-use super::open::{Store, blocking, finish, reader_options};
+use super::migrate;
+use super::open::{Store, blocking, finish, reader_options, writer_options};
 use super::verify::whole;
 
 impl Store {
@@ -37,7 +38,10 @@ impl Store {
         }
         // SQLite writes into an empty file, so that nobody else can read it from the first byte on.
         files::open_private(&building).map_err(io)?;
-        let made = copy(self.path(), &building, false).await;
+        let made = match copy(self.path(), &building, false).await {
+            Ok(None) => tell_apart(&building).await.map(|()| None),
+            other => other,
+        };
         let made = match made {
             Ok(None) => {
                 let (from, place) = (building.clone(), place.clone());
@@ -58,9 +62,16 @@ impl Store {
             }),
         };
         // The copy has a name of its own by now, or serves nobody.
-        drop(fs::remove_file(&building));
+        drop(files::clear(&building));
         made
     }
+}
+
+async fn tell_apart(building: &Path) -> Result<(), Failure> {
+    let mut conn = writer_options(building).connect().await?;
+    let told = migrate::tell_apart(&mut conn).await;
+    finish(conn).await?;
+    told
 }
 
 /// Copies a database into an empty file, and says what is wrong with the copy. Beside one that nobody else can have open no

@@ -51,7 +51,24 @@ pub(super) fn inspect(path: &Path) -> Result<Found, StoreError> {
         Ok(()) => {}
     }
     let logged = newest_header_in_log(&wal).map_err(|error| StoreError::io(&wal, &error))?;
+    // Amid a checkpoint, which its log shows, the first page may be ahead of the file's end.
+    if files::length(&wal) == 0 && files::length(path) < length_by(&header) {
+        return Err(corrupt("the file is cut off"));
+    }
     judge(path, &logged.unwrap_or(header))
+}
+
+/// Bytes that a header says its file has; 0 where it does not say.
+fn length_by(header: &[u8; HEADER_BYTES]) -> u64 {
+    // The number of pages counts only if it was written with the last change.
+    if header[24..28] != header[92..96] {
+        return 0;
+    }
+    let page = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        bytes => u64::from(bytes),
+    };
+    page * u64::from(be32(&header[28..]))
 }
 
 fn judge(path: &Path, header: &[u8; HEADER_BYTES]) -> Result<Found, StoreError> {

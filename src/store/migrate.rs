@@ -16,10 +16,22 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_event.sql"),
     include_str!("migrations/0006_evaluation_and_feedback.sql"),
     include_str!("migrations/0007_audit.sql"),
+    include_str!("migrations/0008_identity.sql"),
 ];
 
 /// The newest schema version that this program knows.
 pub(super) const KNOWN_VERSION: u32 = MIGRATIONS.len() as u32;
+
+/// Gives a copy an identity of its own.
+pub(super) async fn tell_apart(conn: &mut SqliteConnection) -> Result<(), Failure> {
+    sqlx::query("UPDATE meta SET value = lower(hex(randomblob(16))) WHERE name = 'identity'").execute(conn).await?;
+    Ok(())
+}
+
+/// Which file it is; none before there were identities.
+pub(super) async fn identity(conn: &mut SqliteConnection) -> Result<Option<String>, Failure> {
+    Ok(sqlx::query_scalar("SELECT value FROM meta WHERE name = 'identity'").fetch_optional(conn).await?)
+}
 
 /// Brings the schema from `version` to the newest. A crash in between leaves a whole version behind.
 pub(super) async fn migrate(conn: &mut SqliteConnection, version: u32) -> Result<(), Failure> {

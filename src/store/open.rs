@@ -120,6 +120,11 @@ impl Store {
         blocking(&self.inner.path, move || reserve.hold()).await
     }
 
+    /// Bytes of the write-ahead log, which begins anew once nobody reads what was before.
+    pub fn log_bytes(&self) -> u64 {
+        files::length(&files::suffixed(&self.inner.path, "-wal"))
+    }
+
     /// True once the reserve was freed (or never fitted): history should pause, what is queued still goes out.
     pub fn reserve_lost(&self) -> bool {
         self.inner.reserve.lost()
@@ -162,7 +167,7 @@ async fn open_writer(path: &Path, options: OpenOptions) -> Result<Store, StoreEr
         }
     };
     let reserve = Reserve::of(path, options.reserve_bytes);
-    let conn = match connect(path, version).await {
+    let conn = match connect(path, version).await.map_err(|error| out_of_files(path, error)) {
         // The files beside the database (log, shared memory) need a little space themselves.
         Err(error @ StoreError::Full { .. }) if reserve.free().map_err(|error| StoreError::io(path, &error))? => {
             tracing::error!(path = %path.display(), %error, "disk full: the reserve was freed so that the state can be opened");
@@ -187,6 +192,16 @@ async fn connect(path: &Path, version: u32) -> Result<SqliteConnection, StoreErr
     let mut conn = writer_options(path).connect().await.map_err(|error| Failure::from(error).on(path))?;
     migrate::migrate(&mut conn, version).await.map_err(|failure| failure.on(path))?;
     Ok(conn)
+}
+
+/// Where no file can be made any more SQLite only says that it can't open one.
+fn out_of_files(path: &Path, error: StoreError) -> StoreError {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let has_none = || rustix::fs::statvfs(folder).is_ok_and(|about| about.f_files > 0 && about.f_favail == 0);
+    match error {
+        StoreError::Io { path, .. } if has_none() => StoreError::Full { path, reserve_freed: false },
+        other => other,
+    }
 }
 
 /// Keeps a checked copy before the schema is changed, for those who must go back to the version before.

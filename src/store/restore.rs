@@ -121,6 +121,7 @@ async fn mark(conn: &mut SqliteConnection, entry: &AuditEntry) -> Result<(Option
     sqlx::query(sql).bind(entry.at.as_millisecond()).execute(&mut *tx).await?;
     let sql = "UPDATE alert_group SET body = json_set(body, '$.messages', (body ->> '$.messages') + ?1)";
     sqlx::query(sql).bind(MESSAGES_SKIPPED).execute(&mut *tx).await?;
+    migrate::tell_apart(&mut tx).await?;
     audit::put(&mut tx, std::slice::from_ref(entry)).await?;
     tx.commit().await?;
     Ok((as_of.map(instant).transpose()?, queued as u64))

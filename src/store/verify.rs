@@ -7,6 +7,7 @@ use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::error::{Failure, StoreError};
 use super::files;
+use super::migrate::identity;
 use super::open::{Store, finish, reader_options};
 
 /// Up to this size the whole file is checked at each start (about a tenth of a second).
@@ -35,8 +36,12 @@ pub(super) async fn quick(path: &Path) -> Result<(), StoreError> {
     let verdict = async {
         let mut conn = options.connect().await?;
         let verdict = check(&mut conn, files::length(path)).await;
+        let with_log = identity(&mut conn).await;
         finish(conn).await?;
-        verdict
+        match verdict? {
+            None if had_wal && is_anothers(path, with_log?).await => Ok(Some(LOG_OF_ANOTHER.to_owned())),
+            verdict => Ok(verdict),
+        }
     };
     let verdict = verdict.await;
     if !matches!(verdict, Ok(None)) {
@@ -51,6 +56,20 @@ pub(super) async fn quick(path: &Path) -> Result<(), StoreError> {
         Ok(Some(detail)) => Err(StoreError::Corrupt { path: path.to_owned(), detail }),
         Err(failure) => Err(failure.on(path)),
     }
+}
+
+const LOG_OF_ANOTHER: &str = "its write-ahead log, the file ending in -wal, is another database's";
+
+/// Whether the log makes another database of the file: what stands in the file itself is read without it.
+async fn is_anothers(path: &Path, with_log: Option<String>) -> bool {
+    let alone = async {
+        let mut conn = reader_options(path).immutable(true).connect().await?;
+        let alone = identity(&mut conn).await;
+        finish(conn).await?;
+        alone
+    };
+    // A file that can't be read without its log, as one amid a checkpoint, says nothing.
+    matches!(alone.await, Ok(Some(alone)) if with_log.as_ref() != Some(&alone))
 }
 
 async fn check(conn: &mut SqliteConnection, bytes: u64) -> Result<Option<String>, Failure> {

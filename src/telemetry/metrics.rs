@@ -115,6 +115,7 @@ pub struct Metrics {
     outbox_oldest: Gauge,
     state_space: IntGauge,
     withheld: IntGauge,
+    state_log: IntGauge,
     heartbeats: IntCounterVec,
     heartbeat_at: Gauge,
     reload_successful: IntGauge,
@@ -201,6 +202,10 @@ impl Metrics {
                     "vigie_heartbeat_last_success_timestamp_seconds",
                     "When a monitor last took a sign of life; 0 where none is configured, or none was taken.",
                 )),
+            ),
+            state_log: registered(
+                &registry,
+                IntGauge::new("vigie_state_log_bytes", "Size of the state's write-ahead log."),
             ),
             withheld: registered(
                 &registry,
@@ -362,6 +367,11 @@ impl Metrics {
         if is_taken {
             self.heartbeat_at.set(at.as_millisecond() as f64 / 1000.0);
         }
+    }
+
+    /// Size of the state's write-ahead log.
+    pub fn set_state_log(&self, bytes: u64) {
+        self.state_log.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Whether a restored state tells nothing yet.

@@ -159,9 +159,7 @@ def jumped(bench, seconds):
 def clock_ahead(bench):
     message, took, steps, stalled = jumped(bench, 10 * 365.25 * 86_400)
     expect(steps <= SLOTS_MAX + took + 10, f"{steps:.0f} slots were judged in {took:.0f} s")
-    bench.gap(stalled < 2.5, "no stall: others lag at most two intervals (2 s here)",
-              "a KPI with a slot each second keeps the whole service, its watchdog's pings as well, waiting for seconds, on a loaded machine for 20 s: "
-              "all 315,571,000 slots are walked through, several times, before all but 5,000 are passed over")
+    expect(stalled < STALLED_S_MAX, f"{stalled:.1f} s without a ping")
     return Shown("one catch-up of 5,000 slots, no storm of messages or pulls; it goes on by the new time", bench.normalised(message), took)
 
 

@@ -154,6 +154,39 @@ async fn damaged_headers_are_refused() {
     }
 }
 
+/// Neither the structure nor the queries need to touch the last page.
+#[tokio::test]
+async fn a_database_cut_within_its_last_page_is_refused() {
+    let place = Place::new();
+    closed_with_data(&place).await;
+    let mut bytes = std::fs::read(place.path()).unwrap();
+    bytes.truncate(bytes.len() - 100);
+    std::fs::write(place.path(), bytes).unwrap();
+    refused(&place.path(), corrupt, "the file is cut off").await;
+}
+
+#[tokio::test]
+async fn the_log_of_another_database_is_refused() {
+    let (place, other) = (Place::new(), Place::new());
+    closed_with_data(&place).await;
+    let store = other.open().await;
+    store.set_config_checksum("c0ffee").await.unwrap();
+    let log = |place: &Place| files::suffixed(&place.path(), "-wal");
+    std::fs::copy(log(&other), log(&place)).unwrap();
+    let before = files_of(&place.path());
+    let error = Store::open(&place.path(), writing()).await.unwrap_err();
+    assert!(corrupt(&error) && error.to_string().contains("is another database's"), "{error}");
+    assert!(files_of(&place.path()) == before, "files were touched");
+    // A backup is another one too, though its content was the same.
+    std::fs::remove_file(log(&place)).unwrap();
+    let backup = other.path().with_file_name("backup.db");
+    store.backup(&backup).await.unwrap();
+    store.set_config_checksum("decaf").await.unwrap();
+    std::fs::copy(log(&other), files::suffixed(&backup, "-wal")).unwrap();
+    let error = Store::open(&backup, writing()).await.unwrap_err();
+    assert!(corrupt(&error), "{error}");
+}
+
 #[tokio::test]
 async fn a_log_without_its_database_is_refused() {
     let place = Place::new();
