@@ -43,7 +43,7 @@ pub(super) async fn quick(path: &Path) -> Result<(), StoreError> {
             verdict => Ok(verdict),
         }
     };
-    let verdict = verdict.await;
+    let verdict: Result<Option<String>, Failure> = verdict.await;
     if !matches!(verdict, Ok(None)) {
         for (file, there_before) in [(&wal, had_wal), (&shm, had_shm)] {
             if !there_before {
