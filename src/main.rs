@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 fn begin(args: &Args) -> anyhow::Result<tokio::runtime::Runtime> {
     // The service starts its own log once its configuration is read.
     if !matches!(args.command, Command::Run) {
-        vigie::telemetry::init("warn", false).map_err(anyhow::Error::msg)?;
+        vigie::telemetry::init("warn", vigie::telemetry::Lines::Text).map_err(anyhow::Error::msg)?;
     }
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

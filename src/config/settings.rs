@@ -111,4 +111,5 @@ pub struct LogSettings {
 pub enum LogFormat {
     Text,
     Json,
+    Journald,
 }

@@ -17,7 +17,7 @@ use super::space::Readiness;
 use crate::clock::{Clock, monotonic};
 use crate::config::LogFormat;
 use crate::store::{OpenOptions, Store};
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::{self, Lines, Metrics};
 use crate::web::{self, Health};
 
 /// Exit code for a configuration with errors.
@@ -36,7 +36,12 @@ pub async fn run(options: RunOptions) -> anyhow::Result<u8> {
     let text = prepared.as_ref().map_or_else(String::as_str, |prepared| &prepared.remarks);
     std::io::stderr().write_all(text.as_bytes()).context("stderr can't be written")?;
     let Ok(Prepared { built, settings, .. }) = prepared else { return Ok(CONFIGURATION_ERROR) };
-    telemetry::init(&settings.log.level, settings.log.format == LogFormat::Json).map_err(anyhow::Error::msg)?;
+    let lines = match settings.log.format {
+        LogFormat::Text => Lines::Text,
+        LogFormat::Json => Lines::Json,
+        LogFormat::Journald => Lines::Journald,
+    };
+    telemetry::init(&settings.log.level, lines).map_err(anyhow::Error::msg)?;
     let clock = Clock::Wall;
     let started = monotonic();
     let store = Store::open(&settings.state, open_options()).await?;

@@ -1,4 +1,4 @@
-//! Logs to stderr.
+//! Logs, to stderr or to systemd's journal.
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -12,14 +12,32 @@ use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
 /// What is logged can be changed once logging has started.
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
-/// Starts logging to stderr. `level` is a level or a filter as `tracing` writes it.
-pub fn init(level: &str, json: bool) -> Result<(), String> {
+/// In what form, and where to, is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// To stderr, for people.
+    Text,
+    /// To stderr, one object a line.
+    Json,
+    /// To systemd's journal, each field by its name.
+    Journald,
+}
+
+/// Starts logging. `level` is a level or a filter as `tracing` writes it.
+pub fn init(level: &str, lines: Lines) -> Result<(), String> {
     let (chosen, handle) = reload::Layer::new(filter(level)?);
-    let lines = fmt::layer().with_writer(std::io::stderr);
-    let lines = if json {
-        lines.json().flatten_event(true).with_filter(filter_fn(is_free_of_secrets)).boxed()
-    } else {
-        lines.with_ansi(std::io::stderr().is_terminal()).with_filter(filter_fn(is_free_of_secrets)).boxed()
+    let written = || fmt::layer().with_writer(std::io::stderr);
+    let lines = match lines {
+        Lines::Json => written().json().flatten_event(true).with_filter(filter_fn(is_free_of_secrets)).boxed(),
+        Lines::Text => {
+            written().with_ansi(std::io::stderr().is_terminal()).with_filter(filter_fn(is_free_of_secrets)).boxed()
+        }
+        Lines::Journald => {
+            let journal = tracing_journald::layer().map_err(|error| {
+                format!("systemd's journal can't be written to ({error}): write `log: {{format: text}}` where there is none")
+            })?;
+            journal.with_field_prefix(Some("VIGIE".to_owned())).with_filter(filter_fn(is_free_of_secrets)).boxed()
+        }
     };
     let started = tracing_subscriber::registry().with(chosen).with(lines).try_init();
     started.map_err(|error| format!("logging can't start: {error}"))?;

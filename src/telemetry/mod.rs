@@ -4,5 +4,5 @@ mod figures;
 mod log;
 mod metrics;
 
-pub use log::{check_level, init, set_level};
+pub use log::{Lines, check_level, init, set_level};
 pub use metrics::{FailureReason, MetricNames, Metrics, PullEnd};

@@ -5,7 +5,7 @@
 Half of the KPIs come from SQLite, half from an API; each has an objective, four rules and 400 stored values. First with
 daily figures: memory once the histories were pulled, after another start, after a slot of all KPIs, and idle. Then with a
 slot every second, which stands for every minute: memory, descriptors and the write-ahead log after a third of the run and
-at its end. Prints all figures.
+at its end. The environment is that of the shipped unit. Prints all figures.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import time
 import urllib.parse
 
 from disk_full import ask, page
-from support import Daemon, expect, free_port, main, wait_for
+from support import HERE, Daemon, expect, free_port, main, wait_for
 
 KPIS, RULES, VALUES, DAY_S = 50, 4, 400, 86_400
 # Resident memory while nothing is to be done.
@@ -45,6 +45,16 @@ DESCRIPTORS_MAX = 4
 WAL_KIB_MAX = 1024
 
 WRONG = []
+
+
+def environment():
+    """This one, with what contrib/systemd/vigie.service adds to it."""
+    unit = (HERE.parent.parent / "contrib/systemd/vigie.service").read_text()
+    added = dict(each.split("=", 1) for each in re.findall(r"^Environment=(\S+)$", unit, re.MULTILINE))
+    # Of several arenas each comes to hold pages for the work that chance gives it, over hours: that would hide a leak, or
+    # look like one.
+    expect(added.get("MALLOC_ARENA_MAX") == "1", f"the unit sets {added}")
+    return {**os.environ, **added}
 
 
 def is_sql(number):
@@ -183,7 +193,7 @@ def first_start(vigie, folder, api, step, at):
     write_figures(folder / "figures.db", step, 2 if step == DAY_S else 600)
     listen, state = free_port(), folder / "state.db"
     config = write_config(folder, api, listen, step, daily(at))
-    with Daemon(vigie, config, folder / "first.log", cwd=folder) as daemon:
+    with Daemon(vigie, config, folder / "first.log", cwd=folder, env=environment()) as daemon:
         wait_for("all histories are pulled and judged", 90, lambda: stepped(state, 0), daemon.ended)
         if step == DAY_S:
             time.sleep(IDLE_S)
@@ -199,7 +209,7 @@ def idles(vigie, folder, api):
     listen, state = first_start(vigie, folder, api, DAY_S, time.time() - 60)
     slot = int(time.time()) + 12
     config = write_config(folder, api, listen, DAY_S, daily(slot))
-    with Daemon(vigie, config, folder / "run.log", cwd=folder) as daemon:
+    with Daemon(vigie, config, folder / "run.log", cwd=folder, env=environment()) as daemon:
         process = Process(daemon, folder, listen)
         wait_for("the service is ready", 20, lambda: page(listen, "/readyz")[0] == 200, daemon.ended)
         before = process.sample()[-1]
@@ -214,11 +224,9 @@ def idles(vigie, folder, api):
 
 
 def works(vigie, folder, api):
-    """With one arena of the allocator: of several, each comes to hold pages for the work that chance gives it, over hours, and
-    that would hide a leak or look like one."""
     listen, state = first_start(vigie, folder, api, 1, time.time() - MISSED_S)
     config = write_config(folder, api, listen, 1, "every 1s")
-    with Daemon(vigie, config, folder / "run.log", cwd=folder, env={**os.environ, "MALLOC_ARENA_MAX": "1"}) as daemon:
+    with Daemon(vigie, config, folder / "run.log", cwd=folder, env=environment()) as daemon:
         process = Process(daemon, folder, listen)
         wait_for("all KPIs have their slot every second", 120, lambda: stepped(state, time.time() - 3), daemon.ended)
         began, found = time.monotonic(), []

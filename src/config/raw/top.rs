@@ -115,7 +115,7 @@ pub struct RawMetrics {
 pub struct RawLog {
     /// Least level written, or a filter such as `info,vigie::source=debug`. Default: `info`.
     pub level: Option<String>,
-    /// `text` or `json`. Default: `text`.
+    /// `text`, `json`, or `journald`: to systemd's journal, each field by its name (`VIGIE_DELIVERY=17`). Default: `text`.
     pub format: Option<RawLogFormat>,
 }
 
@@ -124,4 +124,5 @@ pub struct RawLog {
 pub enum RawLogFormat {
     Text,
     Json,
+    Journald,
 }

@@ -39,6 +39,7 @@ pub(super) fn settings(report: &mut Report<'_>, all: &Gathered) -> Settings {
             level: log.and_then(|log| log.level.clone()).unwrap_or_else(|| "info".to_owned()),
             format: match log.and_then(|log| log.format) {
                 Some(RawLogFormat::Json) => LogFormat::Json,
+                Some(RawLogFormat::Journald) => LogFormat::Journald,
                 Some(RawLogFormat::Text) | None => LogFormat::Text,
             },
         },
