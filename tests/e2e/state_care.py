@@ -10,12 +10,13 @@ import copy
 import http.server
 import json
 import pathlib
+import socket
 import sqlite3
 import threading
 import time
 
 from lifecycle import Service, configuration, is_live
-from support import Daemon, expect, main, new_mails, wait_for
+from support import Child, Daemon, expect, free_port, main, new_mails, wait_for
 
 
 class Monitor:
@@ -169,6 +170,36 @@ def damaged(service):
     expect(code == 1 and "damaged" in said and "vigie restore" in said, f"doctor: {code} {said}")
 
 
+def journalled(service, folder):
+    """Each field of a line in the log stands in the journal by its name. A socket of our own takes the journal's place."""
+    folder.mkdir()
+    journal, entries = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), []
+    journal.bind(str(folder / "journal.sock"))
+
+    def listen():
+        while True:
+            lines = journal.recv(65_536).decode(errors="replace").splitlines()
+            entries.append(dict(line.split("=", 1) for line in lines if "=" in line))
+
+    threading.Thread(target=listen, daemon=True).start()
+    settings = copy.deepcopy(configuration(service.healthy, [free_port()]))
+    settings["log"] = {"format": "journald"}
+    settings["rules"]["high"]["with"] = {"above": 0.5}
+    (folder / "vigie.yaml").write_text(json.dumps(settings))
+    place = "mount -t tmpfs none /run && mkdir -p /run/systemd/journal && touch /run/systemd/journal/socket && "
+    place += 'mount --bind "$0" /run/systemd/journal/socket && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", place, folder / "journal.sock", service.vigie, "run", "--config", folder / "vigie.yaml"]
+    with Child(command, folder / "run.log") as daemon:
+        sent = lambda: [each for each in entries if each.get("VIGIE_DELIVERY")]
+        wait_for("a delivery in the journal", 20, sent, daemon.ended)
+        expect(daemon.stop() == 0, f"it does not end:\n{daemon.tail()}")
+    entry = sent()[0]
+    expect(entry["VIGIE_RECEIVER"] == "ops" and entry["PRIORITY"] and entry["TARGET"].startswith("vigie::"), f"an entry is {entry}")
+    ready = [each for each in entries if each.get("VIGIE_KPIS") == "2"]
+    expect(len(ready) == 1, f"{len(ready)} entries say that it is ready: {entries[:5]}")
+    return f"journal: {len(entries)} entries"
+
+
 def run():
     parser = argparse.ArgumentParser()
     parser.add_argument("--vigie", type=pathlib.Path, required=True)
@@ -183,6 +214,7 @@ def run():
         print(examined(service))
         print(restored(service, renamed(service, settings)))
     damaged(service)
+    print(journalled(service, args.dir.resolve() / "journal"))
 
 
 if __name__ == "__main__":
