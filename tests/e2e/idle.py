@@ -28,6 +28,8 @@ from support import HERE, Daemon, expect, free_port, main, wait_for
 KPIS, RULES, VALUES, DAY_S = 50, 4, 400, 86_400
 # Resident memory while nothing is to be done.
 IDLE_MIB_MAX = 30
+# After the very first start: what 50 histories took while they were pulled is not all given back to the system.
+FIRST_MIB_MAX = 34
 # Without work for so long before it counts as idle.
 IDLE_S = 8
 # The run in which nothing may grow. A start that has missed so many slots comes first: it fills the page caches of the
@@ -158,11 +160,11 @@ class Process:
         mib = [f"{kib / 1024:.1f}" for kib in (rss, own, file, most)]
         return f"{mib[0]} MiB, {mib[1]} of its own and {mib[2]} of the files it maps; most {mib[3]}; {threads} threads"
 
-    def look(self, when):
+    def look(self, when, most=IDLE_MIB_MAX):
         """Prints its memory, and notes when it is too much."""
         print(f"idle: {when}: {self.memory()}")
-        if self.status("VmRSS")[0] > IDLE_MIB_MAX * 1024:
-            WRONG.append(f"{when}: {self.memory()}; {IDLE_MIB_MAX} MiB may be resident")
+        if self.status("VmRSS")[0] > most * 1024:
+            WRONG.append(f"{when}: {self.memory()}; {most} MiB may be resident")
 
     def sample(self):
         """Own memory and log in KiB, open descriptors, evaluations so far. The metrics are asked for as Prometheus would."""
@@ -197,7 +199,7 @@ def first_start(vigie, folder, api, step, at):
         wait_for("all histories are pulled and judged", 90, lambda: stepped(state, 0), daemon.ended)
         if step == DAY_S:
             time.sleep(IDLE_S)
-            Process(daemon, folder, listen).look(f"first start, {VALUES} values of each KPI were pulled")
+            Process(daemon, folder, listen).look(f"first start, {VALUES} values of each KPI were pulled", FIRST_MIB_MAX)
         stop(daemon)
     stored = ask(state, "SELECT min(n) FROM (SELECT count(*) AS n FROM observation GROUP BY series)")
     # Some seconds pass between the start and the slot.

@@ -44,13 +44,14 @@ def settings_of(service, monitor, above=100):
     settings = configuration(service.healthy, [service.port])
     settings["kpis"] = {"pulse": settings["kpis"]["pulse"]}
     settings["rules"] = {"high": {"script": "signal/threshold", "on": ["pulse"], "with": {"above": above}}}
+    settings["route"]["group"]["interval"] = "1s"
     settings["metrics"] = {"kpis": True, "series": 5}
     settings["heartbeat"] = {"url": f"http://127.0.0.1:{monitor.port}/beat/s3cr3t", "every": "10s"}
     return settings
 
 
 def mails(service):
-    return len(new_mails(service.folder / "boxes/ada"))
+    return len(new_mails(service.folder / "boxes"))
 
 
 def reload(service, settings):
@@ -135,6 +136,7 @@ def restored(service, calm):
     expect(len(kept) == 1, f"the state before is kept in {kept}")
     with Daemon(service.vigie, service.config, service.folder / "again.log") as daemon:
         service.daemon = daemon
+        wait_for("it is ready", 20, lambda: "vigie is ready" in daemon.log.read_text(), daemon.ended)
         wait_for("slots are judged", 20, lambda: is_live(service), daemon.ended)
         wait_for("the alert fires", 20, lambda: [each["state"] for each in alerts(service)] == ["firing"])
         time.sleep(2)
@@ -208,6 +210,7 @@ def run():
     service, monitor = Service(args.vigie, args.dir.resolve()), Monitor()
     with service.daemon as first:
         settings = settings_of(service, monitor)
+        wait_for("READY=1", 20, lambda: service.manager.count("READY=1") == 1, first.ended)
         wait_for("slots are judged", 20, lambda: is_live(service), first.ended)
         reload(service, settings)
         print(shown(service, monitor))
