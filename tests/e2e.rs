@@ -1,8 +1,9 @@
 //! The end-to-end suite: the built program against real servers, judged by scripts that share no code with it.
 //!
 //! Needs python3, python3-aiosmtpd, python3-openpyxl, openssl, opensmtpd, prometheus, postgresql, mariadb-server, faketime,
-//! sqlite3, strace and systemd (`.ci/run` installs them) and, for opensmtpd, the databases and a disk of its own, root. With
-//! `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and `VIGIE_SEED` set the crash runs.
+//! sqlite3, strace, systemd and what judges cards for Teams (`.ci/run` installs them) and, for opensmtpd, the databases and
+//! a disk of its own, root. With `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and `VIGIE_SEED` set the
+//! crash runs.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "summaries are shown; settings come from outside")]
 
@@ -200,6 +201,12 @@ fn faults_of_state_receivers_configuration_clock_and_process_are_told_and_mended
 fn mail_goes_over_tls_to_whom_is_trusted() {
     let (_alone, folder) = (alone(), folder());
     check(python("mail_tls.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
+fn cards_for_teams_hold_to_their_schema_and_show_texts_only() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("teams_card.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
 }
 
 fn seed() -> String {

@@ -12,6 +12,7 @@ use super::config::{ChannelConfig, MailConfig};
 use super::email::Email;
 use super::maildir::Maildir;
 use super::slack::Slack;
+use super::teams::Teams;
 use super::webhook::Webhook;
 
 /// What channels share while they are built.
@@ -46,6 +47,7 @@ pub(super) enum Via {
     Email(Email),
     Maildir(Maildir),
     Slack(Slack),
+    Teams(Teams),
     Webhook(Webhook),
 }
 
@@ -56,6 +58,7 @@ impl Channel {
             ChannelConfig::Email(email) => (Via::Email(Email::build(&email.to, &email.cc, context)?), None),
             ChannelConfig::Maildir(maildir) => (Via::Maildir(Maildir::build(maildir, context)?), None),
             ChannelConfig::Slack(slack) => (Via::Slack(Slack::build(slack, context)?), slack.language),
+            ChannelConfig::Teams(teams) => (Via::Teams(Teams::build(teams, context)?), teams.language),
             ChannelConfig::Webhook(webhook) => (Via::Webhook(Webhook::build(webhook, context)?), webhook.language),
         };
         Ok(Channel { via, language: language.unwrap_or(context.default_language) })
@@ -66,6 +69,7 @@ impl Channel {
             Via::Email(_) => "email",
             Via::Maildir(_) => "maildir",
             Via::Slack(_) => "slack",
+            Via::Teams(_) => "teams",
             Via::Webhook(_) => "webhook",
         }
     }
@@ -75,7 +79,7 @@ impl Channel {
         match &self.via {
             Via::Email(email) => email.recipients(),
             Via::Maildir(maildir) => maildir.recipients(),
-            Via::Slack(_) | Via::Webhook(_) => {
+            Via::Slack(_) | Via::Teams(_) | Via::Webhook(_) => {
                 vec![Recipient { name: self.kind().to_owned(), language: self.language }]
             }
         }

@@ -20,6 +20,8 @@ pub enum ChannelConfig {
     Maildir(MaildirConfig),
     /// A Slack incoming webhook.
     Slack(SlackConfig),
+    /// A Microsoft Teams webhook made with Workflows.
+    Teams(TeamsConfig),
     /// Signed JSON to any HTTP address.
     Webhook(WebhookConfig),
 }
@@ -47,6 +49,23 @@ pub struct MaildirConfig {
 #[serde(deny_unknown_fields)]
 pub struct SlackConfig {
     /// The incoming webhook's address, which is a secret: `{env: SLACK_URL}`.
+    pub webhook: SecretRef,
+    /// Authorities to trust, such as those of a proxy that reads along. Default: the system's. Example: `{ca: ca.pem}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsConfig>,
+    /// Address of a proxy. Default: none. Example: `http://proxy.example.test:3128`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<Text>,
+    /// Default: the configuration's language.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub language: Option<Language>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TeamsConfig {
+    /// The address that the flow shows, which is a secret: `{env: TEAMS_URL}`.
     pub webhook: SecretRef,
     /// Authorities to trust, such as those of a proxy that reads along. Default: the system's. Example: `{ca: ca.pem}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,6 +200,15 @@ mod tests {
                 tls: None,
                 proxy: None,
                 language: None,
+            }),
+        );
+        check(
+            r#"{"teams": {"webhook": {"env": "TEAMS_URL"}, "language": "fr"}}"#,
+            ChannelConfig::Teams(TeamsConfig {
+                webhook: SecretRef::Env("TEAMS_URL".to_owned()),
+                tls: None,
+                proxy: None,
+                language: Some(Language::Fr),
             }),
         );
         check(

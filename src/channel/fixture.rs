@@ -61,6 +61,7 @@ pub(super) fn firing_fr() -> NewDelivery {
                 "Hors trajectoire : -12,5\u{202f}% (-37\u{202f}500\u{202f}€), atterrissage 351\u{202f}234,5\u{202f}€"
                     .to_owned(),
             sections: vec![section_fr()],
+            more: 0,
             created_at: at("2026-11-23T05:15:04Z"),
             sent_line: "Envoyé le lundi 23 novembre 2026 à 06:15".to_owned(),
         },
@@ -99,6 +100,7 @@ pub(super) fn escalated_en() -> NewDelivery {
             subject: "Revenue: objective of November 2026".to_owned(),
             headline: "Off trajectory: -12.5% (-€37,500), landing at €351,234.5".to_owned(),
             sections: vec![section],
+            more: 0,
             created_at: at("2026-11-24T05:15:02Z"),
             sent_line: "Sent Tuesday 24 November 2026 at 06:15".to_owned(),
         },

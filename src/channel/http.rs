@@ -88,10 +88,15 @@ impl Http {
         }
     }
 
+    /// Who answered what, as causes begin.
+    pub(super) fn told(&self, answer: &Answer) -> String {
+        let said = if answer.body.is_empty() { String::new() } else { format!(" {}", answer.body) };
+        format!("{} answered {}{said}", self.place(), answer.status)
+    }
+
     /// What a refusal means for the attempt; rules that all HTTP channels share.
     pub(super) fn refusal(&self, answer: &Answer) -> AttemptOutcome {
-        let said = if answer.body.is_empty() { String::new() } else { format!(" {}", answer.body) };
-        let cause = format!("{} answered {}{said}", self.place(), answer.status);
+        let cause = self.told(answer);
         match answer.status {
             408 | 425 | 429 | 500..=599 => {
                 let after = answer.after.and_then(|after| SignedDuration::try_from(after).ok());

@@ -3,17 +3,20 @@
 //! A channel renders, sends once and says what became of it. Whether and when to try again is decided elsewhere.
 
 mod build;
+mod card;
 mod clean;
 mod config;
 mod email;
 mod http;
 mod maildir;
+mod mark;
 mod mime;
 mod reply;
 mod send;
 mod slack;
 mod smtp;
 mod starttls;
+mod teams;
 mod view;
 mod webhook;
 
@@ -28,6 +31,6 @@ mod tls_tests;
 
 pub use build::{Channel, ChannelContext, MailContext};
 pub use config::{
-    ChannelConfig, EmailConfig, MailConfig, MaildirConfig, SlackConfig, SmtpConfig, TlsMode, WebhookConfig,
+    ChannelConfig, EmailConfig, MailConfig, MaildirConfig, SlackConfig, SmtpConfig, TeamsConfig, TlsMode, WebhookConfig,
 };
 pub use view::text_of;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::model::notification::{AttemptOutcome, NewDelivery};
 
 use super::build::{Channel, Via};
-use super::{slack, webhook};
+use super::{card, slack, webhook};
 
 impl Channel {
     /// Sends once and says what became of it, at most half a second after the deadline.
@@ -25,6 +25,7 @@ impl Channel {
             Via::Email(email) => email.send(delivery, attempt, deadline).await,
             Via::Maildir(maildir) => maildir.send(delivery, deadline).await,
             Via::Slack(slack) => slack.send(delivery, deadline).await,
+            Via::Teams(teams) => teams.send(delivery, deadline).await,
             Via::Webhook(webhook) => webhook.send(delivery, attempt, now, deadline).await,
         }
     }
@@ -35,6 +36,7 @@ impl Channel {
             Via::Email(email) => email.probe(deadline).await,
             Via::Maildir(maildir) => maildir.probe(deadline).await,
             Via::Slack(slack) => slack.probe(deadline).await,
+            Via::Teams(teams) => teams.probe(deadline).await,
             Via::Webhook(webhook) => webhook.probe(deadline).await,
         }
     }
@@ -45,6 +47,7 @@ impl Channel {
             Via::Email(email) => email.preview(delivery),
             Via::Maildir(maildir) => maildir.preview(delivery),
             Via::Slack(_) => format!("{:#}", slack::payload(&delivery.message)),
+            Via::Teams(_) => format!("{:#}", card::payload(&delivery.message)),
             Via::Webhook(_) => webhook::preview(delivery),
         }
     }

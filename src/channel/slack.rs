@@ -6,19 +6,21 @@ use serde_json::{Value, json};
 
 use crate::locale::{Text, text};
 use crate::model::notification::{AttemptOutcome, Message, NewDelivery, Section};
-use crate::model::verdict::Severity;
 use crate::net::HttpSettings;
 
 use super::build::ChannelContext;
 use super::clean;
 use super::config::SlackConfig;
 use super::http::Http;
+use super::mark::mark;
 
 const BLOCKS_MAX: usize = 50;
 const HEADER_CHARS_MAX: usize = 150;
 const SECTION_CHARS_MAX: usize = 3000;
 const FIELDS_MAX: usize = 10;
 const FIELD_CHARS_MAX: usize = 2000;
+/// Of one alert.
+const FIELD_BLOCKS_MAX: usize = 2;
 const FALLBACK_CHARS_MAX: usize = 3000;
 /// Blocks one alert may take: text, two of fields, lists, context, divider.
 const BLOCKS_PER_ALERT: usize = 6;
@@ -79,7 +81,7 @@ pub(super) fn payload(message: &Message) -> Value {
         blocks.extend(section_blocks(message, section));
         shown += 1;
     }
-    let hidden = message.sections.len() - shown;
+    let hidden = message.sections.len() - shown + message.more;
     if hidden > 0 {
         blocks.push(section_text(&format!("+ {hidden} {}", escape(text(message.language, Text::MoreAlerts), 500))));
     }
@@ -104,7 +106,7 @@ fn section_blocks(message: &Message, section: &Section) -> Vec<Value> {
     );
     append(&mut words, "\n", &section.sentences);
     blocks.push(section_text(&words));
-    for facts in section.facts.chunks(FIELDS_MAX).take(2) {
+    for facts in section.facts.chunks(FIELDS_MAX).take(FIELD_BLOCKS_MAX) {
         let fields: Vec<Value> = facts
             .iter()
             .map(|fact| {
@@ -124,7 +126,10 @@ fn section_blocks(message: &Message, section: &Section) -> Vec<Value> {
     if !lists.is_empty() {
         blocks.push(section_text(&lists));
     }
-    let notes: Vec<&str> = section.data.as_deref().into_iter().chain(section.why.iter().map(String::as_str)).collect();
+    let hidden = section.facts.len().saturating_sub(FIELD_BLOCKS_MAX * FIELDS_MAX);
+    let more = (hidden > 0).then(|| format!("+ {hidden} {}", text(message.language, Text::MoreDetails)));
+    let why = section.data.iter().chain(&section.why).map(String::as_str);
+    let notes: Vec<&str> = more.as_deref().into_iter().chain(why).collect();
     if !notes.is_empty() {
         blocks.push(context(&notes.join("\n")));
     }
@@ -188,65 +193,4 @@ fn bounded(chars: impl Iterator<Item = char>, chars_max: usize) -> String {
         }
     }
     out
-}
-
-fn mark(severity: Severity, resolved: bool) -> &'static str {
-    match (resolved, severity) {
-        (true, _) => "✅",
-        (false, Severity::Critical) => "🔴",
-        (false, Severity::Warning) => "🟠",
-        (false, Severity::Info) => "🔵",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::fixture;
-    use super::*;
-
-    #[track_caller]
-    fn check_limits(message: &Message) {
-        let payload = payload(message);
-        let blocks = payload["blocks"].as_array().expect("blocks");
-        assert!(blocks.len() <= BLOCKS_MAX, "{}", blocks.len());
-        assert!(payload["text"].as_str().is_some_and(|text| !text.is_empty()));
-        let length = |value: &Value| value.as_str().map_or(0, |text| text.chars().count());
-        for block in blocks {
-            let limit = if block["type"] == "header" { HEADER_CHARS_MAX } else { SECTION_CHARS_MAX };
-            assert!(length(&block["text"]["text"]) <= limit, "{block}");
-            let fields = block["fields"].as_array().map_or(&[][..], Vec::as_slice);
-            assert!(fields.len() <= FIELDS_MAX);
-            assert!(fields.iter().all(|field| length(&field["text"]) <= FIELD_CHARS_MAX));
-            let elements = block["elements"].as_array().map_or(&[][..], Vec::as_slice);
-            assert!(elements.iter().all(|element| length(&element["text"]) <= FIELD_CHARS_MAX));
-        }
-    }
-
-    #[test]
-    fn limits_hold_for_floods_and_for_long_texts() {
-        check_limits(&fixture::firing_fr().message);
-        let mut flood = fixture::firing_fr().message;
-        flood.sections = vec![flood.sections[0].clone(); 300];
-        check_limits(&flood);
-        let mut long = fixture::firing_fr().message;
-        let words = "&<é>".repeat(5000);
-        long.subject.clone_from(&words);
-        long.headline.clone_from(&words);
-        long.sent_line.clone_from(&words);
-        let section = &mut long.sections[0];
-        section.title.clone_from(&words);
-        section.sentences = vec![words.clone(); 50];
-        section.suggestions = vec![words.clone(); 50];
-        section.why = vec![words.clone(); 50];
-        section.facts = vec![crate::model::notification::Fact { label: words.clone(), value: words }; 50];
-        check_limits(&long);
-    }
-
-    #[test]
-    fn mentions_and_markup_are_neutralised() {
-        let mut message = fixture::firing_fr().message;
-        message.headline = "<!channel> & <https://x|y>".to_owned();
-        let text = payload(&message).to_string();
-        assert!(!text.contains("<!channel>") && text.contains("&lt;!channel&gt; &amp; &lt;https"), "{text}");
-    }
 }

@@ -14,7 +14,9 @@ use crate::net::fixture::{Authority, HttpsServer, Issued};
 use crate::secret::{SecretRef, Text};
 
 use super::build::Channel;
-use super::config::{ChannelConfig, EmailConfig, MailConfig, SlackConfig, SmtpConfig, TlsMode, WebhookConfig};
+use super::config::{
+    ChannelConfig, EmailConfig, MailConfig, SlackConfig, SmtpConfig, TeamsConfig, TlsMode, WebhookConfig,
+};
 use super::fake_smtp::{At, Does, Encryption, FakeSmtp, Server};
 use super::fixture::{self, SECRET};
 
@@ -300,15 +302,27 @@ async fn webhooks_do_not_go_to_whom_they_do_not_trust() {
 }
 
 #[tokio::test]
-async fn slack_takes_an_authority_too() {
+async fn slack_and_teams_take_an_authority_too() {
     let folder = Folder::new();
     let server = HttpsServer::start(folder.authority.issue(&["localhost"]).acceptor(), "ok").await;
-    let slack = |tls| {
-        let webhook = SecretRef::Env(format!("https://localhost:{}/services/{SECRET}", server.port));
-        build(&ChannelConfig::Slack(SlackConfig { webhook, tls, proxy: None, language: None }), folder.path()).unwrap()
-    };
-    assert!(matches!(send(&slack(Some(ca()))).await, AttemptOutcome::Sent { .. }));
-    check_told(&send(&slack(None)).await, "slack webhook: https://localhost:", &["not trusted", "tls.ca"]);
+    // A signature covers the query as it stands: neither sorted nor escaped anew.
+    let target = format!("/workflows/1/invoke?sp=%2ftriggers%2Frun&api-version=1&sig={SECRET}%2b~%2F%3D");
+    for name in ["slack", "teams"] {
+        let built = |tls| {
+            let webhook = SecretRef::Env(format!("https://localhost:{}{target}", server.port));
+            let config = match name {
+                "slack" => ChannelConfig::Slack(SlackConfig { webhook, tls, proxy: None, language: None }),
+                _ => ChannelConfig::Teams(TeamsConfig { webhook, tls, proxy: None, language: None }),
+            };
+            build(&config, folder.path()).unwrap()
+        };
+        assert!(matches!(send(&built(Some(ca()))).await, AttemptOutcome::Sent { .. }));
+        let request = server.requests().pop().unwrap();
+        assert!(request.starts_with(&format!("POST {target} HTTP/1.1\r\n")), "{request}");
+        assert!(request.contains(&format!("\r\nhost: localhost:{}\r\n", server.port)), "{request}");
+        let place = format!("{name} webhook: https://localhost:");
+        check_told(&send(&built(None)).await, &place, &["not trusted", "tls.ca"]);
+    }
 }
 
 #[test]

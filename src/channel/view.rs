@@ -108,6 +108,8 @@ struct SectionView {
     facts: Vec<FactView>,
     comparisons: Vec<String>,
     suggestions: Vec<String>,
+    /// `3 autres détails, voir ...`, when not all are shown.
+    more: Option<String>,
     data: Option<String>,
     why: Vec<String>,
 }
@@ -135,7 +137,7 @@ struct Words {
 impl View {
     fn of(message: &Message, shown: usize) -> View {
         let lang = message.language;
-        let hidden = message.sections.len() - shown;
+        let hidden = message.sections.len() - shown + message.more;
         View {
             lang: match lang {
                 Language::Fr => "fr",
@@ -166,6 +168,14 @@ impl SectionView {
     fn of(section: &Section, lang: Language) -> SectionView {
         let state = clean::one_line(&section.state, TITLE_CHARS_MAX);
         let title = clean::one_line(&section.title, TITLE_CHARS_MAX);
+        let counts = [
+            section.sentences.len(),
+            section.facts.len(),
+            section.comparisons.len(),
+            section.suggestions.len(),
+            section.why.len(),
+        ];
+        let hidden: usize = counts.iter().map(|count| count.saturating_sub(ITEMS_MAX)).sum();
         SectionView {
             alert: clean::one_line(section.alert.as_str(), TITLE_CHARS_MAX),
             rule_line: "-".repeat(title.chars().count().clamp(8, 72)),
@@ -176,6 +186,7 @@ impl SectionView {
             facts: facts(&section.facts, lang),
             comparisons: listed(&section.comparisons),
             suggestions: listed(&section.suggestions),
+            more: (hidden > 0).then(|| format!("{hidden} {}", text(lang, Text::MoreDetails))),
             data: section.data.as_deref().map(|data| clean::one_line(data, LINE_CHARS_MAX)),
             why: listed(&section.why),
         }

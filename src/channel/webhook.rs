@@ -153,6 +153,8 @@ struct MessageBody<'a> {
     subject: &'a str,
     headline: &'a str,
     sections: Vec<SectionBody<'a>>,
+    /// Alerts beyond these.
+    more: usize,
 }
 
 #[derive(Serialize)]
@@ -192,6 +194,7 @@ impl<'a> Event<'a> {
                 subject: &message.subject,
                 headline: &message.headline,
                 sections: message.sections.iter().map(SectionBody::of).collect(),
+                more: message.more,
             },
             alerts: message.sections.iter().map(|section| &section.payload).collect(),
         }

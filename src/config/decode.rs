@@ -33,7 +33,7 @@ const NOT_YET: &[(&str, &str)] = &[
     ("phone", "people have `mail`, `name`, `language` and `calendar`"),
     ("slack", "people have `mail`, `name`, `language` and `calendar`; a receiver can be `{slack: ...}`"),
     ("telegram", "people have `mail`, `name`, `language` and `calendar`"),
-    ("teams", "leave it out"),
+    ("teams", "people have `mail`, `name`, `language` and `calendar`; a receiver can be `{teams: ...}`"),
     ("zone", "leave it out, or use `timezone` where it is a field"),
     ("role", "people have `mail`, `name`, `language` and `calendar`"),
     ("deputy", "people have `mail`, `name`, `language` and `calendar`"),

@@ -12,6 +12,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 pub(super) use crate::channel::{ChannelConfig, MailConfig};
+use crate::model::unit::Language;
 pub(super) use crate::source::SourceConfig;
 
 /// What a source's KPIs must ask.
@@ -43,16 +44,17 @@ pub(super) fn query_form(source: &SourceConfig) -> QueryForm {
 pub(super) enum Reach<'a> {
     /// One recipient per address.
     Addresses(Vec<&'a str>),
-    /// One recipient, named by the kind of channel.
-    Named(&'static str),
+    /// One recipient, named by the kind of channel, and the language that the channel states.
+    Named(&'static str, Option<Language>),
 }
 
 pub(super) fn reach(channel: &ChannelConfig) -> Reach<'_> {
     match channel {
         ChannelConfig::Email(email) => Reach::Addresses(email.to.iter().chain(&email.cc).map(String::as_str).collect()),
         ChannelConfig::Maildir(maildir) => Reach::Addresses(maildir.to.iter().map(String::as_str).collect()),
-        ChannelConfig::Slack(_) => Reach::Named("slack"),
-        ChannelConfig::Webhook(_) => Reach::Named("webhook"),
+        ChannelConfig::Slack(slack) => Reach::Named("slack", slack.language),
+        ChannelConfig::Teams(teams) => Reach::Named("teams", teams.language),
+        ChannelConfig::Webhook(webhook) => Reach::Named("webhook", webhook.language),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::model::ledger_query::{Figure, LedgerQuery, Reads, Side};
 use crate::model::objective::{Measure, Target, Trajectory};
 use crate::model::period::PeriodSpec;
 use crate::model::rule::{Patience, SeriesChoice};
+use crate::model::unit::Language;
 
 const EXAMPLE: &str = include_str!("../../contrib/examples/vigie.yaml");
 
@@ -51,7 +52,7 @@ route: {to: direction}
 ";
 
 fn environment() -> Environment {
-    let names = ["SHOP_URL", "SLACK_URL", "HOOK_KEY", "OPS_TOKEN", "SUPPORT_KEY"];
+    let names = ["SHOP_URL", "SLACK_URL", "TEAMS_URL", "HOOK_KEY", "OPS_TOKEN", "SUPPORT_KEY"];
     Environment::Fixed(names.map(|name| (name.to_owned(), "hidden-value".to_owned())).into())
 }
 
@@ -300,8 +301,8 @@ fn the_annotated_example_is_valid() {
     assert_eq!(rule.series, SeriesChoice::Each(vec!["canal".to_owned()]));
     assert_eq!(rule.on, [KpiId::from("chiffre-affaires")]);
     let ops = &config.catalog.receivers[&ReceiverId::from("exploitation")];
-    assert_eq!(ops.recipients.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["slack", "webhook"]);
-    assert_eq!(config.recipient_channels[&ReceiverId::from("exploitation")], [0, 1]);
+    assert_eq!(ops.recipients.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["slack", "teams", "webhook"]);
+    assert_eq!(config.recipient_channels[&ReceiverId::from("exploitation")], [0, 1, 2]);
     assert_eq!(config.catalog.route.routes[0].path, "0.0");
 }
 
@@ -362,6 +363,22 @@ route:
   to: ops
   routes: [{match: {about: objective, category: financial}, to: direction, remind: 24h}]
 "#;
+
+#[test]
+fn channels_are_written_to_in_the_language_that_they_state() {
+    let stated = r#"
+  ops:
+    - {slack: {webhook: {env: SLACK_URL}, language: en}}
+    - {teams: {webhook: {env: TEAMS_URL}, language: en}}
+    - {webhook: {url: "https://hooks.example.test/", language: en}}
+    - {teams: {webhook: {env: TEAMS_URL}}}"#;
+    let config = accepted(&DESIGN.replace("\n  ops:       {slack: {webhook: {env: SLACK_URL}}}", stated));
+    let ops = &config.catalog.receivers[&ReceiverId::from("ops")];
+    let found: Vec<(&str, Language)> = ops.recipients.iter().map(|one| (one.name.as_str(), one.language)).collect();
+    let expected =
+        [("slack", Language::En), ("teams", Language::En), ("webhook", Language::En), ("teams-2", Language::Fr)];
+    assert_eq!(found, expected);
+}
 
 #[test]
 fn the_example_of_the_design_is_valid() {

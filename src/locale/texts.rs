@@ -78,6 +78,7 @@ texts! {
     Alert: "Alerte", "Alert";
     Alerts: "alertes", "alerts";
     MoreAlerts: "autres alertes, voir `vigie alerts`", "more alerts, see `vigie alerts`";
+    MoreDetails: "autres détails, voir `vigie alerts`", "more details, see `vigie alerts`";
     By: "d'ici le", "by";
     SentAt: "Envoyé le", "Sent";
     // What happened.

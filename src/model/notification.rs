@@ -34,7 +34,7 @@ pub struct Receiver {
 /// One recipient: one outbox row per notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
-    /// Unique within its receiver and free of secrets: a mail address, `slack`, `webhook`.
+    /// Unique within its receiver and free of secrets: a mail address, `slack`, `teams`, `webhook`.
     pub name: String,
     pub language: Language,
 }
@@ -237,6 +237,9 @@ pub struct Message {
     /// First line: state, gap, landing.
     pub headline: String,
     pub sections: Vec<Section>,
+    /// Alerts beyond these, of which only their number is told.
+    #[serde(default)]
+    pub more: usize,
     pub created_at: Timestamp,
     /// `created_at` in the recipient's words.
     pub sent_line: String,

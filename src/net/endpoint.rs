@@ -15,6 +15,9 @@ use crate::secret::{Secret, scrub};
 /// An answer is read no further.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
+/// Shorter parts of a path are ordinary words.
+const PIECE_CHARS_MIN: usize = 12;
+
 /// An address that can be posted to.
 pub struct Endpoint {
     client: HttpClient,
@@ -57,6 +60,7 @@ impl Endpoint {
         }
         secrets.extend(url.query().map(|query| Secret::new(query.to_owned())));
         secrets.extend(url.password().map(|password| Secret::new(password.to_owned())));
+        secrets.extend(pieces(&url).map(Secret::new));
         Ok(Endpoint { client, url, secrets })
     }
 
@@ -150,6 +154,14 @@ impl Answer {
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
+}
+
+/// What a server may quote alone: each value of the query, as it stands and as it is meant, and what is long in the path.
+fn pieces(url: &Url) -> impl Iterator<Item = String> {
+    let written = url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let meant = url.query_pairs().map(|(_, value)| value.into_owned());
+    let path = url.path().split('/').filter(|part| part.len() >= PIECE_CHARS_MIN);
+    path.chain(written.map(|(_, value)| value)).map(str::to_owned).chain(meant)
 }
 
 fn may_have_arrived(error: &reqwest::Error) -> bool {

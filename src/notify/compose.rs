@@ -37,9 +37,6 @@ pub fn compose(catalog: &Catalog, group: &GroupKey, told: &[Item<'_>], language:
     let headline = headline(&sections, reason, language);
     let more = sections.len().saturating_sub(SECTIONS_MAX);
     sections.truncate(SECTIONS_MAX);
-    if let (Some(last), 1..) = (sections.last_mut(), more) {
-        last.why.push(format!("+ {more} {}", text(language, Text::MoreAlerts)));
-    }
     let sent = datetime(language, now, &catalog.zone);
     Message {
         language,
@@ -50,6 +47,7 @@ pub fn compose(catalog: &Catalog, group: &GroupKey, told: &[Item<'_>], language:
         subject: subject(catalog, group, language),
         headline,
         sections,
+        more,
         created_at: now,
         sent_line: format!("{} {sent}", text(language, Text::SentAt)),
     }

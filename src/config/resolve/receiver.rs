@@ -37,10 +37,10 @@ pub(super) fn receiver(context: &mut Context<'_>, id: &str, raw: &ReceiverParts)
     for (position, channel) in raw.0.iter().enumerate() {
         let found = match reach(channel) {
             Reach::Addresses(to) => addresses(context, id, &to),
-            Reach::Named(kind) => {
+            Reach::Named(kind, language) => {
                 let before = recipients.iter().filter(|known| known.name.split('-').next() == Some(kind)).count();
                 let name = if before == 0 { kind.to_owned() } else { format!("{kind}-{}", before + 1) };
-                vec![Recipient { name, language: context.language }]
+                vec![Recipient { name, language: language.unwrap_or(context.language) }]
             }
         };
         for recipient in found {

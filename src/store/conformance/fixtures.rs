@@ -202,6 +202,7 @@ fn message() -> Message {
         headline: "Hors trajectoire : \u{2212}8 %".into(),
         sections: vec![],
         created_at: at(300),
+        more: 0,
         sent_line: "le 1er janvier".into(),
     }
 }
