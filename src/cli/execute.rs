@@ -4,8 +4,8 @@ use super::args::{Args, Command};
 use super::demo::DemoOptions;
 use super::output::Out;
 use super::{
-    ack, alerts, ask, backtest, backup, calendar, check, completions, deliveries, event, explain, feedback, new, pull,
-    query, record, rules, schema, send, silence, snooze, status, suspect, test,
+    ack, alerts, ask, backtest, backup, calendar, check, completions, deliveries, event, explain, feedback, man, new,
+    pull, query, record, rules, schema, send, silence, snooze, status, suspect, test,
 };
 use crate::clock::Clock;
 use crate::daemon::{Request, RunOptions};
@@ -39,6 +39,7 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
         Command::Deliveries(deliveries) => deliveries::deliveries(&mut out, &config, deliveries, now).await,
         Command::Send(send) => send::send(&mut out, &config, send, now).await,
         Command::Completions { shell } => completions::completions(&mut out, shell),
+        Command::Man(args) => man::man(&mut out, &args),
         Command::Record(record) => record::record(&mut out, &config, record, now).await,
         Command::Demo(demo) => {
             let options = DemoOptions { dir: demo.dir, now: demo.now, once: demo.once, json: out.is_json() };
