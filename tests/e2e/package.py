@@ -22,7 +22,7 @@ import shutil
 import subprocess
 import time
 
-from support import Child, expect, main, new_mails, program, read_mail, text_part, wait_for
+from support import Child, Failed, expect, main, new_mails, program, read_mail, text_part, wait_for
 
 # The package depends on certificates and procps; man-db reads its pages, systemd runs its units.
 INCLUDED = ["ca-certificates", "man-db", "procps", "systemd"]
@@ -54,7 +54,7 @@ def mirror():
         words = line.split()
         if words[:2] == [codename, "main"] and words[2].lower() == release["ID"]:
             return codename, words[3]
-    raise AssertionError(f"apt has no source of {codename} main; run: apt-get update")
+    raise Failed(f"apt has no source of {codename} main; run: apt-get update")
 
 
 def machine(folder, cache):
