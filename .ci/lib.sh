@@ -1,4 +1,4 @@
-# What .ci/run and .ci/soak share: the cache folder, packages, timed steps.
+# What the scripts of this folder share: the cache folder, packages, timed steps.
 # shellcheck shell=bash
 
 # Failures inside functions are reported too.
@@ -13,6 +13,7 @@ export CARGO_INCREMENTAL=0
 export PYTHONDONTWRITEBYTECODE=1
 # The version whose configuration format .ci/deny.toml has.
 deny_version=0.20.2
+deb_version=3.8.0
 
 fail() {
     echo "ci: FAILED: $*" >&2
@@ -69,12 +70,27 @@ card_checker() {
     echo "${pins[*]}" >"$place/pins"
 }
 
-# Runs cargo-deny, which is built into the cache once (unoptimised: it runs for a second).
-cargo_deny() {
-    local tools="$cache/tools"
-    if [[ "$("$tools/bin/cargo-deny" --version 2>/dev/null)" != "cargo-deny $deny_version" ]]; then
-        CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --locked --debug \
-            --version "$deny_version" --root "$tools"
+# Path of a cargo tool at a version, which is built into the cache once (unoptimised: it runs for a second); further words
+# go to `cargo install`.
+cargo_tool() {
+    local name=$1 version=$2 tools="$cache/tools"
+    shift 2
+    if [[ "$("$tools/bin/$name" --version 2>/dev/null | grep -Eo '[0-9.]+$')" != "$version" ]]; then
+        CARGO_PROFILE_DEV_DEBUG=0 cargo install "$name" --locked --debug --version "$version" --root "$tools" "$@" >&2 ||
+            return
     fi
-    "$tools/bin/cargo-deny" --locked --all-features --config .ci/deny.toml check bans licenses sources
+    echo "$tools/bin/$name"
+}
+
+cargo_deny() {
+    local tool
+    tool=$(cargo_tool cargo-deny "$deny_version")
+    "$tool" --locked --all-features --config .ci/deny.toml check bans licenses sources
+}
+
+# Compression is left to the machine's own `xz`.
+cargo_deb() {
+    local tool
+    tool=$(cargo_tool cargo-deb "$deb_version" --no-default-features)
+    "$tool" "$@"
 }

@@ -226,6 +226,11 @@ Libraries are never logged below `info`: what they say there may hold secrets.")
     #[command(after_help = "Example:
   vigie completions bash > /etc/bash_completion.d/vigie")]
     Completions { shell: clap_complete::Shell },
+    /// Print the manual page, or write those of all commands to a folder
+    #[command(after_help = "Examples:
+  vigie man | man -l -
+  vigie man /usr/local/share/man/man1")]
+    Man(ManArgs),
     /// Play the last weeks of a small French company
     #[command(after_help = "Example:
   vigie demo --dir demo --now 2026-11-23 --once")]
@@ -381,6 +386,13 @@ pub struct ReleaseArgs {
     /// Cancel what the backup had not sent
     #[arg(long, group = "queued")]
     pub cancel: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ManArgs {
+    /// Where the pages go, each as NAME.1; made if it is not there [default: the first one is printed]
+    #[arg(value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -5,7 +5,7 @@ use super::demo::DemoOptions;
 use super::output::Out;
 use super::{
     ack, alerts, ask, audit, backtest, backup, calendar, check, completions, deliveries, doctor, event, explain,
-    feedback, new, pull, query, record, restore, rules, schema, send, silence, snooze, status, suspect, test,
+    feedback, man, new, pull, query, record, restore, rules, schema, send, silence, snooze, status, suspect, test,
 };
 use crate::clock::Clock;
 use crate::daemon::{Request, RunOptions};
@@ -46,6 +46,7 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
         Command::Deliveries(deliveries) => deliveries::deliveries(&mut out, &config, deliveries, now).await,
         Command::Send(send) => send::send(&mut out, &config, send, now).await,
         Command::Completions { shell } => completions::completions(&mut out, shell),
+        Command::Man(args) => man::man(&mut out, &args),
         Command::Record(record) => record::record(&mut out, &config, record, now).await,
         Command::Demo(demo) => {
             let options = DemoOptions { dir: demo.dir, now: demo.now, once: demo.once, json: out.is_json() };

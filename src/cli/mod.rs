@@ -24,6 +24,7 @@ mod feedback;
 #[doc(hidden)]
 pub mod fuzzing;
 mod habits;
+mod man;
 mod new;
 mod output;
 mod progress;

@@ -26,6 +26,7 @@ fn help_of_every_command() {
         &["deliveries", "cancel"],
         &["send"],
         &["completions"],
+        &["man"],
         &["demo"],
         &["new"],
         &["new", "kpi"],
@@ -77,4 +78,26 @@ fn completions_and_schema_are_printed() {
         let schema: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
         assert!(schema["properties"][property].is_object(), "{flag}: {schema}");
     }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let here = tempfile::tempdir().unwrap();
+    let ran = vigie(here.path(), &["man"]);
+    insta::assert_snapshot!("man_vigie", ran.out);
+    let ran = vigie(here.path(), &["man", "pages/man1"]);
+    assert!(ran.code == 0 && ran.out.is_empty(), "{ran:?}");
+    let page = |name: &str| std::fs::read_to_string(here.path().join("pages/man1").join(name));
+    insta::assert_snapshot!("man_silence_add", page("vigie-silence-add.1").unwrap());
+    // The help names every command; of each there is a page, and no other.
+    let help = vigie(here.path(), &["--help"]).out;
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = commands.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
+    for name in names.filter(|name| *name != "help") {
+        let page = page(&format!("vigie-{name}.1")).unwrap_or_else(|error| panic!("vigie-{name}.1: {error}"));
+        assert!(page.contains(".SH NAME\nvigie\\-"), "{page}");
+    }
+    assert!(page("vigie-help.1").is_err());
+    let ran = vigie(here.path(), &["man", "pages/man1/vigie.1"]);
+    assert!(ran.code == 1 && ran.err.contains("pages/man1/vigie.1"), "{ran:?}");
 }
