@@ -34,7 +34,9 @@ pub fn init(level: &str, lines: Lines) -> Result<(), String> {
         }
         Lines::Journald => {
             let journal = tracing_journald::layer().map_err(|error| {
-                format!("systemd's journal can't be written to ({error}): write `log: {{format: text}}` where there is none")
+                format!(
+                    "systemd's journal can't be written to ({error}): write `log: {{format: text}}` where there is none"
+                )
             })?;
             journal.with_field_prefix(Some("VIGIE".to_owned())).with_filter(filter_fn(is_free_of_secrets)).boxed()
         }
