@@ -118,10 +118,6 @@ fn envelope(message: &Message, alerts: Vec<Value>, hidden: usize) -> Value {
                 "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
                 "type": "AdaptiveCard",
                 "version": VERSION,
-                "lang": match message.language {
-                    Language::Fr => "fr",
-                    Language::En => "en",
-                },
                 "fallbackText": escape(&whole, HEADLINE_CHARS_MAX),
                 "msteams": {"width": "Full"},
                 "body": body,
