@@ -172,6 +172,20 @@ def damaged(service):
     expect(code == 1 and "damaged" in said and "vigie restore" in said, f"doctor: {code} {said}")
 
 
+def fields_of(entry):
+    """An entry as the journal is sent it: `NAME=value`, or the name alone, the value's length in eight bytes, and the value."""
+    fields = {}
+    while entry:
+        name, _, entry = entry.partition(b"\n")
+        if b"=" in name:
+            name, value = name.split(b"=", 1)
+        else:
+            length = int.from_bytes(entry[:8], "little")
+            value, entry = entry[8 : 8 + length], entry[9 + length :]
+        fields[name.decode()] = value.decode()
+    return fields
+
+
 def journalled(service, folder):
     """Each field of a line in the log stands in the journal by its name. A socket of our own takes the journal's place."""
     folder.mkdir()
@@ -180,8 +194,7 @@ def journalled(service, folder):
 
     def listen():
         while True:
-            lines = journal.recv(65_536).decode(errors="replace").splitlines()
-            entries.append(dict(line.split("=", 1) for line in lines if "=" in line))
+            entries.append(fields_of(journal.recv(65_536)))
 
     threading.Thread(target=listen, daemon=True).start()
     settings = copy.deepcopy(configuration(service.healthy, [free_port()]))

@@ -120,7 +120,9 @@ def bit_flips(bench):
         remove_logs(bench)
     bench.state.write_bytes(whole)
     happens = f"of {len(places)} flips in the structure each is found, {REFUSED}; of 8 elsewhere none leads to a crash"
-    return Shown(happens, bench.normalised(said[0] + said[-1]), bench.recovers())
+    # How the structure is found to be wrong is a matter of what stands on the page.
+    last = re.sub(r"damaged \(.*\):", "damaged (DETAIL):", said[-1])
+    return Shown(happens, bench.normalised(said[0] + last), bench.recovers())
 
 
 def flipped(whole, place, chance):

@@ -175,7 +175,8 @@ async fn the_log_of_another_database_is_refused() {
     std::fs::copy(log(&other), log(&place)).unwrap();
     let before = files_of(&place.path());
     let error = Store::open(&place.path(), writing()).await.unwrap_err();
-    assert!(corrupt(&error) && error.to_string().contains("is another database's"), "{error}");
+    // Found by its identity, or by pages that don't fit.
+    assert!(corrupt(&error), "{error}");
     assert!(files_of(&place.path()) == before, "files were touched");
 }
 
