@@ -177,13 +177,21 @@ def smtp_never(bench):
 @fault("one of several recipients refused")
 def smtp_one_refused(bench):
     mail = mailed(bench, "ada", "bob", "eve").start()
-    mail.judge = lambda stage, each: "550 5.1.1 no such user" if stage == "recipient" and each.recipient.startswith("bob") else None
+    refused = []
+
+    def judge(stage, each):
+        # Once: what tells of the dead message goes to the same three.
+        if stage == "recipient" and each.recipient.startswith("bob") and not refused:
+            refused.append(each)
+            return "550 5.1.1 no such user"
+        return None
+
+    mail.judge = judge
     with bench.lives() as daemon:
         bench.healthy.says["value"] = HIGH
         dead = "SELECT count(*) FROM delivery WHERE state = 'dead'"
-        others = lambda: {each.recipient for each in mail.taken} == {"ada@example.test", "eve@example.test"}
+        others = lambda: {each.recipient for each in mail.taken} >= {"ada@example.test", "eve@example.test"}
         wait_for("the others have theirs, one is dead", 20, lambda: others() and bench.ask(dead), daemon.ended)
-        mail.judge = lambda stage, each: None
         took = resent(bench, daemon, lambda: any(each.recipient.startswith("bob") for each in mail.taken))
         message = said(bench, "is dead").splitlines()[0] + "\n"
         ends_well(daemon)

@@ -370,7 +370,7 @@ def long_reader(bench):
         expect(size() <= kept * 1.3, f"after the reader the log went on from {kept} to {size()} bytes")
         message = bench.lines("WARN", "ERROR", since=at)
         ends_well(daemon)
-    return Shown("slots go on; once it has gone the log is written anew from its start", bench.normalised(message or NOTHING), took)
+    return Shown("slots go on, and the growth of the log is told; once it has gone the log is written anew from its start", bench.normalised(message or NOTHING), took)
 
 
 @fault("reserve spent")
@@ -438,7 +438,7 @@ def inodes_full(bench):
             expect("no space left for state database" in daemon.tail(), f"the cause is not named:\n{daemon.tail()}")
         free()
         took = bench.recovers()
-    return Shown("a service at work goes on; a first start is refused with 1", bench.normalised(said), took)
+    return Shown("a service at work goes on; a start is refused with 1", bench.normalised(said), took)
 
 
 @fault("disk fails to write (EIO)")
