@@ -79,7 +79,7 @@ pub(super) async fn doctor(out: &mut Out, paths: &[PathBuf], now: Timestamp) -> 
     let mut found = Findings::default();
     match read_and_build(paths) {
         Ok(_) => found.good("configuration", "without errors"),
-        Err(error) => found.wrong("configuration", format!("{:#}; `vigie check` tells more", error).trim().to_owned()),
+        Err(error) => found.wrong("configuration", format!("{error:#}; `vigie check` tells more").trim().to_owned()),
     }
     service(&mut found, &config).await;
     match state::open(&config).await {

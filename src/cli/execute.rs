@@ -50,7 +50,7 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
         Command::Record(record) => record::record(&mut out, &config, record, now).await,
         Command::Demo(demo) => {
             let options = DemoOptions { dir: demo.dir, now: demo.now, once: demo.once, json: out.is_json() };
-            super::demo::run(options).await
+            Box::pin(super::demo::run(options)).await
         }
         Command::Event(command) => event::event(&mut out, &config, command, now).await,
         Command::Calendar(args) => calendar::calendar(&mut out, &config, &args, now),

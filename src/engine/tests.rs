@@ -130,7 +130,7 @@ fn catalog(kpi: Kpi, rules: Vec<RuleDef>, objectives: Vec<Objective>) -> Catalog
             routes: Vec::new(),
         },
         events: IndexMap::new(),
-        renames: Default::default(),
+        renames: crate::model::rename::Renames::default(),
         checksum: String::new(),
     }
 }

@@ -60,7 +60,7 @@ fn catalog() -> Catalog {
         receivers: IndexMap::from([receiver("ops"), receiver("boss")]),
         route: route("0", "ops", Matcher::default(), Vec::new()),
         events: IndexMap::new(),
-        renames: Default::default(),
+        renames: crate::model::rename::Renames::default(),
         checksum: String::new(),
     }
 }

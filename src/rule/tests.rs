@@ -92,7 +92,7 @@ fn catalog(with: &[(&str, ParamValue)]) -> Catalog {
             routes: Vec::new(),
         },
         events: IndexMap::new(),
-        renames: Default::default(),
+        renames: crate::model::rename::Renames::default(),
         checksum: String::new(),
     }
 }
