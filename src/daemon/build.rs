@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::heartbeat::Heart;
 use jiff::SignedDuration;
 
+use super::heartbeat::Heart;
 use crate::channel::{Channel, ChannelContext, MailContext};
 use crate::clock::monotonic;
 use crate::config::{Config, Loaded, Problem, Secrets};

@@ -5,28 +5,12 @@ use crate::model::audit::AuditEntry;
 use crate::model::notification::DeliveryState;
 use crate::store::DeliveryFilter;
 
-const RENAMED: &str = r"timezone: UTC
-state: sqlite:state.db
-people:
-  ada: {mail: ada@example.test}
-sources:
-  shop: {csv: {path: sales.csv}}
-kpis:
-  revenue:
-    was: sales
-    title: Sales
-    category: financial
-    better: lower
-    source: shop
-    query: {time: day, value: amount}
-    schedule: daily 06:00
-    history: 60d
-rules:
-  too-high: {was: high, script: signal/threshold, on: [revenue], with: {above: 100}}
-receivers:
-  ops: {maildir: {path: boxes, to: [ada]}}
-route: {to: ops, group: {wait: 0s}}
-";
+/// The company whose KPI and rule are called otherwise.
+fn renamed() -> String {
+    let kpi =
+        COMPANY.replacen("  sales:\n", "  revenue:\n    was: sales\n", 1).replacen("on: [sales]", "on: [revenue]", 1);
+    kpi.replacen("  high: {", "  too-high: {was: high, ", 1)
+}
 
 async fn told(cycle: &Cycle) -> Vec<(DeliveryState, String, String)> {
     let mut found = cycle.store().deliveries(&DeliveryFilter::default()).await.unwrap();
@@ -45,11 +29,11 @@ async fn goes_on(reloads: bool) {
     let first = told(&script.cycle).await;
     assert_eq!(first.len(), 1);
     let mut script = if reloads {
-        script.cycle.reload(place.built(RENAMED), place.clock.now()).await.unwrap().unwrap();
+        script.cycle.reload(place.built(&renamed()), place.clock.now()).await.unwrap().unwrap();
         script
     } else {
         kill(script).await;
-        place.start(RENAMED, "2026-09-03T12:00:01Z").await
+        place.start(&renamed(), "2026-09-03T12:00:01Z").await
     };
     script.advance_to(at("2026-09-06T12:00:00Z")).await.unwrap();
     let all = told(&script.cycle).await;

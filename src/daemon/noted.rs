@@ -27,9 +27,7 @@ impl Cycle {
             done => Ok(done?),
         }
     }
-}
 
-impl Cycle {
     /// Tells what was carried over to other names, and what was not.
     pub(super) async fn note_renamed(&self, renamed: &Renamed, at: Timestamp) -> Outcome<()> {
         let Renames { kpis, objectives, rules } = &renamed.done;

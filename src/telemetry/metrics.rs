@@ -2,6 +2,7 @@
 //! gap.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::core::{Collector, Desc};
@@ -122,7 +123,7 @@ pub struct Metrics {
     reload_success_at: Gauge,
     config_info: GaugeVec,
     started_at: Gauge,
-    kpis: Gauges,
+    kpis: Mutex<Gauges>,
 }
 
 impl Metrics {
@@ -233,7 +234,7 @@ impl Metrics {
                 &registry,
                 Gauge::with_opts(Opts::new("vigie_start_timestamp_seconds", "When the service started.")),
             ),
-            kpis: Gauges::new(&registry),
+            kpis: Mutex::new(Gauges::new(&registry)),
             registry,
         };
         metrics.set_state_space(true);
@@ -381,11 +382,13 @@ impl Metrics {
 
     /// Shows KPIs and objectives as they are, and none that was shown before.
     pub fn set_kpis(&self, figures: &KpiFigures) {
-        self.kpis.show(figures);
+        self.kpis.lock().unwrap_or_else(PoisonError::into_inner).show(figures);
     }
 
     /// All figures in the text format 0.0.4.
     pub fn render(&self) -> String {
+        // No page shows KPIs amid a change.
+        let _shown = self.kpis.lock().unwrap_or_else(PoisonError::into_inner);
         let mut out = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut out) {
             tracing::error!(%error, "the metrics can't be written");
