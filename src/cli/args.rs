@@ -315,6 +315,10 @@ pub struct QueryArgs {
     /// Last day, included
     #[arg(long, value_name = "DATE", requires = "from")]
     pub to: Option<Date>,
+    /// What the state holds of it instead, without asking the source; of fine buckets that are no longer kept what each
+    /// day came to
+    #[arg(long)]
+    pub stored: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -8,10 +8,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::CheckArgs;
-use super::configuration::secrets;
 use super::connect::connect;
 use super::output::{Out, counted};
-use crate::config::{Config, Environment, Level, LoadOptions, Loaded, Problem, load, render, to_json};
+use crate::config::{Config, Environment, Level, LoadOptions, Loaded, Problem, Secrets, load, render, to_json};
 use crate::daemon::{CONFIGURATION_ERROR, build, find_script};
 use crate::engine::{FailedTrial, Setup, try_rules};
 use crate::model::ids::{ReceiverId, RuleId};
@@ -23,14 +22,16 @@ const FOUND: u8 = 1;
 
 pub(super) async fn check(out: &mut Out, config: &[PathBuf], args: CheckArgs, now: Timestamp) -> anyhow::Result<u8> {
     let paths = if args.paths.is_empty() { config.to_vec() } else { args.paths };
-    let loaded = load(&LoadOptions { paths, env: Environment::Process });
+    // An admin's shell has not what systemd hands to the service: all else is checked all the same.
+    let at_hand = Secrets { environment: Environment::at_hand(), ..Secrets::default() };
+    let loaded = load(&LoadOptions { paths, env: at_hand.environment.clone() });
     let mut problems = loaded.problems.clone();
     let built = loaded.config.as_ref().and_then(|config| {
         problems.extend(unrouted(config, &loaded));
         problems.extend(untested(config, &loaded));
         problems.extend(remarked(config));
         problems.extend(expiring(config, now));
-        build(config, &loaded, &secrets()).map_err(|found| problems.extend(found)).ok()
+        build(config, &loaded, &at_hand).map_err(|found| problems.extend(found)).ok()
     });
     let trials = built.as_ref().map(|built| tried(&built.setup, &loaded)).unwrap_or_default();
     let never_works = trials.iter().any(Problem::is_error);

@@ -24,6 +24,7 @@ mod feedback;
 #[doc(hidden)]
 pub mod fuzzing;
 mod habits;
+mod held;
 mod man;
 mod new;
 mod output;

@@ -8,8 +8,8 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 
 use super::args::QueryArgs;
-use super::configuration;
 use super::output::{Out, Table, counted};
+use super::{configuration, held};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{Job, JobKind, Visit};
@@ -29,11 +29,16 @@ use crate::validate::{Context, KnownAt, Span, Validated, validate};
 const BUCKETS_DEFAULT: i64 = 7;
 /// Most buckets asked for at once.
 const BUCKETS_MAX: i64 = 20_000;
+/// The same where the state is asked.
+const STORED_MAX: i64 = 1_000_000;
 
 pub(super) async fn query(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now: Timestamp) -> anyhow::Result<u8> {
     let config = configuration::read(paths)?;
     let kpi = kpi_named(&config, &args.kpi)?;
     let span = span(&kpi, &args, now)?;
+    if args.stored {
+        return held::show(out, &config, &kpi, span).await;
+    }
     let pull = match kpi.formula() {
         Some(formula) => computed_pull(&config, (&kpi, formula), span, now).await?,
         None => pull_of(&config, &kpi, span, now).await?,
@@ -153,8 +158,9 @@ pub(super) fn span(kpi: &Kpi, args: &QueryArgs, now: Timestamp) -> anyhow::Resul
     if to < from {
         bail!("no bucket of KPI '{}' has ended in that span; choose an earlier --from, or a --to after it", kpi.id);
     }
-    if to - from >= BUCKETS_MAX {
-        bail!("{} buckets are more than the {BUCKETS_MAX} asked for at once; choose a later --from", to - from + 1);
+    let most = if args.stored { STORED_MAX } else { BUCKETS_MAX };
+    if to - from >= most {
+        bail!("{} buckets are more than the {most} asked for at once; choose a later --from", to - from + 1);
     }
     Ok((from, to))
 }
@@ -231,10 +237,7 @@ pub(super) fn told(out: &mut Out, kpi: &Kpi, rows: &[&Observation], found: &Vali
 pub(super) fn shown(out: &mut Out, kpi: &Kpi, rows: &[&Observation], found: &Validated) -> anyhow::Result<()> {
     let mut table = Table::new(&["BUCKET", "LABELS", "VALUE", "STATE"]);
     for observation in rows {
-        let labels = match &observation.series.labels {
-            total if *total == Labels::total() => "total".to_owned(),
-            labels => labels.to_string(),
-        };
+        let labels = label_text(&observation.series.labels);
         let state = if observation.provisional { "provisional" } else { "final" };
         table.row([kpi.bucket_name(observation.bucket), labels, value(observation, kpi), state.to_owned()]);
     }
@@ -267,7 +270,11 @@ pub(super) fn remarks(found: &Validated, complete: bool) -> Vec<String> {
     notes
 }
 
-fn value(observation: &Observation, kpi: &Kpi) -> String {
+pub(super) fn label_text(labels: &Labels) -> String {
+    if *labels == Labels::total() { "total".to_owned() } else { labels.to_string() }
+}
+
+pub(super) fn value(observation: &Observation, kpi: &Kpi) -> String {
     let shown = if observation.value.is_nan() {
         "undefined".to_owned()
     } else {

@@ -10,6 +10,8 @@ use crate::secret::{Secret, SecretRef};
 
 /// Largest secret file read.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
+/// Set by systemd: the folder of what `LoadCredential` hands over.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 /// Where variables come from: the process, or a fixed table for tests and trials.
 #[derive(Clone, Debug, Default)]
@@ -17,16 +19,26 @@ pub enum Environment {
     #[default]
     Process,
     Fixed(BTreeMap<String, String>),
+    /// The process, which the service manager did not start: what only the service is handed is not looked for.
+    Outside,
     /// Nothing is read and no secret is looked for: commands that only ask the state need none.
     Unneeded,
 }
 
 impl Environment {
+    /// For a command that can do without what only the service is handed: it is looked for where there is a folder of it.
+    pub fn at_hand() -> Environment {
+        match Environment::Process.get(CREDENTIALS) {
+            Some(_) => Environment::Process,
+            None => Environment::Outside,
+        }
+    }
+
     /// The variable's value; none when it is unset or not UTF-8.
     pub fn get(&self, name: &str) -> Option<String> {
         match self {
             #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
-            Environment::Process => std::env::var(name).ok(),
+            Environment::Process | Environment::Outside => std::env::var(name).ok(),
             Environment::Fixed(table) => table.get(name).cloned(),
             Environment::Unneeded => None,
         }
@@ -56,12 +68,17 @@ impl Secrets {
         }
     }
 
+    /// True for what only the service has, when this is not the service.
+    pub fn leaves_out(&self, reference: &SecretRef) -> bool {
+        matches!((&self.environment, reference), (Environment::Outside, SecretRef::Credential(_)))
+    }
+
     fn credential(&self, name: &str) -> Result<Secret, String> {
         let mut parts = Path::new(name).components();
         if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
             return Err(format!("the credential name `{name}` is not a plain file name: write its name only"));
         }
-        let Some(folder) = self.environment.get("CREDENTIALS_DIRECTORY") else {
+        let Some(folder) = self.environment.get(CREDENTIALS) else {
             return Err(format!(
                 "the credential `{name}` can't be read, as CREDENTIALS_DIRECTORY is not set: \
                  add `LoadCredential={name}:/path` to the systemd unit"

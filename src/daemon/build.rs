@@ -1,5 +1,6 @@
 //! From a configuration without errors to everything that runs: rules, sources, channels.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::model::ids::{PersonId, ReceiverId, SourceId};
 use crate::model::notification::Person;
 use crate::net::ErrorClass;
 use crate::rule::{Coverage, RuleProblem, RuleSet, ScriptFiles, Stopwatch, shipped};
-use crate::secret::SecretRef;
+use crate::secret::{Secret, SecretRef};
 use crate::source::{BuildContext, Source};
 use crate::telemetry::{MetricNames, check_level};
 
@@ -92,9 +93,10 @@ pub fn build(config: &Config, loaded: &Loaded, secrets: &Secrets) -> Result<Buil
     let sources = build_sources(config, loaded, secrets, &mut problems);
     let channels = build_channels(config, loaded, secrets, &mut problems);
     let heart = config.settings.heartbeat.as_ref().and_then(|settings| {
-        let own = beside(secrets, &settings.base_dir);
+        let own = Hands::of(secrets, &settings.base_dir);
         let built = Heart::build(settings, &|reference: &SecretRef| own.resolve(reference));
-        built.map_err(|message| problems.push(loaded.problem_at(&["heartbeat"], message))).ok().map(Arc::new)
+        let wrong = |message| own.unless_left_out(|| problems.push(loaded.problem_at(&["heartbeat"], message)));
+        built.map_err(wrong).ok().map(Arc::new)
     });
     check_queries(config, loaded, &sources, &mut problems);
     if let Err(message) = check_level(&config.settings.log.level) {
@@ -152,15 +154,15 @@ fn build_sources(
 ) -> HashMap<SourceId, Arc<Source>> {
     let mut sources = HashMap::new();
     for (id, (source, base_dir)) in &config.sources {
-        let own = beside(secrets, base_dir);
+        let own = Hands::of(secrets, base_dir);
         let resolve = |reference: &SecretRef| own.resolve(reference);
         match source.clone().build(&BuildContext { base_dir, resolve: &resolve }) {
             Ok(source) => {
                 sources.insert(id.clone(), Arc::new(source));
             }
-            Err(message) => {
+            Err(message) => own.unless_left_out(|| {
                 problems.push(loaded.problem_at(&["sources", id.as_str()], format!("source '{id}': {message}")));
-            }
+            }),
         }
     }
     sources
@@ -175,14 +177,14 @@ fn build_channels(
     let people = |id: &PersonId| config.catalog.people.get(id).map(|person| Person::clone(person));
     // `mail:` may stand in another folder than the receivers.
     let mail_dir = config.mail.as_ref().map_or(Path::new("."), |(_, base_dir)| base_dir.as_path());
-    let mail_secrets = beside(secrets, mail_dir);
-    let mail_resolve = |reference: &SecretRef| mail_secrets.resolve(reference);
     let mut channels = HashMap::new();
     for (id, parts) in &config.channels {
         let mut built = Vec::new();
         for (part, base_dir) in parts {
-            let own = beside(secrets, base_dir);
+            let own = Hands::of(secrets, base_dir);
             let resolve = |reference: &SecretRef| own.resolve(reference);
+            let of_mail = Hands::of(secrets, mail_dir);
+            let mail_resolve = |reference: &SecretRef| of_mail.resolve(reference);
             let context = ChannelContext {
                 mail: config.mail.as_ref().map(|(mail, base_dir)| MailContext {
                     config: mail,
@@ -196,10 +198,12 @@ fn build_channels(
             };
             match Channel::build(part, &context) {
                 Ok(channel) => built.push(Arc::new(channel)),
-                Err(message) => {
-                    let message = format!("receiver '{id}': {message}");
-                    problems.push(loaded.problem_at(&["receivers", id.as_str()], message));
-                }
+                Err(message) => own.unless_left_out(|| {
+                    of_mail.unless_left_out(|| {
+                        let message = format!("receiver '{id}': {message}");
+                        problems.push(loaded.problem_at(&["receivers", id.as_str()], message));
+                    });
+                }),
             }
         }
         channels.insert(id.clone(), built);
@@ -207,9 +211,29 @@ fn build_channels(
     channels
 }
 
-/// Secret files are named relative to the file that names them.
-fn beside(secrets: &Secrets, base_dir: &Path) -> Secrets {
-    Secrets { environment: secrets.environment.clone(), base_dir: base_dir.to_owned() }
+/// The secrets that one part asks for; files are named relative to the file that names them.
+struct Hands {
+    secrets: Secrets,
+    /// It asked for one that only the service has: that it can't be built then is no problem of the configuration.
+    left_out: Cell<bool>,
+}
+
+impl Hands {
+    fn of(secrets: &Secrets, base_dir: &Path) -> Hands {
+        let secrets = Secrets { environment: secrets.environment.clone(), base_dir: base_dir.to_owned() };
+        Hands { secrets, left_out: Cell::new(false) }
+    }
+
+    fn resolve(&self, reference: &SecretRef) -> Result<Secret, String> {
+        self.left_out.set(self.left_out.get() || self.secrets.leaves_out(reference));
+        self.secrets.resolve(reference)
+    }
+
+    fn unless_left_out(&self, tell: impl FnOnce()) {
+        if !self.left_out.get() {
+            tell();
+        }
+    }
 }
 
 fn check_queries(

@@ -1,12 +1,14 @@
 //! Once a day what is older than the configuration keeps goes, from the store and from memory alike: a restart must find
-//! what was there before it.
+//! what was there before it. Of buckets finer than a day the store keeps what each day came to.
+
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::cycle::{Cycle, CycleError};
-use crate::model::grain::BucketIndex;
-use crate::model::ids::KpiId;
-use crate::store::{Keep, StoreError};
+use crate::model::grain::day_of;
+use crate::model::kpi::Kpi;
+use crate::store::{Keep, Kept, StoreError};
 
 const EVERY: SignedDuration = SignedDuration::from_hours(24);
 /// Rows of each kind that go at once.
@@ -23,10 +25,10 @@ impl Cycle {
         }
         let (keep, is_new_day) = (self.keep(now), self.prune_is_over);
         if is_new_day {
-            let buckets = keep.buckets.clone();
+            let kpis: Vec<_> = keep.kpis.iter().map(|kept| (kept.kpi.clone(), kept.first)).collect();
             self.engine
                 .with(move |state, _| {
-                    for (kpi, first) in &buckets {
+                    for (kpi, first) in &kpis {
                         state.history.forget_before(kpi, *first);
                     }
                 })
@@ -45,11 +47,17 @@ impl Cycle {
 
     fn keep(&self, now: Timestamp) -> Keep {
         let before = |kept: SignedDuration| now.checked_sub(kept).unwrap_or(Timestamp::MIN);
-        let first = |id: &KpiId| -> Option<(KpiId, BucketIndex)> {
-            let kpi = self.built.setup.catalog.kpi(id)?;
-            Some((kpi.id.clone(), kpi.grain.index_at(before(kpi.keep), &kpi.zone)))
+        let kept = |kpi: &Arc<Kpi>| {
+            let Kpi { id, grain, zone, .. } = &**kpi;
+            let since = before(kpi.keep);
+            let days = (!grain.is_civil()).then(|| (*grain, zone.clone()));
+            let first = match days {
+                Some(_) => grain.buckets_of_day(day_of(since, zone), zone).0,
+                None => grain.index_at(since, zone),
+            };
+            Kept { kpi: id.clone(), first, days }
         };
-        let buckets = self.built.setup.catalog.kpis.keys().filter_map(first).collect();
-        Keep { told_since: before(self.built.keep_told), buckets }
+        let kpis = self.built.setup.catalog.kpis.values().map(kept).collect();
+        Keep { told_since: before(self.built.keep_told), kpis }
     }
 }

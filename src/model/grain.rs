@@ -94,6 +94,17 @@ impl Grain {
         self.index_at(at, zone) - 1
     }
 
+    /// The buckets that begin on a civil day of the zone, as `[first, end)`; for grains finer than a day.
+    pub fn buckets_of_day(self, day: Date, zone: &TimeZone) -> (BucketIndex, BucketIndex) {
+        // Where midnight lies within a bucket, that one began the day before.
+        let first_from = |at: Timestamp| {
+            let index = self.index_at(at, zone);
+            if self.start_of(index, zone) < at { index + 1 } else { index }
+        };
+        let next = day.checked_add(1.day()).unwrap_or(day);
+        (first_from(start_of_day(day, zone)), first_from(start_of_day(next, zone)))
+    }
+
     /// About how long one bucket lasts; for bounds, never for boundaries.
     pub fn nominal(self) -> SignedDuration {
         match self {
@@ -205,6 +216,20 @@ mod tests {
         }
         let hour = |name: &str| Grain::HOUR.read_name(name, &paris).unwrap();
         assert_eq!(hour("2026-11-24T13:00:00Z"), hour("2026-11-24 14:00"));
+    }
+
+    #[test]
+    fn days_have_their_buckets() {
+        let paris = TimeZone::get("Europe/Paris").unwrap();
+        let count = |day: &str, grain: Grain, zone: &TimeZone| {
+            let (first, end) = grain.buckets_of_day(day.parse().unwrap(), zone);
+            (grain.name(first, zone), end - first)
+        };
+        assert_eq!(count("2026-11-24", Grain::HOUR, &paris), ("2026-11-24T00:00".into(), 24));
+        assert_eq!(count("2026-10-25", Grain::HOUR, &paris), ("2026-10-25T00:00".into(), 25));
+        assert_eq!(count("2026-03-29", Grain::Seconds(300), &paris), ("2026-03-29T00:00".into(), 276));
+        let kolkata = TimeZone::get("Asia/Kolkata").unwrap();
+        assert_eq!(count("2026-11-24", Grain::HOUR, &kolkata), ("2026-11-24T00:30".into(), 24));
     }
 
     #[test]

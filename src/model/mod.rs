@@ -28,6 +28,7 @@ pub mod observation;
 pub mod period;
 pub mod rename;
 pub mod roll_ups;
+pub mod rolled;
 pub mod rule;
 pub mod schedule;
 pub mod series;

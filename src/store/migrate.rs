@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_evaluation_and_feedback.sql"),
     include_str!("migrations/0007_audit.sql"),
     include_str!("migrations/0008_identity.sql"),
+    include_str!("migrations/0009_rolled_and_heads.sql"),
 ];
 
 /// The newest schema version that this program knows.

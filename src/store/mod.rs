@@ -41,5 +41,5 @@ pub use read::{Attempt, DeliveryFilter, ItemRecord, TransitionFilter};
 pub use rename::Renamed;
 pub use reserve::RESERVE_BYTES;
 pub use restore::Restored;
-pub use retention::Keep;
+pub use retention::{Keep, Kept};
 pub use send::NextStep;

@@ -118,7 +118,7 @@ fn labels_text(labels: &Labels) -> Result<String, Failure> {
     Ok(serde_json::to_string(labels)?)
 }
 
-fn labels_of(text: &str) -> Result<Labels, Failure> {
+pub(super) fn labels_of(text: &str) -> Result<Labels, Failure> {
     serde_json::from_str(text).map_err(|error| Failure::Decode(format!("labels {text}: {error}")))
 }
 

@@ -211,3 +211,20 @@ fn an_authority_for_mail_is_a_pem_file_beside_the_file_that_names_it() {
     std::fs::write(&ca, authority.cert.pem()).unwrap();
     check(0, &[]);
 }
+
+#[test]
+fn outside_of_the_service_what_only_it_is_handed_is_no_error() {
+    let held = "  books: {postgres: {url: {credential: books_url}}}\n";
+    let configuration = SMALL.replace("sources:\n", &format!("sources:\n{held}"));
+    let dir = folder(&configuration);
+    let ran = vigie(dir.path(), &["check", "vigie.yaml"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("warning: {credential: books_url} is handed to the service alone"), "{ran:?}");
+
+    // All else is told as before, and whoever needs it still refuses.
+    let wrong = dir.path().join("wrong.yaml");
+    std::fs::write(&wrong, configuration.replace("reach: 400000", "reach: many")).unwrap();
+    assert_eq!(vigie(dir.path(), &["check", "wrong.yaml"]).code, 78);
+    let ran = vigie(dir.path(), &["run", "--config", "vigie.yaml"]);
+    assert!(ran.code == 78 && ran.err.contains("LoadCredential=books_url"), "{ran:?}");
+}

@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use super::support::{Ran, SMALL, folder, vigie};
-use vigie::store::{OpenOptions, Store};
+use vigie::model::commit::EvaluateCommit;
+use vigie::model::grain::Grain;
+use vigie::model::ids::{Labels, SeriesKey};
+use vigie::model::observation::Observation;
+use vigie::store::{Keep, Kept, OpenOptions, Store};
 
 fn looked(dir: &Path, command: &str) -> Ran {
     vigie(dir, &[command, "--config", "vigie.yaml"])
@@ -164,4 +168,44 @@ fn a_folder_of_backups_is_thinned_out() {
     assert!(dir.path().join(told["path"].as_str().unwrap()).exists(), "{told}");
     let ran = vigie(dir.path(), &["--config", "vigie.yaml", "backup", "one.db", "--keep", "2"]);
     assert!(ran.code == 1 && ran.err.contains("--keep is for a folder"), "{ran:?}");
+}
+
+#[test]
+fn what_is_stored_is_shown_without_its_source() {
+    let hourly = SMALL.replace("    source: shop\n", "    source: shop\n    grain: hour\n");
+    let dir = folder(&hourly);
+    let zone = jiff::tz::TimeZone::get("Europe/Paris").unwrap();
+    let (first, end) = Grain::HOUR.buckets_of_day(jiff::civil::date(2026, 1, 20), &zone);
+    let observation = |bucket: i64| Observation {
+        series: SeriesKey { kpi: "revenue".into(), labels: Labels::total() },
+        bucket,
+        value: (bucket - first) as f64,
+        parts: None,
+        provisional: false,
+        known_at: Grain::HOUR.start_of(bucket + 1, &zone),
+        assumed: false,
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let options = OpenOptions { create: true, reserve_bytes: 0, ..OpenOptions::default() };
+        let store = Store::open(&dir.path().join("vigie.db"), options).await.unwrap();
+        let observations = (first..end + 2).map(observation).collect();
+        let commit = EvaluateCommit { observations, ..EvaluateCommit::default() };
+        store.commit_evaluate(&commit, store.epoch()).await.unwrap();
+        let kept = Kept { kpi: "revenue".into(), first: end, days: Some((Grain::HOUR, zone.clone())) };
+        let keep = Keep { told_since: jiff::Timestamp::UNIX_EPOCH, kpis: vec![kept] };
+        store.prune(&keep, 1_000).await.unwrap();
+        store.close().await;
+    });
+    std::fs::remove_file(dir.path().join("shop.csv")).unwrap();
+    let words = ["query", "revenue", "--stored", "--from", "2026-01-19", "--to", "2026-01-21"];
+    let ran = vigie(dir.path(), &[&words[..], &["--config", "vigie.yaml"]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    insta::assert_snapshot!("query_stored", ran.out);
+    let ran = vigie(dir.path(), &[&words[..], &["--config", "vigie.yaml", "--format", "json"]].concat());
+    let lines: Vec<serde_json::Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["type"], "day");
+    assert_eq!((lines[0]["value"].as_f64(), lines[0]["buckets"].as_u64()), (Some(276.0), Some(24)));
+    assert_eq!(lines[1]["type"], "observation");
+    assert_eq!(lines.len(), 3);
 }

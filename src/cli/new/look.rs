@@ -279,7 +279,7 @@ impl Looking<'_> {
         };
         let since = self.now.checked_sub(back).context("--days reaches too far back")?;
         let from = self.args.from.unwrap_or_else(|| day_of(since, &kpi.zone));
-        query::span(kpi, &QueryArgs { kpi: kpi.id.to_string(), from: Some(from), to: None }, self.now)
+        query::span(kpi, &QueryArgs { kpi: kpi.id.to_string(), from: Some(from), to: None, stored: false }, self.now)
     }
 }
 

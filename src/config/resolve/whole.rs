@@ -11,7 +11,7 @@ use super::context::{Context, Report};
 use super::gather::{Gathered, Section, gather};
 use super::{calendar, event, kpi, measurable, objective, receiver, reconcile, route, rule, service, to_date};
 use crate::config::load::{Documents, LoadOptions, problem};
-use crate::config::problem::Problem;
+use crate::config::problem::{Level, Problem};
 use crate::config::secrets::{Environment, Secrets};
 use crate::config::settings::{Config, Credential};
 use crate::config::yaml::{Kind, Node};
@@ -197,7 +197,12 @@ fn secrets(report: &mut Report<'_>, options: &LoadOptions) -> Vec<Credential> {
                 if is_needed && let Err(message) = secrets.resolve(&reference) {
                     let (message, help) = message.split_once(": ").unwrap_or((&message, ""));
                     let help = (!help.is_empty()).then(|| help.to_owned());
-                    report.problems.push(Problem { help, ..problem(&document.name, node.span, message.to_owned()) });
+                    let found = Problem { help, ..problem(&document.name, node.span, message.to_owned()) };
+                    report.problems.push(if secrets.leaves_out(&reference) {
+                        not_here(&reference, found)
+                    } else {
+                        found
+                    });
                 }
                 let known = |known: &Credential| known.reference == reference && known.base_dir == document.base_dir;
                 if !credentials.iter().any(known) {
@@ -209,6 +214,13 @@ fn secrets(report: &mut Report<'_>, options: &LoadOptions) -> Vec<Credential> {
         }
     }
     credentials
+}
+
+/// What only the service is handed, where another process looks: no error, but nothing built on it can be tried.
+fn not_here(reference: &SecretRef, problem: Problem) -> Problem {
+    let message = format!("{reference} is handed to the service alone: what needs it is not tried here");
+    let help = "the rest is checked; `systemctl start vigie` and `journalctl -u vigie` tell whether it can be read";
+    Problem { severity: Level::Warning, message, ..problem }.help(help)
 }
 
 /// Mappings of just `env`, `file` or `credential`, at any depth, with the day on which they expire.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use jiff::civil::date;
+use jiff::tz::TimeZone;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
@@ -14,10 +16,11 @@ use super::fixtures::{
 use crate::model::alert::Phase;
 use crate::model::commit::{EvaluateCommit, NotifyCommit, Pulse, RulePulse};
 use crate::model::evaluation::{EvaluationRecord, Feedback, Judgement, SeriesVerdict, VerdictCounts};
+use crate::model::grain::Grain;
 use crate::model::ids::KpiId;
 use crate::model::notification::{DeliveryState, GroupBy, Matcher, NewDelivery, Silence};
 use crate::model::rename::Renames;
-use crate::store::{DeliveryFilter, Keep, Store, StoreError, TransitionFilter};
+use crate::store::{DeliveryFilter, Keep, Kept, Store, StoreError, TransitionFilter};
 
 async fn filled(place: &Place) -> Store {
     let store = place.open().await;
@@ -278,7 +281,8 @@ async fn what_is_too_old_goes_and_what_is_needed_stays() {
         ..NotifyCommit::default()
     };
     store.commit_notify(&waiting, store.epoch()).await.unwrap();
-    let keep = Keep { told_since: at(10_000), buckets: vec![(kpi(), 30)] };
+    let kept = Kept { kpi: kpi(), first: 30, days: None };
+    let keep = Keep { told_since: at(10_000), kpis: vec![kept] };
     let mut pieces = 0;
     while store.prune(&keep, 10).await.unwrap() {
         pieces += 1;
@@ -293,4 +297,38 @@ async fn what_is_too_old_goes_and_what_is_needed_stays() {
     assert_eq!(store.notification_items().await.unwrap().len(), 2, "what a live alert was told stays");
     assert_eq!(store.load().await.unwrap().last_seq, 3);
     assert!(!store.prune(&keep, 10).await.unwrap());
+}
+
+#[tokio::test]
+async fn fine_buckets_that_go_leave_what_their_days_came_to() {
+    let place = Place::new();
+    let store = place.open().await;
+    let hours = 86_400 / 3_600;
+    // Two days of hours and a piece of a third, in a zone whose days begin within an hour.
+    let zone = TimeZone::get("Asia/Kolkata").unwrap();
+    let (first, _) = Grain::HOUR.buckets_of_day(date(2026, 11, 1), &zone);
+    let value = |bucket: i64| ((bucket - first) % hours) as f64;
+    let all: Vec<_> = (first..first + 2 * hours + 3).map(|bucket| total(bucket, value(bucket))).collect();
+    let commit = EvaluateCommit { observations: all, ..EvaluateCommit::default() };
+    store.commit_evaluate(&commit, store.epoch()).await.unwrap();
+    let revised = EvaluateCommit { observations: vec![total(first + 5, 50.0)], ..EvaluateCommit::default() };
+    store.commit_evaluate(&revised, store.epoch()).await.unwrap();
+
+    let days = Some((Grain::HOUR, zone));
+    let keep = |first| Keep { told_since: at(0), kpis: vec![Kept { kpi: kpi(), first, days: days.clone() }] };
+    let rolled = async || store.rolled(&kpi(), date(2026, 1, 1), date(2027, 1, 1)).await.unwrap();
+    while store.prune(&keep(first + 2 * hours), 10).await.unwrap() {}
+    let found = rolled().await;
+    let told: Vec<_> =
+        found.iter().map(|(_, day)| (day.day.to_string(), day.buckets, day.total, day.high, day.last)).collect();
+    assert_eq!(told, [("2026-11-01".into(), 24, 321.0, 50.0, 23.0), ("2026-11-02".into(), 24, 276.0, 23.0, 23.0)]);
+    assert_eq!(store.observations(&kpi(), 0, i64::MAX).await.unwrap().len(), 3, "the third day is kept");
+    assert!(store.versions_of(&kpi(), &found[0].0, first + 5).await.unwrap().is_empty());
+
+    // What is restated of a day that was added up changes nothing of it.
+    let late = EvaluateCommit { observations: vec![total(first, 1_000.0)], ..EvaluateCommit::default() };
+    store.commit_evaluate(&late, store.epoch()).await.unwrap();
+    while store.prune(&keep(first + 2 * hours), 10).await.unwrap() {}
+    assert_eq!(rolled().await, found);
+    assert_eq!(store.observations(&kpi(), 0, i64::MAX).await.unwrap().len(), 3);
 }
