@@ -52,6 +52,9 @@ fn what_is_kept_is_at_least_what_is_pulled() {
     assert_eq!(keep(&with("keep: 500d")), 500);
     let short = told(&[("vigie.yaml", &with("keep: 399d"))]);
     assert!(short.contains("`keep` is shorter than `history`"), "{short}");
+    let yearly = with("history: 60d\n    keep: 100d").replacen("period: month", "period: year", 1);
+    let short = told(&[("vigie.yaml", &yearly)]);
+    assert!(short.contains("keeps its buckets for 100 days, but a period of this objective has 366"), "{short}");
     let few = told(&[("vigie.yaml", &format!("{SMALL}retention: {{messages: 7d}}\n"))]);
     assert!(few.contains("write `30d` at least"), "{few}");
 }

@@ -12,7 +12,8 @@ use crate::model::figures::KpiFigures;
 use crate::model::ids::SeriesKey;
 use crate::model::series::SeriesData;
 
-/// Totals come first, so that a limit costs parts before it costs a whole. `limit` bounds values and alerts apart.
+/// Totals come first, so that a limit costs parts before it costs a whole. `limit` bounds values, objectives and
+/// alerts apart.
 pub fn shown(state: &State, setup: &Setup, now: Timestamp, limit: usize) -> KpiFigures {
     let kpis = || setup.catalog.kpis.values().filter(|kpi| kpi.since.is_none());
     let series = |is_total: bool| {
@@ -38,6 +39,10 @@ pub fn shown(state: &State, setup: &Setup, now: Timestamp, limit: usize) -> KpiF
         let of = Some(Arc::clone(objective));
         let assessment = Assessment::new(kpi.clone(), labels.clone(), data, of, now).final_only();
         if let Some(facts) = assessment.facts() {
+            if shown.objectives.len() >= limit {
+                shown.left_out += 1;
+                continue;
+            }
             shown.objectives.push((objective.id.clone(), kpi.id.clone(), labels, facts));
         }
     }

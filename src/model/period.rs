@@ -55,6 +55,16 @@ impl PeriodSpec {
         period.contains(day).then_some(period)
     }
 
+    /// Civil days of the longest of these periods.
+    pub fn days_max(&self) -> u32 {
+        match *self {
+            PeriodSpec::Month => 31,
+            PeriodSpec::Quarter => 92,
+            PeriodSpec::Year => 366,
+            PeriodSpec::Between { from, to } => Period { first: from, last: to }.days(),
+        }
+    }
+
     /// The period just before that one; for a single period as many months before if it is of whole ones, else the span
     /// of equal length.
     pub fn before(&self, period: Period) -> Period {

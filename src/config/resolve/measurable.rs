@@ -32,6 +32,7 @@ pub(super) fn check(report: &mut Report<'_>, catalog: &Catalog) {
     }
     for objective in catalog.objectives.values() {
         if let Some(kpi) = catalog.kpi(&objective.kpi) {
+            kept_for(report, kpi, objective);
             of_objective(report, kpi, objective);
         }
     }
@@ -42,6 +43,19 @@ pub(super) fn check(report: &mut Report<'_>, catalog: &Catalog) {
         );
         let help = "name the same dimensions in more of their `each` and `where`, or define several KPIs";
         report.error(&["kpis", kpi.as_str(), "dimensions"], message, help);
+    }
+}
+
+/// A period whose first buckets go before its end has no total.
+fn kept_for(report: &mut Report<'_>, kpi: &Kpi, objective: &Objective) {
+    let (kept, needed) = (kpi.keep.as_hours() / 24, i64::from(objective.period.days_max()));
+    if kept < needed {
+        let message = format!(
+            "the KPI `{}` keeps its buckets for {kept} days, but a period of this objective has {needed}",
+            kpi.id.base()
+        );
+        let help = format!("set the KPI's `keep` to {}d or more", needed + 31);
+        report.error(&["objectives", objective.id.as_str(), "period"], message, &help);
     }
 }
 
