@@ -8,9 +8,11 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 
+use super::assess::AssessArgs;
 use super::backtest::BacktestArgs;
 use super::explain::ExplainArgs;
 use super::new::NewCommand;
+use super::query::{QueryArgs, SpanArgs};
 use super::rules::RulesArgs;
 use super::test::TestArgs;
 use crate::model::alert::About;
@@ -140,6 +142,12 @@ Libraries are never logged below `info`: what they say there may hold secrets.")
   vigie backtest --csv load.csv --time at --value load --grain 5m \\
         --rule signal/threshold --with above=90 --for '3 buckets'")]
     Backtest(Box<BacktestArgs>),
+    /// Show what was known of KPIs and their objectives at one instant or at several, in figures
+    #[command(after_help = "Examples:
+  vigie assess --kpi revenue
+  vigie assess --at 2026-11-03
+  vigie assess --kpi revenue --from 2026-11-01 --to 2026-11-30 --every 1d --format json")]
+    Assess(AssessArgs),
     /// Try rules on made-up series: the same evaluation as live, without any configuration
     ///
     /// A rule is tested by `NAME.test.yaml` beside its script; rules/README.md explains the form. All failures are told at
@@ -167,7 +175,7 @@ Libraries are never logged below `info`: what they say there may hold secrets.")
   vigie pull revenue                               the last 7 buckets
   vigie pull revenue --from 2025-01-01             from then on
   vigie pull revenue --from 2026-03-01 --to 2026-03-31")]
-    Pull(QueryArgs),
+    Pull(SpanArgs),
     /// Show how the KPIs, sources, alerts and deliveries stand
     Status,
     /// List the live alerts
@@ -304,21 +312,6 @@ pub struct CheckArgs {
     /// Also reach out to every source and channel, and try the query of every KPI
     #[arg(long)]
     pub connect: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct QueryArgs {
-    pub kpi: String,
-    /// First day, in the KPI's zone
-    #[arg(long, value_name = "DATE")]
-    pub from: Option<Date>,
-    /// Last day, included
-    #[arg(long, value_name = "DATE", requires = "from")]
-    pub to: Option<Date>,
-    /// What the state holds of it instead, without asking the source; of fine buckets that are no longer kept what each
-    /// day came to
-    #[arg(long)]
-    pub stored: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -613,7 +606,7 @@ where
     PossibleValuesParser::new(names).try_map(|name| serde_json::from_value(serde_json::Value::String(name)))
 }
 
-fn duration(text: &str) -> Result<SignedDuration, String> {
+pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
     match Patience::parse(text) {
         Ok(Patience::Elapsed(span)) if span.is_positive() => Ok(span),
         Ok(Patience::Elapsed(_) | Patience::Buckets(_)) | Err(_) => {

@@ -7,7 +7,6 @@ use anyhow::bail;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::args::QueryArgs;
 use super::output::{Out, clean, counted};
 use super::progress::Progress;
 use super::{configuration, query};
@@ -22,7 +21,12 @@ const PIECE_MAX: i64 = 2_000;
 /// Warnings that are shown.
 const WARNINGS_MAX: usize = 10;
 
-pub(super) async fn pull(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now: Timestamp) -> anyhow::Result<u8> {
+pub(super) async fn pull(
+    out: &mut Out,
+    paths: &[PathBuf],
+    args: query::SpanArgs,
+    now: Timestamp,
+) -> anyhow::Result<u8> {
     let config = configuration::read(paths)?;
     let kpi = query::kpi_named(&config, &args.kpi)?;
     let (first, last) = query::span(&kpi, &args, now)?;

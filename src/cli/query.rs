@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 
-use super::args::QueryArgs;
 use super::output::{Out, Table, counted};
 use super::{configuration, held};
 use crate::clock::Clock;
@@ -32,13 +32,36 @@ const BUCKETS_MAX: i64 = 20_000;
 /// The same where the state is asked.
 const STORED_MAX: i64 = 1_000_000;
 
+/// A KPI and days of it.
+#[derive(Debug, clap::Args)]
+pub struct SpanArgs {
+    pub kpi: String,
+    /// First day, in the KPI's zone
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<Date>,
+    /// Last day, included
+    #[arg(long, value_name = "DATE", requires = "from")]
+    pub to: Option<Date>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct QueryArgs {
+    #[command(flatten)]
+    pub span: SpanArgs,
+    /// What the state holds of it instead, without asking the source; of fine buckets that are no longer kept what each
+    /// day came to
+    #[arg(long)]
+    pub stored: bool,
+}
+
 pub(super) async fn query(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now: Timestamp) -> anyhow::Result<u8> {
     let config = configuration::read(paths)?;
-    let kpi = kpi_named(&config, &args.kpi)?;
-    let span = span(&kpi, &args, now)?;
+    let kpi = kpi_named(&config, &args.span.kpi)?;
     if args.stored {
+        let span = span_of_at_most(STORED_MAX, &kpi, &args.span, now)?;
         return held::show(out, &config, &kpi, span).await;
     }
+    let span = span(&kpi, &args.span, now)?;
     let pull = match kpi.formula() {
         Some(formula) => computed_pull(&config, (&kpi, formula), span, now).await?,
         None => pull_of(&config, &kpi, span, now).await?,
@@ -140,7 +163,16 @@ pub(super) fn newest_buckets(kpi: &Kpi, now: Timestamp) -> (BucketIndex, BucketI
 }
 
 /// The buckets asked for, both included; only ended ones.
-pub(super) fn span(kpi: &Kpi, args: &QueryArgs, now: Timestamp) -> anyhow::Result<(BucketIndex, BucketIndex)> {
+pub(super) fn span(kpi: &Kpi, args: &SpanArgs, now: Timestamp) -> anyhow::Result<(BucketIndex, BucketIndex)> {
+    span_of_at_most(BUCKETS_MAX, kpi, args, now)
+}
+
+fn span_of_at_most(
+    most: i64,
+    kpi: &Kpi,
+    args: &SpanArgs,
+    now: Timestamp,
+) -> anyhow::Result<(BucketIndex, BucketIndex)> {
     let (first, last) = newest_buckets(kpi, now);
     let Some(day) = args.from else { return Ok((first, last)) };
     let from = kpi.grain.index_at(start_of_day(day, &kpi.zone), &kpi.zone);
@@ -158,7 +190,6 @@ pub(super) fn span(kpi: &Kpi, args: &QueryArgs, now: Timestamp) -> anyhow::Resul
     if to < from {
         bail!("no bucket of KPI '{}' has ended in that span; choose an earlier --from, or a --to after it", kpi.id);
     }
-    let most = if args.stored { STORED_MAX } else { BUCKETS_MAX };
     if to - from >= most {
         bail!("{} buckets are more than the {most} asked for at once; choose a later --from", to - from + 1);
     }

@@ -62,7 +62,7 @@ impl History {
     }
 
     /// Marks a series as not to be judged because of that bucket, or as free.
-    pub(super) fn hold(&mut self, kpi: &KpiId, labels: &Labels, bucket: Option<BucketIndex>) {
+    pub fn hold(&mut self, kpi: &KpiId, labels: &Labels, bucket: Option<BucketIndex>) {
         if let Some(data) = self.kpis.get_mut(kpi).and_then(|series| series.get_mut(labels))
             && data.held != bucket
         {

@@ -214,7 +214,7 @@ fn an_authority_for_mail_is_a_pem_file_beside_the_file_that_names_it() {
 
 #[test]
 fn outside_of_the_service_what_only_it_is_handed_is_no_error() {
-    let held = "  books: {postgres: {url: {credential: books_url}}}\n";
+    let held = "  books: {sql: {url: {credential: books_url}}}\n";
     let configuration = SMALL.replace("sources:\n", &format!("sources:\n{held}"));
     let dir = folder(&configuration);
     let ran = vigie(dir.path(), &["check", "vigie.yaml"]);

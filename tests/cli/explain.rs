@@ -62,11 +62,12 @@ fn why_a_rule_fired_and_why_not() {
         (&["revenue-off-trajectory", "stock"][..], "does not run on KPI 'stock'; it runs on revenue"),
         (&["nothing", "stock"], "no rule 'nothing' in the configuration"),
         (&["stock-out", "stock", "--label", "article=x"], "has no series of those labels"),
-        (&["stock-out", "stock", "--at", "soon"], "no moment; write 2026-11-03"),
         (&["stock-out", "stock", "--at", "2099-01-01"], "lies ahead"),
         (&["stock-out", "stock", "--at", "2020-01-01"], "had no slot by then"),
     ] {
         let ran = vigie(dir.path(), &[&["explain", "--config", "demo/vigie.yaml"], words].concat());
         assert!(ran.code == 1 && ran.err.contains(part), "{words:?}: {ran:?}");
     }
+    let ran = vigie(dir.path(), &["explain", "--config", "demo/vigie.yaml", "stock-out", "stock", "--at", "soon"]);
+    assert!(ran.code == 2 && ran.err.contains("no day and no instant; write 2026-11-03"), "{ran:?}");
 }

@@ -1,5 +1,6 @@
 //! The command line from outside: what is printed, and with which exit code.
 
+mod assess;
 mod backtest;
 mod calendar;
 mod check;

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use jiff::civil::Date;
-
+use crate::cli::instant::When;
 use crate::model::rule::Patience;
 
 #[derive(Debug, clap::Args)]
@@ -20,12 +19,12 @@ pub struct BacktestArgs {
     /// How long calm must last before it ends, instead of what is configured
     #[arg(long, value_name = "PATIENCE", value_parser = Patience::parse, requires = "rule")]
     pub keep_firing_for: Option<Patience>,
-    /// First day, in the KPI's zone. Default: from the first known value on
-    #[arg(long, value_name = "DATE")]
-    pub from: Option<Date>,
-    /// Last day, included. Default: up to the last known value
-    #[arg(long, value_name = "DATE")]
-    pub to: Option<Date>,
+    /// First day, in the KPI's zone, or an instant. Default: from the first known value on
+    #[arg(long, value_name = "DATE", value_parser = When::parse)]
+    pub from: Option<When>,
+    /// Last day, or an instant, included. Default: up to the last known value
+    #[arg(long, value_name = "DATE", value_parser = When::parse)]
+    pub to: Option<When>,
     /// Try each value of a parameter
     #[arg(long, value_name = "NAME=FROM..TO/STEP", value_parser = Sweep::parse, requires = "rule")]
     pub sweep: Option<Sweep>,

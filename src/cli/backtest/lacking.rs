@@ -6,7 +6,6 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
-use jiff::civil::Date;
 
 use crate::cli::progress::Progress;
 use crate::cli::query;
@@ -14,7 +13,7 @@ use crate::config::Config;
 use crate::daemon::{Lived, lived};
 use crate::engine::{State, computed};
 use crate::model::formula::Formula;
-use crate::model::grain::{BucketIndex, start_of_day};
+use crate::model::grain::BucketIndex;
 use crate::model::ids::{KpiId, SourceId};
 use crate::model::kpi::{Kpi, Query};
 use crate::model::observation::Observation;
@@ -34,7 +33,7 @@ pub(super) async fn fill(
     config: &Config,
     kpis: &[Arc<Kpi>],
     versions: &mut Versions,
-    (from, now): (Option<Date>, Timestamp),
+    (from, now): (Option<Timestamp>, Timestamp),
 ) -> anyhow::Result<Vec<String>> {
     let mut warnings = Vec::new();
     // What is computed follows from what it is computed of.
@@ -91,10 +90,14 @@ pub(super) async fn fill(
 }
 
 /// The buckets to ask for: before and after those that are stored, as far back as asked for or as the KPI's history goes.
-fn spans(kpi: &Kpi, stored: &[Observation], (from, now): (Option<Date>, Timestamp)) -> Vec<(BucketIndex, BucketIndex)> {
+fn spans(
+    kpi: &Kpi,
+    stored: &[Observation],
+    (from, now): (Option<Timestamp>, Timestamp),
+) -> Vec<(BucketIndex, BucketIndex)> {
     let last = kpi.grain.last_ended(now, &kpi.zone);
     let usual = kpi.grain.index_at(now.checked_sub(kpi.history).unwrap_or(now), &kpi.zone);
-    let asked = from.map(|day| kpi.grain.index_at(start_of_day(day, &kpi.zone), &kpi.zone));
+    let asked = from.map(|from| kpi.grain.index_at(from, &kpi.zone));
     let known = stored.iter().map(|version| version.bucket);
     match known.clone().min().zip(known.max()) {
         None => vec![(asked.map_or(usual, |asked| asked.min(usual)), last)],
@@ -134,7 +137,7 @@ fn compute(
     kpi: &Arc<Kpi>,
     formula: &Formula,
     versions: &mut Versions,
-    (from, now): (Option<Date>, Timestamp),
+    (from, now): (Option<Timestamp>, Timestamp),
     roll_ups: &HashMap<KpiId, Arc<RollUps>>,
 ) {
     let mut state = State::default();

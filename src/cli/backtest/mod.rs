@@ -97,9 +97,9 @@ enum Known {
 }
 
 /// What was known of one KPI, and when it was judged.
-struct Lived {
-    kpi: Arc<Kpi>,
-    versions: Vec<Observation>,
+pub(super) struct Lived {
+    pub(super) kpi: Arc<Kpi>,
+    pub(super) versions: Vec<Observation>,
     judged: Vec<(Timestamp, Timestamp)>,
 }
 

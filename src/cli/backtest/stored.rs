@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 
 use super::lacking::{self, Versions};
 use super::{BacktestArgs, Known, Lived, Plan};
 use crate::cli::{configuration, state};
+use crate::config::Config;
 use crate::engine::{Doubt, undoubting};
 use crate::model::catalog::Catalog;
-use crate::model::grain::start_of_day;
+use crate::model::evaluation::Feedback;
 use crate::model::ids::{KpiId, RuleId};
 use crate::model::kpi::Kpi;
 use crate::model::rule::RuleDef;
@@ -24,44 +25,15 @@ pub(super) async fn plan(paths: &[PathBuf], args: &BacktestArgs, now: Timestamp)
     catalog.rules.retain(|id, _| rules.contains(id));
     let watched = watched(&catalog, &rules);
     let kpis: Vec<Arc<Kpi>> = catalog.kpis.values().filter(|kpi| watched.contains(&kpi.id)).cloned().collect();
-    let mut judged = HashMap::new();
-    let (mut versions, mut doubts, mut feedback) = (Versions::new(), Vec::new(), Vec::new());
-    // Without any state all of it is pulled.
-    if config.settings.state.exists() {
-        let store = state::open(&config).await?;
-        let inputs = kpis.iter().filter_map(|kpi| kpi.formula()).flat_map(|formula| formula.inputs().to_vec());
-        for id in kpis.iter().map(|kpi| kpi.id.clone()).chain(inputs) {
-            let stored = store.all_versions(&id).await?;
-            judged.insert(id.clone(), store.judged_at(&id).await?);
-            versions.insert(id, stored);
-        }
-        doubts.extend(store.suspects(false, u32::MAX).await?.iter().map(Doubt::of));
-        feedback = store.feedback().await?;
-        feedback.retain(|said| rules.contains(&said.rule));
-    }
-    let warnings = lacking::fill(&config, &kpis, &mut versions, (args.from, now)).await?;
-    let mut known = Vec::new();
-    for kpi in kpis {
-        let versions = versions.remove(&kpi.id).unwrap_or_default();
-        if versions.is_empty() {
-            bail!(
-                "nothing is known of KPI '{0}', and its source has nothing; `vigie query {0}` shows what it says",
-                kpi.id
-            );
-        }
-        let judged = judged.remove(&kpi.id).unwrap_or_default();
-        known.push(Lived { kpi, versions, judged });
-    }
+    let from = args.from.map(|from| from.begin(&catalog.zone));
+    let Past { known, doubts, mut feedback, warnings } = past(&config, kpis, (from, now)).await?;
+    feedback.retain(|said| rules.contains(&said.rule));
     let zone = catalog.zone.clone();
-    let day = |day| start_of_day(day, &zone);
     let first = known.iter().filter_map(|lived| lived.versions.first()).map(|version| version.known_at).min();
     let last = known.iter().filter_map(|lived| lived.versions.last()).map(|version| version.known_at).max();
     let (first, last) = first.zip(last).context("a rule watches no KPI")?;
-    let from = args.from.map_or(first, day);
-    let to = match args.to {
-        Some(last) => day(last.checked_add(1.day()).context("--to is too late")?),
-        None => last,
-    };
+    let from = from.unwrap_or(first);
+    let to = args.to.map_or(last, |to| to.end(&zone));
     let span = (from, to.min(now));
     if span.1 < span.0 {
         bail!("nothing lies between {} and {}; choose an earlier --from or a later --to", span.0, span.1);
@@ -78,6 +50,50 @@ pub(super) async fn plan(paths: &[PathBuf], args: &BacktestArgs, now: Timestamp)
         warnings,
         feedback,
     })
+}
+
+/// What is known of KPIs, and when it became known.
+pub(in crate::cli) struct Past {
+    pub(in crate::cli) known: Vec<Lived>,
+    pub(in crate::cli) doubts: Vec<Doubt>,
+    pub(in crate::cli) feedback: Vec<Feedback>,
+    pub(in crate::cli) warnings: Vec<String>,
+}
+
+/// What the state holds of these KPIs; what it lacks from an instant on, or of their histories, is pulled into memory.
+pub(in crate::cli) async fn past(
+    config: &Config,
+    kpis: Vec<Arc<Kpi>>,
+    (from, now): (Option<Timestamp>, Timestamp),
+) -> anyhow::Result<Past> {
+    let mut judged = HashMap::new();
+    let (mut versions, mut doubts, mut feedback) = (Versions::new(), Vec::new(), Vec::new());
+    // Without any state all of it is pulled.
+    if config.settings.state.exists() {
+        let store = state::open(config).await?;
+        let inputs = kpis.iter().filter_map(|kpi| kpi.formula()).flat_map(|formula| formula.inputs().to_vec());
+        for id in kpis.iter().map(|kpi| kpi.id.clone()).chain(inputs) {
+            let stored = store.all_versions(&id).await?;
+            judged.insert(id.clone(), store.judged_at(&id).await?);
+            versions.insert(id, stored);
+        }
+        doubts.extend(store.suspects(false, u32::MAX).await?.iter().map(Doubt::of));
+        feedback = store.feedback().await?;
+    }
+    let warnings = lacking::fill(config, &kpis, &mut versions, (from, now)).await?;
+    let mut known = Vec::new();
+    for kpi in kpis {
+        let versions = versions.remove(&kpi.id).unwrap_or_default();
+        if versions.is_empty() {
+            bail!(
+                "nothing is known of KPI '{0}', and its source has nothing; `vigie query {0}` shows what it says",
+                kpi.id
+            );
+        }
+        let judged = judged.remove(&kpi.id).unwrap_or_default();
+        known.push(Lived { kpi, versions, judged });
+    }
+    Ok(Past { known, doubts, feedback, warnings })
 }
 
 /// The rules that were named; all, if none was.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 
 use super::{BacktestArgs, Known, Plan, here, stored};
@@ -15,7 +15,7 @@ use crate::cli::{configuration, query};
 use crate::config::{Config, Draft, Loaded, load_text};
 use crate::engine::{PullReport, SlotEvent};
 use crate::model::catalog::Catalog;
-use crate::model::grain::{BucketIndex, start_of_day};
+use crate::model::grain::BucketIndex;
 use crate::model::ids::{KpiId, Labels, RuleId, SeriesKey};
 use crate::model::kpi::{Kpi, Quality, Query, TableQuery};
 use crate::model::observation::{Observation, Reading, ReadingTime, ReadingValue};
@@ -51,13 +51,8 @@ pub(super) async fn plan(paths: &[PathBuf], csv: &str, args: &BacktestArgs) -> a
     });
     let is_assumed = called.is_some() && args.table.grain.is_none();
     let (mut rows, warnings) = read(csv, &kpi, is_assumed).await?;
-    let day = |day| start_of_day(day, &kpi.zone);
-    let from = args.from.map_or(Timestamp::MIN, day);
-    let to = args
-        .to
-        .map(|last| last.checked_add(1.day()).context("--to is too late"))
-        .transpose()?
-        .map_or(Timestamp::MAX, day);
+    let from = args.from.map_or(Timestamp::MIN, |from| from.begin(&kpi.zone));
+    let to = args.to.map_or(Timestamp::MAX, |to| to.end(&kpi.zone));
     rows.retain(|row| from <= row.at && row.at < to);
     let (Some(first), Some(last)) = (rows.iter().map(|row| row.at).min(), rows.iter().map(|row| row.at).max()) else {
         bail!("{csv} has no row with a value in that span; check --time, --value, --from and --to");

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
 
 use super::backtest::stored;
+use super::instant::When;
 use super::output::Out;
 use super::{configuration, state};
 use crate::daemon::build_rules;
@@ -19,7 +19,6 @@ use crate::engine::{Doubt, Judged, Past, Setup, State, Track, judge, judged_slot
 use crate::model::alert::{Alert, AlertKey, Aspect, Phase, Subject, Transition};
 use crate::model::catalog::Catalog;
 use crate::model::evaluation::EvaluationRecord;
-use crate::model::grain::start_of_day;
 use crate::model::ids::{KpiId, Labels, RuleId, SeriesKey};
 use crate::model::kpi::Kpi;
 use crate::model::notification::Delivery;
@@ -44,8 +43,8 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "NAME=VALUE", value_parser = super::args::label)]
     pub label: Vec<(String, String)>,
     /// As of then, with what was known then: 2026-11-03, '2026-11-03 08:00', 2026-11-03T07:00:00Z [default: now]
-    #[arg(long, value_name = "TIME")]
-    pub at: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    pub at: Option<When>,
 }
 
 /// What is known of one series (and objective) of a rule.
@@ -93,7 +92,7 @@ pub(super) async fn explain(
         let on: Vec<&str> = def.on.iter().map(KpiId::as_str).collect();
         bail!("rule '{rule}' does not run on KPI '{}'; it runs on {}", kpi.id, on.join(", "));
     }
-    let at = args.at.as_deref().map(|text| instant(text, catalog)).transpose()?;
+    let at = args.at.map(|at| at.as_of(&catalog.zone));
     if let Some(at) = at.filter(|at| *at > now) {
         bail!("--at {at} lies ahead; nothing is known of it");
     }
@@ -136,21 +135,6 @@ pub(super) async fn explain(
         show::text(out, &explanation)?;
     }
     Ok(0)
-}
-
-/// An instant as people write it: of a day alone, its end.
-fn instant(text: &str, catalog: &Catalog) -> anyhow::Result<Timestamp> {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at);
-    }
-    if let Some(day) = text.parse::<Date>().ok().filter(|_| text.len() == 10) {
-        return Ok(start_of_day(day.tomorrow().context("--at is too late")?, &catalog.zone));
-    }
-    let local = text.parse::<DateTime>().ok().filter(|_| text.len() > 10);
-    let local = local.and_then(|local| catalog.zone.to_timestamp(local).ok());
-    local.with_context(|| {
-        format!("--at {text}: no moment; write 2026-11-03, '2026-11-03 08:00' or 2026-11-03T07:00:00Z")
-    })
 }
 
 /// The state as the store holds it now.

@@ -10,7 +10,6 @@ use serde_yaml::Value;
 
 use super::args::NewKpiArgs;
 use super::proposal::{Field, yaml};
-use crate::cli::args::QueryArgs;
 use crate::cli::configuration::{self, Drafted};
 use crate::cli::query;
 use crate::config::{Config, Problem};
@@ -279,7 +278,7 @@ impl Looking<'_> {
         };
         let since = self.now.checked_sub(back).context("--days reaches too far back")?;
         let from = self.args.from.unwrap_or_else(|| day_of(since, &kpi.zone));
-        query::span(kpi, &QueryArgs { kpi: kpi.id.to_string(), from: Some(from), to: None, stored: false }, self.now)
+        query::span(kpi, &query::SpanArgs { kpi: kpi.id.to_string(), from: Some(from), to: None }, self.now)
     }
 }
 

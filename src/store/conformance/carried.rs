@@ -199,7 +199,9 @@ async fn a_backup_that_is_none_changes_nothing() {
 async fn as_of_version(path: &Path, version: u32) {
     let options = SqliteConnectOptions::new().filename(path);
     let mut conn = options.connect().await.unwrap();
-    let sql = format!("DROP TABLE audit; DELETE FROM meta WHERE name = 'identity'; PRAGMA user_version = {version}");
+    let sql = format!(
+        "DROP TABLE audit; DROP TABLE rolled; DELETE FROM meta WHERE name = 'identity'; PRAGMA user_version = {version}"
+    );
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
     conn.close().await.unwrap();
 }

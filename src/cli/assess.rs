@@ -1,0 +1,226 @@
+//! `vigie assess`: what was known of KPIs and their objectives at given instants, in figures.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::bail;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use serde_json::json;
+
+use super::args::duration;
+use super::backtest::stored::{Past, past};
+use super::configuration;
+use super::instant::When;
+use super::output::{Out, Table, moment};
+use super::query::{kpi_named, label_text};
+use crate::assess::Assessment;
+use crate::config::Config;
+use crate::engine::{Doubt, History};
+use crate::locale::quantity;
+use crate::model::assessment::ObjectiveFacts;
+use crate::model::ids::Labels;
+use crate::model::kpi::Kpi;
+use crate::model::objective::Objective;
+use crate::model::series::SeriesData;
+use crate::model::unit::Language;
+
+/// Instants asked for at once.
+const INSTANTS_MAX: usize = 100_000;
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+#[derive(Debug, clap::Args)]
+pub struct AssessArgs {
+    /// Only this KPI; may be repeated. Default: all
+    #[arg(long, value_name = "KPI")]
+    pub kpi: Vec<String>,
+    /// As of then: 2026-11-03 (its end), '2026-11-03 08:00', 2026-11-03T07:00:00Z [default: now]
+    #[arg(long, value_name = "TIME", value_parser = When::parse, conflicts_with_all = ["from", "to"])]
+    pub at: Option<When>,
+    /// The first of several instants
+    #[arg(long, value_name = "TIME", value_parser = When::parse, requires = "to")]
+    pub from: Option<When>,
+    /// The last of several instants, included
+    #[arg(long, value_name = "TIME", value_parser = When::parse, requires = "from")]
+    pub to: Option<When>,
+    /// From one instant to the next; whole days are civil days of the configuration's zone
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1d", requires = "from")]
+    pub every: SignedDuration,
+}
+
+pub(super) async fn assess(out: &mut Out, paths: &[PathBuf], args: AssessArgs, now: Timestamp) -> anyhow::Result<u8> {
+    let config = configuration::read(paths)?;
+    let kpis: Vec<Arc<Kpi>> = if args.kpi.is_empty() {
+        config.catalog.kpis.values().filter(|kpi| kpi.since.is_none()).cloned().collect()
+    } else {
+        args.kpi.iter().map(|name| kpi_named(&config, name)).collect::<Result<_, _>>()?
+    };
+    let instants = instants(&config, &args, now)?;
+    // Whatever an objective looks at is asked under the KPI's own name.
+    let mut asked = kpis.clone();
+    for objective in config.catalog.objectives.values() {
+        let (own, of) =
+            (config.catalog.kpi(&objective.kpi), kpis.iter().any(|kpi| kpi.id.as_str() == objective.kpi.base()));
+        asked.extend(own.filter(|own| of && !kpis.iter().any(|kpi| kpi.id == own.id)).cloned());
+    }
+    asked.sort_by(|one, other| one.id.cmp(&other.id));
+    asked.dedup_by(|one, other| one.id == other.id);
+    let past = past(&config, asked, (None, now)).await?;
+    for warning in &past.warnings {
+        writeln!(std::io::stderr(), "warning: {warning}")?;
+    }
+    let mut table =
+        Table::new(&["AT", "KPI", "SERIES", "VALUE", "OBJECTIVE", "ACTUAL", "EXPECTED", "LANDING", "STATUS"]);
+    let mut lines = 0;
+    replay(&config, past, &instants, &mut |line| {
+        lines += 1;
+        if out.is_json() {
+            return Ok(out.record(&record(&line))?);
+        }
+        table.row(cells(&line, &config));
+        Ok(())
+    })?;
+    if !out.is_json() {
+        if lines == 0 {
+            out.line("nothing was known then")?;
+        } else {
+            out.table(&table)?;
+        }
+    }
+    Ok(0)
+}
+
+/// One series at one instant, with one of its objectives.
+struct Line<'a> {
+    at: Timestamp,
+    kpi: &'a Kpi,
+    labels: &'a Labels,
+    value: Option<f64>,
+    objective: Option<(&'a Objective, ObjectiveFacts)>,
+}
+
+fn instants(config: &Config, args: &AssessArgs, now: Timestamp) -> anyhow::Result<Vec<Timestamp>> {
+    let zone = &config.catalog.zone;
+    let Some((from, to)) = args.from.zip(args.to) else {
+        let at = args.at.map_or(now, |at| at.as_of(zone));
+        if at > now {
+            bail!("--at {at} lies ahead; nothing is known of it");
+        }
+        return Ok(vec![at]);
+    };
+    // Ends of days, where days are asked for.
+    let (first, last) = (from.as_of(zone), to.as_of(zone).min(now));
+    if last < first {
+        bail!("nothing lies between --from {first} and --to {last}");
+    }
+    let mut instants = Vec::new();
+    let mut at = first;
+    let whole_days = (args.every.as_secs() % DAY.as_secs() == 0).then_some(args.every.as_hours() / 24);
+    while at <= last {
+        if instants.len() >= INSTANTS_MAX {
+            bail!("more than {INSTANTS_MAX} instants; take a longer --every, or a later --from");
+        }
+        instants.push(at);
+        let next = match whole_days {
+            Some(days) => zone.to_datetime(at).checked_add(days.days()).and_then(|local| zone.to_timestamp(local)),
+            None => at.checked_add(args.every),
+        };
+        at = match next {
+            Ok(next) if next > at => next,
+            Ok(_) | Err(_) => break,
+        };
+    }
+    Ok(instants)
+}
+
+/// Goes through the instants with what was known at each, and no more.
+fn replay(
+    config: &Config,
+    past: Past,
+    instants: &[Timestamp],
+    each: &mut dyn FnMut(Line<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let Past { known, doubts, .. } = past;
+    let mut history = History::default();
+    let mut rest: Vec<_> = known.into_iter().map(|lived| (lived.kpi, lived.versions.into_iter().peekable())).collect();
+    for &at in instants {
+        for (_, versions) in &mut rest {
+            while let Some(version) = versions.next_if(|version| version.known_at <= at) {
+                history.put(&version);
+            }
+        }
+        hold(&mut history, &doubts, at);
+        for (kpi, _) in &rest {
+            for (labels, data) in history.of(&kpi.id) {
+                of_series(config, (kpi, labels, data), at, each)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Nothing is judged on a series while one of its values is not believed.
+fn hold(history: &mut History, doubts: &[Doubt], at: Timestamp) {
+    for doubt in doubts {
+        let is_open = |other: &&Doubt| other.from <= at && other.until.is_none_or(|until| at < until);
+        let held = doubts.iter().filter(|other| other.series == doubt.series).filter(is_open);
+        let held = held.map(|other| other.bucket).min();
+        history.hold(&doubt.series.kpi, &doubt.series.labels, held);
+    }
+}
+
+fn of_series(
+    config: &Config,
+    (kpi, labels, data): (&Arc<Kpi>, &Labels, &Arc<SeriesData>),
+    at: Timestamp,
+    each: &mut dyn FnMut(Line<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let of = |objective: Option<Arc<Objective>>| {
+        Assessment::new(kpi.clone(), labels.clone(), data.clone(), objective, at).final_only()
+    };
+    let value = of(None).value().ok();
+    let mut any = false;
+    for objective in config.catalog.objectives_on(&kpi.id).filter(|objective| objective.labels == *labels) {
+        let Some(facts) = of(Some(objective.clone())).facts() else { continue };
+        any = true;
+        each(Line { at, kpi, labels, value, objective: Some((objective, facts)) })?;
+    }
+    // A period to date is there for its objective alone.
+    if !any && kpi.since.is_none() {
+        each(Line { at, kpi, labels, value, objective: None })?;
+    }
+    Ok(())
+}
+
+fn record(line: &Line<'_>) -> serde_json::Value {
+    let objective = line.objective.as_ref().map(|(objective, facts)| {
+        json!({
+            "id": objective.id, "period": {"from": facts.period_start, "to": facts.period_end},
+            "expected": facts.expected, "actual": facts.actual, "drift": facts.drift, "drift_ratio": facts.drift_ratio,
+            "projected": facts.projected, "status": facts.status, "required_rate": facts.required_rate,
+            "current_rate": facts.current_rate,
+        })
+    });
+    json!({
+        "at": line.at, "kpi": line.kpi.id.base(), "labels": line.labels, "value": line.value, "objective": objective,
+    })
+}
+
+fn cells(line: &Line<'_>, config: &Config) -> [String; 9] {
+    let shown = |value: Option<f64>| {
+        value.map_or_else(|| "-".to_owned(), |value| quantity(Language::En, value, &line.kpi.unit))
+    };
+    let of = |figure: fn(&ObjectiveFacts) -> Option<f64>| line.objective.as_ref().and_then(|(_, facts)| figure(facts));
+    let name = |objective: &Objective| objective.id.to_string();
+    [
+        moment(line.at, &config.catalog.zone),
+        line.kpi.id.base().to_string(),
+        label_text(line.labels),
+        shown(line.value),
+        line.objective.as_ref().map_or_else(|| "-".to_owned(), |(objective, _)| name(objective)),
+        shown(of(|facts| facts.actual)),
+        shown(of(|facts| facts.expected)),
+        shown(of(|facts| facts.projected)),
+        line.objective.as_ref().map_or_else(String::new, |(_, facts)| facts.status.as_str().to_owned()),
+    ]
+}
