@@ -115,7 +115,7 @@ fn lower_escapes(escaped: &str) -> String {
 /// Where a secret's value is found; the configuration never holds the value itself.
 ///
 /// Written `{env: NAME}`, `{file: path}` or `{credential: name}` (systemd); with `expires: 2027-03-31` beside it, `check`
-/// and `doctor` warn before that day.
+/// and `doctor` warn before that day, and a metric says when it is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretRef {

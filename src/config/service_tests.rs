@@ -31,6 +31,17 @@ fn a_secret_says_until_when_it_is_valid() {
     assert_eq!(warning("2027-03-31").unwrap(), "the secret {env: OPS_TOKEN} expires today");
     assert_eq!(warning("2027-04-01").unwrap(), "the secret {env: OPS_TOKEN} has expired on 2027-03-31");
     assert_eq!(accepted(&with("{expires: 2027-03-31, env: OPS_TOKEN}")).credentials[0].expires, credential.expires);
+    // The night after that day; in Paris the clocks have just gone forward.
+    let ends = |expires: &str| {
+        let config = accepted(&with(&format!("{{env: OPS_TOKEN{expires}}}")));
+        config.credentials[0].ends(&config.catalog.zone).map(|at| at.to_string())
+    };
+    assert_eq!(ends(", expires: 2027-03-31").unwrap(), "2027-03-31T22:00:00Z");
+    assert_eq!(ends(", expires: 2027-03-26").unwrap(), "2027-03-26T23:00:00Z");
+    for never in ["9999-12-30", "9999-12-31"] {
+        assert_eq!(ends(&format!(", expires: {never}")).unwrap(), jiff::Timestamp::MAX.to_string());
+    }
+    assert_eq!(ends(""), None);
     for (auth, part) in [
         ("{env: OPS_TOKEN, expires: soon}", "`expires` is a day such as 2027-03-31, not `soon`"),
         ("{expires: 2027-03-31}", "write `{env: NAME}`, `{file: path}`"),

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use jiff::SignedDuration;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::parts::{ChannelConfig, MailConfig, SourceConfig};
 use crate::model::calendar::Calendar;
@@ -56,6 +57,13 @@ pub struct Credential {
 const EXPIRES_SOON_DAYS: i64 = 30;
 
 impl Credential {
+    /// The first moment at which its value is worth nothing: its last day is over where the configuration counts days.
+    pub fn ends(&self, zone: &TimeZone) -> Option<Timestamp> {
+        let next = self.expires?.tomorrow().ok().and_then(|day| zone.to_timestamp(day.at(0, 0, 0, 0)).ok());
+        // `9999-12-31` is how some write that it never ends: no moment after it has a name.
+        Some(next.unwrap_or(Timestamp::MAX))
+    }
+
     /// A warning, once it expires soon or has expired.
     pub fn warning(&self, today: Date) -> Option<String> {
         let expires = self.expires?;

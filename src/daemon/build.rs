@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::heartbeat::Heart;
 use crate::channel::{Channel, ChannelContext, MailContext};
@@ -36,6 +36,8 @@ pub struct Built {
     /// For each recipient of a receiver, in the catalog's order, the position of its channel.
     pub recipient_channels: BTreeMap<ReceiverId, Vec<usize>>,
     pub heart: Option<Arc<Heart>>,
+    /// How secrets are referred to that end, and when each of them does.
+    pub credential_ends: BTreeMap<String, Timestamp>,
     /// Most series that `/metrics` shows of KPIs and objectives; none: it shows none.
     pub shown_series: Option<usize>,
     /// How long messages that have ended are kept, and changes of alerts that are over.
@@ -51,6 +53,7 @@ impl Built {
             failures: &ErrorClass::WORDS,
             receivers: self.setup.catalog.receivers.keys().collect(),
             channels: kinds.into_iter().collect(),
+            credentials: self.credential_ends.iter().map(|(name, at)| (name.as_str(), *at)).collect(),
             config_checksum: &self.setup.catalog.checksum,
         }
     }
@@ -110,11 +113,24 @@ pub fn build(config: &Config, loaded: &Loaded, secrets: &Secrets) -> Result<Buil
             channels,
             recipient_channels: config.recipient_channels.clone(),
             heart,
+            credential_ends: credential_ends(config),
             shown_series,
         })
     } else {
         Err(problems)
     }
+}
+
+fn credential_ends(config: &Config) -> BTreeMap<String, Timestamp> {
+    let mut ends = BTreeMap::new();
+    for credential in &config.credentials {
+        if let Some(at) = credential.ends(&config.catalog.zone) {
+            // Files of two folders may have one name; whoever reads it must hear of the first that ends.
+            let known = ends.entry(credential.reference.to_string()).or_insert(at);
+            *known = at.min(*known);
+        }
+    }
+    ends
 }
 
 /// What evaluates alone, with no word of sources and channels, so that no secret is needed.

@@ -13,6 +13,8 @@ use crate::config::{Environment, LoadOptions, Secrets, load, render};
 use crate::model::kpi::Kpi;
 use crate::store::{OpenOptions, Store, TransitionFilter};
 
+#[path = "build_tests.rs"]
+mod builds;
 #[path = "carry_tests.rs"]
 mod carries;
 #[path = "formula_tests.rs"]
@@ -88,7 +90,11 @@ impl Place {
     pub(super) fn built(&self, text: &str) -> Arc<Built> {
         let path = self.path("vigie.yaml");
         fs::write(&path, text).unwrap();
-        let loaded = load(&LoadOptions { paths: vec![path], env: Environment::default() });
+        Place::read(vec![path])
+    }
+
+    fn read(paths: Vec<PathBuf>) -> Arc<Built> {
+        let loaded = load(&LoadOptions { paths, env: Environment::default() });
         let told = render(&loaded.problems, &loaded.sources, false);
         let config = loaded.config.clone().unwrap_or_else(|| panic!("{told}"));
         let secrets = Secrets { environment: Environment::default(), base_dir: PathBuf::new() };

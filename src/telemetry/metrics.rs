@@ -12,6 +12,7 @@ use prometheus::{
 };
 
 use super::figures::Gauges;
+use super::in_force::InForce;
 use crate::model::alert::Phase;
 use crate::model::figures::KpiFigures;
 use crate::model::ids::{ReceiverId, SourceId};
@@ -27,6 +28,8 @@ pub struct MetricNames<'a> {
     pub receivers: Vec<&'a ReceiverId>,
     /// Kinds of channels in use: `email`, `slack`.
     pub channels: Vec<&'a str>,
+    /// How secrets are referred to that end, never what they are, and when each of them does.
+    pub credentials: Vec<(&'a str, jiff::Timestamp)>,
     pub config_checksum: &'a str,
 }
 
@@ -119,10 +122,8 @@ pub struct Metrics {
     state_log: IntGauge,
     heartbeats: IntCounterVec,
     heartbeat_at: Gauge,
-    reload_successful: IntGauge,
-    reload_success_at: Gauge,
-    config_info: GaugeVec,
     started_at: Gauge,
+    in_force: InForce,
     kpis: Mutex<Gauges>,
 }
 
@@ -134,8 +135,8 @@ impl Metrics {
             |name, help, labels: &[&str]| registered(&registry, IntCounterVec::new(Opts::new(name, help), labels));
         let gauges =
             |name, help, labels: &[&str]| registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels));
-        let infos = |name, help, labels: &[&str]| registered(&registry, GaugeVec::new(Opts::new(name, help), labels));
-        let build = infos("vigie_build_info", "Version of the running program; always 1.", &["version"]);
+        let build = Opts::new("vigie_build_info", "Version of the running program; always 1.");
+        let build = registered(&registry, GaugeVec::new(build, &["version"]));
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         let metrics = Metrics {
             evaluations: counter("vigie_evaluations_total", "Verdicts of rules."),
@@ -215,25 +216,11 @@ impl Metrics {
                     "1 while a restored state tells nothing, until it is released.",
                 ),
             ),
-            reload_successful: registered(
-                &registry,
-                IntGauge::new(
-                    "vigie_config_last_reload_successful",
-                    "1 when the configuration was last read without error, else 0.",
-                ),
-            ),
-            reload_success_at: registered(
-                &registry,
-                Gauge::with_opts(Opts::new(
-                    "vigie_config_last_reload_success_timestamp_seconds",
-                    "When the configuration in force was read.",
-                )),
-            ),
-            config_info: infos("vigie_config_info", "Checksum of the configuration in force; always 1.", &["checksum"]),
             started_at: registered(
                 &registry,
                 Gauge::with_opts(Opts::new("vigie_start_timestamp_seconds", "When the service started.")),
             ),
+            in_force: InForce::new(&registry),
             kpis: Mutex::new(Gauges::new(&registry)),
             registry,
         };
@@ -247,6 +234,8 @@ impl Metrics {
 
     /// A configuration took effect: its label sets begin at 0, old ones keep their counts.
     pub fn configured(&self, names: &MetricNames<'_>) {
+        // A series that is away from one page begins anew, and with it the time for which an alert has held.
+        let _shown = self.kpis.lock().unwrap_or_else(PoisonError::into_inner);
         // What is no more can't stand at what it last was.
         for gauges in [&self.source_paused, &self.pulls_waiting, &self.outbox_queued] {
             gauges.reset();
@@ -275,9 +264,7 @@ impl Metrics {
                 self.alerts.with_label_values(&[phase.as_str(), severity.as_str()]);
             }
         }
-        self.config_info.reset();
-        self.config_info.with_label_values(&[names.config_checksum]).set(1.0);
-        self.reload_successful.set(1);
+        self.in_force.took_effect(names);
     }
 
     pub fn set_started_at(&self, at: jiff::Timestamp) {
@@ -286,12 +273,12 @@ impl Metrics {
 
     /// When the configuration in force was read.
     pub fn set_configured_at(&self, at: jiff::Timestamp) {
-        self.reload_success_at.set(at.as_millisecond() as f64 / 1000.0);
+        self.in_force.read_at(at);
     }
 
     /// A new configuration was refused; the old one stays in force.
     pub fn reload_failed(&self) {
-        self.reload_successful.set(0);
+        self.in_force.stays();
     }
 
     pub fn pull_ended(&self, source: &SourceId, end: PullEnd, took: Duration) {
@@ -387,7 +374,7 @@ impl Metrics {
 
     /// All figures in the text format 0.0.4.
     pub fn render(&self) -> String {
-        // No page shows KPIs amid a change.
+        // No page shows KPIs amid a change, or half of a configuration.
         let _shown = self.kpis.lock().unwrap_or_else(PoisonError::into_inner);
         let mut out = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut out) {
@@ -404,118 +391,4 @@ pub(super) fn registered<M: Collector + Clone + 'static>(registry: &Registry, ma
     debug_assert!(names.iter().all(|desc| desc.fq_name.starts_with("vigie_")), "every name begins with vigie_");
     registry.register(Box::new(metric.clone())).expect("metric names are unique constants");
     metric
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn metrics() -> Metrics {
-        let (shop, ops) = (SourceId::from("shop"), ReceiverId::from("ops"));
-        let names = MetricNames {
-            sources: vec![&shop],
-            failures: &["auth", "quota"],
-            receivers: vec![&ops],
-            channels: vec!["email"],
-            config_checksum: "c0",
-        };
-        Metrics::new(&names)
-    }
-
-    #[track_caller]
-    fn check(metrics: &Metrics, lines: &[&str]) {
-        let text = metrics.render();
-        for line in lines {
-            assert!(text.lines().any(|found| found == *line), "{line:?} is not in\n{text}");
-        }
-    }
-
-    #[test]
-    fn every_label_set_begins_at_zero() {
-        check(
-            &metrics(),
-            &[
-                "vigie_evaluations_total 0",
-                "vigie_evaluation_failures_total 0",
-                "vigie_evaluation_duration_seconds_count 0",
-                "vigie_pulls_total{outcome=\"failed\",source=\"shop\"} 0",
-                "vigie_pulls_total{outcome=\"not_sent\",source=\"shop\"} 0",
-                "vigie_pull_failures_total{class=\"quota\",source=\"shop\"} 0",
-                "vigie_pulls_waiting{source=\"shop\"} 0",
-                "vigie_source_paused{source=\"shop\"} 0",
-                "vigie_pull_duration_seconds_count{source=\"shop\"} 0",
-                "vigie_slots_missed_total 0",
-                "vigie_alerts{severity=\"critical\",state=\"firing\"} 0",
-                "vigie_notifications_total{channel=\"email\"} 0",
-                "vigie_notifications_failed_total{channel=\"email\",reason=\"permanent\"} 0",
-                "vigie_outbox_queued{receiver=\"ops\"} 0",
-                "vigie_config_last_reload_successful 1",
-                "vigie_state_space_ok 1",
-                "vigie_messages_withheld 0",
-                "vigie_heartbeats_total{outcome=\"failed\"} 0",
-                "vigie_config_info{checksum=\"c0\"} 1",
-                concat!("vigie_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
-                "vigie_last_evaluation_timestamp_seconds 0",
-                "# TYPE vigie_alerts gauge",
-            ],
-        );
-    }
-
-    #[test]
-    fn figures_follow_what_happens() {
-        let metrics = metrics();
-        let second = Duration::from_secs(1);
-        metrics.pull_ended(&SourceId::from("shop"), PullEnd::Partial, second);
-        metrics.pull_ended(&SourceId::from("shop"), PullEnd::Failed("auth"), second);
-        metrics.pull_ended(&SourceId::from("shop"), PullEnd::NotSent, Duration::ZERO);
-        metrics.set_source(&SourceId::from("shop"), true, 3);
-        metrics.evaluated(3, 1, second, jiff::Timestamp::from_millisecond(1_500).unwrap());
-        metrics.slots_missed(2);
-        metrics.delivery_ended("email", Ok(()));
-        metrics.delivery_ended("email", Err(FailureReason::Ambiguous));
-        metrics.set_alerts([(Phase::Firing, Severity::Critical), (Phase::Firing, Severity::Critical)]);
-        let ops = ReceiverId::from("ops");
-        metrics.set_queue([&ops], &[(ops.clone(), 4)]);
-        metrics.reload_failed();
-        check(
-            &metrics,
-            &[
-                "vigie_pulls_total{outcome=\"partial\",source=\"shop\"} 1",
-                "vigie_pulls_total{outcome=\"failed\",source=\"shop\"} 1",
-                "vigie_pulls_total{outcome=\"not_sent\",source=\"shop\"} 1",
-                "vigie_pull_failures_total{class=\"auth\",source=\"shop\"} 1",
-                "vigie_pull_duration_seconds_count{source=\"shop\"} 2",
-                "vigie_source_paused{source=\"shop\"} 1",
-                "vigie_pulls_waiting{source=\"shop\"} 3",
-                "vigie_evaluations_total 3",
-                "vigie_evaluation_failures_total 1",
-                "vigie_last_evaluation_timestamp_seconds 1.5",
-                "vigie_slots_missed_total 2",
-                "vigie_notifications_total{channel=\"email\"} 1",
-                "vigie_notifications_failed_total{channel=\"email\",reason=\"ambiguous\"} 1",
-                "vigie_alerts{severity=\"critical\",state=\"firing\"} 2",
-                "vigie_outbox_queued{receiver=\"ops\"} 4",
-                "vigie_config_last_reload_successful 0",
-            ],
-        );
-        metrics.set_alerts([]);
-        metrics.set_queue([&ops], &[]);
-        check(&metrics, &["vigie_outbox_queued{receiver=\"ops\"} 0"]);
-        metrics.configured(&MetricNames { config_checksum: "c1", ..MetricNames::default() });
-        check(
-            &metrics,
-            &[
-                "vigie_alerts{severity=\"critical\",state=\"firing\"} 0",
-                "vigie_config_info{checksum=\"c1\"} 1",
-                "vigie_config_last_reload_successful 1",
-            ],
-        );
-        // What is no more stands at nothing; what was counted of it stays.
-        let text = metrics.render();
-        assert!(
-            !text.contains("c0") && !text.contains("receiver=\"ops\"") && !text.contains("vigie_source_paused{"),
-            "{text}"
-        );
-        assert!(text.contains("vigie_pulls_total{outcome=\"partial\",source=\"shop\"} 1"), "{text}");
-    }
 }
