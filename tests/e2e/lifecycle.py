@@ -10,6 +10,7 @@ none of them is missed, and no descriptor is left behind. Prometheus' tool reads
 import argparse
 import contextlib
 import csv
+import datetime
 import json
 import os
 import pathlib
@@ -23,7 +24,7 @@ import threading
 import time
 import urllib.request
 
-from support import HERE, Daemon, Healthy, expect, free_port, main, program, promtool_reads, report_fault, wait_for
+from support import HERE, Daemon, Healthy, expect, figures, free_port, main, program, promtool_reads, report_fault, wait_for
 
 WATCHDOG_S = 6
 HANGUPS = 1000
@@ -31,6 +32,7 @@ SLOW_CLIENTS = 2000
 # From a slot until it is judged; its pull is one HTTP request.
 LATE_S_MAX = 2.5
 CONFIGURATION_ERROR = 78
+EXPIRY = "vigie_credential_expiry_timestamp_seconds"
 
 
 class Manager:
@@ -105,9 +107,7 @@ class Service:
 
     def metric(self, name):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as page:
-            lines = page.read().decode().splitlines()
-        found = [line.rpartition(" ") for line in lines if line.startswith((name + " ", name + "{"))]
-        return {name: float(value) for name, _, value in found}
+            return figures(page.read().decode(), name)
 
     def figure(self, name):
         return self.metric(name)[name]
@@ -135,17 +135,26 @@ def started(service):
 
 
 def reloaded(service):
-    """A KPI more, a rule less, a limit that is crossed at once."""
+    """A KPI more, a rule less, a limit that is crossed at once, a secret that ends."""
     before = service.metric("vigie_config_info")
     settings = configuration(service.healthy, [service.port])
     settings["kpis"]["third"] = dict(settings["kpis"]["pulse"], title="Third")
     settings["rules"] = {"low": {"script": "signal/threshold", "on": ["third"], "with": {"below": 5}}}
+    token = service.folder / "token"
+    token.touch(0o600)
+    token.write_text("n0-0ne-asks")
+    bearer = {"file": token.name, "expires": "2999-12-31"}
+    settings["sources"]["healthy"]["http_json"]["auth"] = {"bearer": bearer}
+    expect(service.metric(EXPIRY) == {}, "no secret says that it ends")
     service.write(settings)
     began = time.monotonic()
     code, said = service.ask("reload")
     took = time.monotonic() - began
     expect(code == 0 and "reloaded: 3 KPIs" in said and "1 rules" in said, f"reload: {code} {said}")
     expect(service.metric("vigie_config_info") != before, "the checksum of the configuration did not change")
+    # In Paris the year ends an hour earlier.
+    ends = datetime.datetime(2999, 12, 31, 23, tzinfo=datetime.timezone.utc).timestamp()
+    expect(service.metric(EXPIRY) == {EXPIRY + '{credential="{file: token}"}': ends}, f"secrets that end: {service.metric(EXPIRY)}")
     expect(service.manager.count("RELOADING=1") == 1, "no RELOADING=1")
     wait_for("READY=1 after the reload", 5, lambda: service.manager.count("READY=1") == 2)
     reloading = next(text for _, text in service.manager.all() if "RELOADING=1" in text)

@@ -2,19 +2,19 @@
 
     own_alerts.py --vigie BIN --dir DIR
 
-Prometheus scrapes several daemons each second with contrib/prometheus/vigie.rules.yml, whose durations are shortened and
-nothing else. The alerts are read from that file: one for which no fault is known here fails the check. Before the faults
-nothing fires, and nothing but what a fault is meant to raise ever does. promtool reads the page of each daemon. Prints
-how long each alert took to fire and to end.
+Prometheus scrapes several daemons twice a second with contrib/prometheus/vigie.rules.yml, whose durations are shortened
+(`short_time.py`) and nothing else. The alerts are read from that file: one for which no fault is known here fails the check.
+Before the faults nothing fires, once there is something to watch, and nothing but what a fault is meant to raise ever does.
+promtool reads the page of each daemon. Prints how long each alert took to fire and to end.
 """
 
 import argparse
 import concurrent.futures
 import contextlib
+import datetime
 import json
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
@@ -24,21 +24,17 @@ import urllib.request
 
 from disk_full import DISK_MIB, fill, page
 from servers import Prometheus
-from support import HERE, Child, Daemon, Sink, answers, expect, free_port, main, promtool_reads, wait_for
+from short_time import prove, shorten
+from support import HERE, Child, Daemon, Sink, answers, expect, figures, free_port, main, promtool_reads, wait_for
 
 RULES = HERE.parent.parent / "contrib/prometheus/vigie.rules.yml"
-# An hour becomes 18 s, five minutes 1.5 s: ranges still hold several scrapes.
-FACTOR = 200
-UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000}
-# All that an expression may be made of besides durations and ages: none of it has a unit of time, so that it means the
-# same in shortened time. `rate`, `offset` or a number of another size would not, and are refused.
-WORDS = {"absent", "up", "job", "or", "and", "increase", "sum", "by", "instance", "channel", "time"}
-NUMBERS = {"0", "1", "0.01"}
 # All is well for so long before the faults; nothing may even be about to fire.
-QUIET_S = 4
-FIRES_S_MAX = ENDS_S_MAX = 75
+QUIET_S = 3
+FIRES_S_MAX = ENDS_S_MAX = 60
 ALL_S_MAX = 120
 
+STOPPED_S_MIN = 4
+DAY = datetime.timedelta(days=1)
 LOW, HIGH, BAD = 1, 200, 13
 SCRIPT = f"""// Well on nearly all figures.
 fn evaluate(kpi, p) {{
@@ -47,58 +43,6 @@ fn evaluate(kpi, p) {{
     above(kpi.value, limits[0])
 }}
 """
-
-
-# The rules, in shortened time.
-
-
-def shortened(duration):
-    """`5m` as milliseconds in shortened time."""
-    parts = re.fullmatch(r"(\d+)([smh])", duration)
-    expect(parts, f"{RULES.name}: `{duration}` is no duration that this check knows to shorten")
-    whole = int(parts[1]) * UNITS_MS[parts[2]]
-    expect(whole % FACTOR == 0, f"{RULES.name}: `{duration}` can't be divided by {FACTOR}")
-    return f"{whole // FACTOR}ms"
-
-
-def shorten_expression(text):
-    """Ranges (`[1h]`) and ages in seconds (`time() - x > 3600`) are shortened; anything else must be free of time."""
-    text = re.sub(r"\[(\w+)\]", lambda found: f"[{shortened(found[1])}]", text)
-    age = r"(time\(\) - \w+ [<>] )(\d+)\b"
-    rest = re.sub(r"\[\d+ms\]", "", re.sub(age, "time()", text))
-    text = re.sub(age, lambda found: f"{found[1]}{int(found[2]) / FACTOR:g}", text)
-    for token in re.findall(r'"[^"]*"|[\w.]+|\S', rest):
-        known = token in WORDS or token in NUMBERS or re.fullmatch(r'vigie_[a-z_]+|"[^"]*"|[(){}=><*+,]', token)
-        expect(known, f"{RULES.name}: `{token}` in an expression is of no form that this check knows to shorten: {text.strip()}")
-    return text
-
-
-def shorten(text):
-    """The rule file in shortened time, and the names of its alerts. Line by line: what is not known is refused."""
-    names, out, block = [], [], None
-    for number, line in enumerate(text.splitlines(), 1):
-        words, indent = line.strip(), len(line) - len(line.lstrip())
-        if block and words and indent <= block[1]:
-            block = None
-        if block or not words or words.startswith("#"):
-            out.append(shorten_expression(line) if block and block[0] == "expr" else line)
-            continue
-        key, _, value = words.removeprefix("- ").partition(":")
-        value = value.strip()
-        if key == "alert":
-            names.append(value)
-        elif key == "for":
-            line = line.replace(value, shortened(value))
-        elif key == "expr":
-            line = line.replace(value, shorten_expression(value)) if value != "|" else line
-            block = (key, indent)
-        elif key == "annotations":
-            block = (key, indent)
-        else:
-            known = words in ("groups:", "rules:") or key in ("name", "labels")
-            expect(known, f"{RULES.name}, line {number}: this check does not know to shorten `{words}`")
-        out.append(line)
-    return "\n".join(out) + "\n", names
 
 
 # Who watches, and who is watched.
@@ -146,10 +90,26 @@ class Files(Child):
         new.rename(self.folder / f"{name}.json")
 
 
+class Zone:
+    """One in which the day is over within the hour."""
+
+    def __init__(self):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        hours = 23 - now.hour if now.hour >= 9 else -1 - now.hour
+        # The names have it the other way round.
+        self.name = f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT"
+        self.there = datetime.timezone(datetime.timedelta(hours=hours))
+        self.today = now.astimezone(self.there).date()
+
+    def ends(self, day):
+        """The moment at which a day is over, as seconds of Unix."""
+        return datetime.datetime.combine(day + DAY, datetime.time(), self.there).timestamp()
+
+
 class Service:
     """A daemon with a KPI that has a slot every second."""
 
-    def __init__(self, vigie, folder, source, receiver=None, state="state.db"):
+    def __init__(self, vigie, folder, source, **changes):
         self.name, self.vigie, self.folder, self.source = folder.name, vigie, folder, source
         (folder / "rules").mkdir(parents=True, exist_ok=True)
         (folder / "rules/fragile.rhai").write_text(SCRIPT)
@@ -158,14 +118,15 @@ class Service:
         kpi = {"category": "operational", "unit": "none", "source": "files", "grain": "1s", "schedule": "every 1s", "kind": "level",
                "history": "10s", "query": {"path": f"{self.name}.json", "rows": "$", "value": "$.value"}}
         self.settings = {
-            "timezone": "UTC", "language": "en", "state": f"sqlite:{state}", "control": "control.sock",
+            "timezone": "UTC", "language": "en", "state": "sqlite:state.db", "control": "control.sock",
             "listen": f"127.0.0.1:{self.listen}",
             "people": {"ada": {"mail": "ada@example.test"}},
             "sources": {"files": {"http_json": {"url": f"http://127.0.0.1:{source.port}/"}}},
             "kpis": {"pulse": {"title": "Pulse", **kpi}},
             "rules": {"fragile": {"script": "fragile", "on": ["pulse"]}},
-            "receivers": {"ops": receiver or {"maildir": {"path": "boxes", "to": ["ada"]}}},
+            "receivers": {"ops": {"maildir": {"path": "boxes", "to": ["ada"]}}},
             "route": {"to": "ops", "group": {"wait": "0s", "interval": "1s"}},
+            **changes,
         }
         self.write(self.settings)
         self.start()
@@ -184,6 +145,12 @@ class Service:
     def is_judging(self):
         return page(self.listen, "/readyz")[0] == 200 and "\nvigie_evaluations_total 0\n" not in page(self.listen, "/metrics")[1]
 
+    def ask(self, *words):
+        command = [self.vigie, "--config", self.config, *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        expect(done.returncode == 0, f"{self.name}: {words} ended with {done.returncode}: {done.stdout}{done.stderr}")
+        return done.stdout
+
     def hangup(self):
         os.kill(self.daemon.process.pid, signal.SIGHUP)
 
@@ -198,20 +165,21 @@ class Service:
 class Faults:
     """Each method provokes one fault, or two that follow from another, and mends it; what it saw goes into the table."""
 
-    def __init__(self, vigie, folder, children):
-        self.vigie, self.folder, self.children, self.table, self.watcher = vigie, folder, children, [], None
+    def __init__(self, vigie, folder, children, watcher):
+        self.began, self.zone = time.monotonic(), Zone()
+        self.vigie, self.folder, self.children, self.table, self.watcher = vigie, folder, children, [], watcher
         files = children.enter_context(Files(folder / "files"))
         self.dying = children.enter_context(Files(folder / "dying"))
         self.sinks = {name: free_port() for name in ("refused", "queue")}
         self.refusing = children.enter_context(Sink(folder / "refused-sink", refuse=1.0, port=self.sinks["refused"]))
         self.services = {}
-        for name in ("stopped", "reload", "failing", "refused", "queue", "source", "disk"):
-            options = {"source": self.dying if name == "source" else files}
+        for name in ("stopped", "reload", "failing", "refused", "queue", "source", "disk", "restored", "secret"):
+            changes = {"state": "sqlite:disk/state.db"} if name == "disk" else {}
             if name in self.sinks:
-                options["receiver"] = {"webhook": {"url": f"http://127.0.0.1:{self.sinks[name]}/"}}
-            if name == "disk":
-                options["state"] = "disk/state.db"
-            self.services[name] = Service(vigie, folder / name, **options)
+                changes["receivers"] = {"ops": {"webhook": {"url": f"http://127.0.0.1:{self.sinks[name]}/"}}}
+            if name == "secret":
+                changes = {"timezone": self.zone.name, "receivers": self.valid_until(self.zone.today + DAY)}
+            self.services[name] = Service(vigie, folder / name, self.dying if name == "source" else files, **changes)
             # As it stands at the end: some are started again.
             children.callback(lambda service=self.services[name]: service.daemon.__exit__())
         for service in self.services.values():
@@ -233,7 +201,10 @@ class Faults:
     def stopped(self):
         service = self.services["stopped"]
         service.stop()
-        down = self.fires("VigieDown", "stopped", "stopped")
+        since = time.monotonic()
+        down = self.fires("VigieDown", "stopped", "stopped", since)
+        # A single slot that is due, and not for long, is in time: several must pass.
+        time.sleep(max(0, STOPPED_S_MIN - (time.monotonic() - since)))
         # `increase` needs the series to exist before, within its range: here it was scraped as 0 before the stop, and that is
         # less than the (shortened) hour ago. The counter of the new process may stand at its number when first scraped.
         started = time.monotonic()
@@ -279,6 +250,43 @@ class Faults:
         self.children.enter_context(Files(self.dying.folder, self.dying.port))
         self.ends(row)
 
+    def restored(self):
+        service, backup = self.services["restored"], self.folder / "backup.db"
+        service.ask("backup", backup)
+        service.stop()
+        service.ask("restore", backup)
+        service.start()
+        row = self.fires("VigieMessagesWithheld", "restored", "a backup is restored")
+        # What the alert says to do.
+        waits = service.ask("deliveries", "--state", "queued")
+        expect(waits == "no delivery\n", f"the backup had something to send: {waits}")
+        service.ask("release")
+        self.ends(row)
+
+    def valid_until(self, day):
+        """A receiver whose address is a secret with that last day; none: with no such day."""
+        secret = self.folder / "secret/hook"
+        secret.parent.mkdir(exist_ok=True)
+        secret.touch(0o600)
+        secret.write_text("http://127.0.0.1:9/")
+        return {"ops": {"webhook": {"url": {"file": secret.name} | ({"expires": day.isoformat()} if day else {})}}}
+
+    def becomes_valid_until(self, day):
+        service, name = self.services["secret"], "vigie_credential_expiry_timestamp_seconds"
+        service.write(service.settings | {"receivers": self.valid_until(day)})
+        service.hangup()
+        wanted = {name + '{credential="{file: hook}"}': self.zone.ends(day)} if day else {}
+        shown = lambda code, text: code == 200 and figures(text, name) == wanted
+        wait_for(f"{name} is {wanted}", 20, lambda: shown(*page(service.listen, "/metrics")), service.daemon.ended)
+
+    def secret(self):
+        # While all was well it was valid for a day more, which is longer than (the shortened) fourteen days.
+        self.becomes_valid_until(self.zone.today)
+        row = self.fires("VigieCredentialExpires", "secret", "the last day of a secret has come")
+        self.becomes_valid_until(self.zone.today + DAY)
+        self.ends(row)
+        self.becomes_valid_until(None)
+
     def disk(self):
         filler = self.folder / "disk/disk/filler"
         fill(filler)
@@ -287,14 +295,13 @@ class Faults:
         self.ends(row)
 
     def all(self):
-        return [self.stopped, self.reload, self.failing, self.refused, self.queue, self.source, self.disk]
+        return [self.stopped, self.reload, self.failing, self.refused, self.queue, self.source, self.disk, self.restored,
+                self.secret]
 
-    def forgotten(self):
+    def unknown(self):
         """The other half of VigieDown: Prometheus knows of no Vigie at all."""
         prometheus = self.watcher.prometheus
-        prometheus.config.write_text(json.dumps(settings({})))
-        os.kill(prometheus.process.pid, signal.SIGHUP)
-        row = self.fires("VigieDown", "", "no target is left")
+        row = self.fires("VigieDown", "", "there is no target", self.began)
         prometheus.config.write_text(json.dumps(settings(self.services)))
         os.kill(prometheus.process.pid, signal.SIGHUP)
         self.ends(row)
@@ -302,14 +309,17 @@ class Faults:
 
 # What a fault may raise besides its own alert: what waits for an hour was tried in vain before, and slots that passed while
 # the disk was full are made up for as missed ones, and so are those that pass while a pull is tried several times: it takes
-# longer than from slot to slot here.
-ALSO = {("VigieDeliveriesFailing", "queue"), ("VigieSlotsMissed", "disk"), ("VigieSlotsMissed", "source")}
+# longer than from slot to slot here. Who restores a backup stops the service for as long.
+ALSO = {
+    ("VigieDeliveriesFailing", "queue"), ("VigieSlotsMissed", "disk"), ("VigieSlotsMissed", "source"),
+    ("VigieDown", "restored"), ("VigieSlotsMissed", "restored"),
+}
 
 
 def settings(services):
     targets = [{"targets": [f"127.0.0.1:{each.listen}"], "labels": {"instance": each.name}} for each in services.values()]
     return {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
         "rule_files": ["vigie.rules.yml"],
         "scrape_configs": [{"job_name": "vigie", "static_configs": targets}],
     }
@@ -317,21 +327,22 @@ def settings(services):
 
 def play(vigie, folder):
     began = time.monotonic()
+    prove()
     text, names = shorten(RULES.read_text())
+    (folder / "prometheus").mkdir()
+    (folder / "prometheus/vigie.rules.yml").write_text(text)
     with contextlib.ExitStack() as children:
-        faults = Faults(vigie, folder, children)
-        (folder / "prometheus").mkdir()
-        (folder / "prometheus/vigie.rules.yml").write_text(text)
-        prometheus = children.enter_context(Prometheus(folder / "prometheus", None, settings=settings(faults.services)))
-        watcher = faults.watcher = Watcher(prometheus)
+        prometheus = children.enter_context(Prometheus(folder / "prometheus", None, settings=settings({})))
+        watcher = Watcher(prometheus)
         read = [rule["name"] for group in watcher.get("rules")["groups"] for rule in group["rules"]]
         expect(read == names and names, f"Prometheus reads the alerts {read}, this check {names}")
         watcher.start()
+        faults = Faults(vigie, folder, children, watcher)
+        faults.unknown()
         up = lambda: sum(each["health"] == "up" for each in watcher.get("targets")["activeTargets"]) == len(faults.services)
         wait_for("all daemons are scraped", 20, up, prometheus.ended)
-        # It knows its rules before its targets: that there is no Vigie may have been said until now, and rightly.
-        wait_for("nothing is said that held before", 10, lambda: watcher.looks and not watcher.now, prometheus.ended)
-        watcher.fired.clear()
+        wait_for("nothing is said that held before", 10, lambda: not watcher.now, prometheus.ended)
+        expect(watcher.fired == {("VigieDown", "")}, f"before there was a target {watcher.fired} fired")
         quiet(watcher)
         # A child ends with the thread that started it, and these threads stay until the pool is left.
         with concurrent.futures.ThreadPoolExecutor(len(faults.all())) as pool:
@@ -339,14 +350,10 @@ def play(vigie, folder):
             failures = [work.exception() for work in concurrent.futures.wait(works).done if work.exception()]
             show(faults.table)
             expect(not failures, "; ".join(map(str, failures)))
-            for service in faults.services.values():
-                # With what the faults have left on it.
-                promtool_reads(page(service.listen, "/metrics")[1])
-            faults.forgotten()
+            # With what the faults have left on them.
+            list(pool.map(lambda service: promtool_reads(page(service.listen, "/metrics")[1]), faults.services.values()))
             watcher.over.set()
-            show(faults.table[-1:])
-            for service in faults.services.values():
-                service.stop()
+            list(pool.map(Service.stop, faults.services.values()))
     unprovoked = [name for name in names if name not in {row["alert"] for row in faults.table}]
     expect(not unprovoked, f"no fault is known here that makes {unprovoked} fire")
     meant = {(row["alert"], row["instance"]) for row in faults.table} | ALSO

@@ -328,6 +328,12 @@ class Healthy:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
+def figures(text, name):
+    """What a page of metrics has of this name, with the labels as written."""
+    found = [line.rpartition(" ") for line in text.splitlines() if line.startswith((name + " ", name + "{"))]
+    return {name: float(value) for name, _, value in found}
+
+
 def promtool_reads(text):
     """Prometheus' own tool finds nothing wrong with a page of metrics."""
     expect("vigie_build_info" in text, f"no page of metrics: {text[:200]!r}")
