@@ -25,7 +25,7 @@ fn a_secret_that_ends_is_named_as_it_is_referred_to() {
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     }
     let paths = files.iter().map(|(name, _)| place.path(name)).filter(|path| path.extension().is_some());
-    let built = place.read(paths.collect());
+    let built = Place::read(paths.collect());
     let ends = built.metric_names().credentials;
     // The three tokens look the same to whoever reads the label: what counts is the first that ends.
     assert_eq!(ends, [("{file: token}", at("2027-02-01T00:00:00Z"))]);

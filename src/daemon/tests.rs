@@ -90,10 +90,10 @@ impl Place {
     pub(super) fn built(&self, text: &str) -> Arc<Built> {
         let path = self.path("vigie.yaml");
         fs::write(&path, text).unwrap();
-        self.read(vec![path])
+        Place::read(vec![path])
     }
 
-    fn read(&self, paths: Vec<PathBuf>) -> Arc<Built> {
+    fn read(paths: Vec<PathBuf>) -> Arc<Built> {
         let loaded = load(&LoadOptions { paths, env: Environment::default() });
         let told = render(&loaded.problems, &loaded.sources, false);
         let config = loaded.config.clone().unwrap_or_else(|| panic!("{told}"));
