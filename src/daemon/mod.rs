@@ -47,4 +47,4 @@ pub use jobs::{Job, JobKind, PullOutcome, retry_at, span};
 pub use plan::known_series;
 pub use replay::{Lived, lived, report_of};
 pub use run::{CONFIGURATION_ERROR, RunOptions, run};
-pub use script::Script;
+pub use script::{Point, Script};

@@ -303,7 +303,9 @@ pub(super) fn reader_options(path: &Path) -> SqliteConnectOptions {
 }
 
 fn reader_pool(path: &Path) -> SqlitePool {
-    SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(reader_options(path))
+    // A connection to a file does not break while it rests.
+    let options = SqlitePoolOptions::new().max_connections(READERS_MAX).test_before_acquire(false);
+    options.connect_lazy_with(reader_options(path))
 }
 
 /// Runs file work that may take a while beside the other tasks.

@@ -4,9 +4,9 @@
 
 The machine is a folder with a minimal system (debootstrap, from the mirror that this machine's apt has), kept as an archive
 in the cache folder. First as in a container: no service manager runs, and a purge leaves the folder as it was. Then systemd
-is its first process, in namespaces of its own: the service isn't started by the installation, runs as the unit has it
-once it was enabled, is restarted by an upgrade, and goes with its state in a purge. lintian and the man pages' own tools read
-the package.
+is its first process, in namespaces of its own: an older package (this one with another version, program, unit and example)
+is installed, which doesn't start the service; it runs as the unit has it once it was enabled, is upgraded to the package and
+goes on with what it had, and goes with its state in a purge. lintian and the man pages' own tools read the package.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import contextlib
 import csv
 import datetime
 import gzip
+import hashlib
 import json
 import os
 import pathlib
@@ -124,7 +125,7 @@ def configuration(root):
         },
         "rules": {"many": {"script": "signal/threshold", "on": ["visits"], "with": {"above": 100}}},
         "receivers": {"ops": {"maildir": {"path": "/var/lib/vigie/boxes", "to": ["ada"]}}},
-        "route": {"to": "ops", "group": {"wait": "0s"}},
+        "route": {"to": "ops", "group": {"wait": "0s", "interval": "1s"}},
     }
     # JSON is YAML.
     (root / "etc/vigie/vigie.yaml").write_text(json.dumps(settings, indent=1))
@@ -248,6 +249,27 @@ def as_in_a_container(root, deb):
     return f"in a container: installed, {count} man pages, one message, purged without a trace"
 
 
+UNIT, EXAMPLE, PROGRAM = "usr/lib/systemd/system/vigie.service", "usr/share/doc/vigie/examples/vigie.yaml", "usr/bin/vigie"
+# Only the older package has it.
+DROPPED = "usr/share/doc/vigie/examples/dropped.yaml"
+
+
+def older(deb, folder, packed):
+    """Packs the same with a lower version, another program (to the byte, not in what it does), unit and example."""
+    say(["dpkg-deb", "--raw-extract", deb, folder], 60)
+    control = folder / "DEBIAN/control"
+    version = say(["dpkg-deb", "--field", deb, "Version"], 20).strip()
+    control.write_text(control.read_text().replace(f"\nVersion: {version}\n", f"\nVersion: {version}~older\n"))
+    say(["dpkg", "--compare-versions", f"{version}~older", "lt", version], 20)
+    for name, added in ((PROGRAM, b"older"), (UNIT, b"\n[Service]\nNice=3\n"), (EXAMPLE, b"# Older.\n")):
+        with open(folder / name, "ab") as file:
+            file.write(added)
+    (folder / DROPPED).write_text("# Dropped.\n")
+    say(["dpkg-deb", "--build", "--root-owner-group", "-Zgzip", "-z1", folder, packed], 120)
+    expect(say(["dpkg-deb", "--field", packed, "Version"], 20).strip() == f"{version}~older", "the older package is none")
+    return version
+
+
 # systemd as the first process of namespaces, of which the folder is all that there is. Of the machine's devices it has
 # those that any process may have.
 BOOT = r"""
@@ -327,12 +349,57 @@ class Booted(Child):
             os.rmdir(folder)
 
 
+def upgraded(system, root, install, version):
+    """From the older package to this one while it runs, with an alert that fires, acknowledged, and a drop-in of the machine's own."""
+    own = root / "etc/systemd/system/vigie.service.d/own.conf"
+    own.parent.mkdir()
+    own.write_text("[Service]\nEnvironment=OF_THE_MACHINE=1\n")
+    system.say("systemctl", "daemon-reload")
+    firing = [json.loads(line) for line in system.say("vigie", "alerts", "--format", "json").splitlines()]
+    expect(len(firing) == 1, f"one alert was to fire: {firing}")
+    system.say("vigie", "ack", firing[0]["id"], "--note", "seen before the upgrade")
+
+    def lives():
+        """What must be there afterwards."""
+        paths = [*(root / "etc/vigie").rglob("*"), own, *(root / "var/lib/private/vigie/backups").iterdir()]
+        files = {str(path): path.read_bytes() for path in paths if path.is_file()}
+        return files, system.say("vigie", "alerts", "--format", "json"), system.say("vigie", "deliveries", "--format", "json")
+
+    def runs():
+        pid = system.shows("vigie.service", "MainPID")
+        return pid, system.say("sha256sum", f"/proc/{pid}/exe").split()[0], system.shows("vigie.service", "Nice")
+
+    before, (was, program_was, nice_was) = lives(), runs()
+    expect("seen before the upgrade" in before[1], f"nobody acknowledged it: {before[1]}")
+    expect(nice_was == "3" and (root / DROPPED).exists(), f"the older package isn't the one that runs: {nice_was}")
+    said = system.say(*install, "/srv/package.deb")
+    expect(system.say("dpkg-query", "--show", "--showformat", "${Version}", "vigie") == version, "it is not the newer one")
+    expect("not started" not in said, f"an upgrade tells of a first step:\n{said}")
+    expect(system.shows("vigie.service", "ActiveState") == "active", "an upgrade did not start it again")
+    now, program_now, nice_now = runs()
+    expect(now != was and program_now != program_was, f"an upgrade did not restart it with its program: {was}, {now}")
+    expect(program_now == hashlib.sha256((root / PROGRAM).read_bytes()).hexdigest(), "another program runs")
+    expect(nice_now == "0", f"it runs as the older unit has it: {nice_now}")
+    expect(system.shows("vigie.service", "NeedDaemonReload") == "no", "systemd has not read the newer unit")
+    expect("OF_THE_MACHINE=1" in system.shows("vigie.service", "Environment"), "the machine's own drop-in is gone")
+    expect(system.command("systemctl", "is-enabled", "vigie.service").stdout == "enabled\n", "it is not enabled any more")
+    expect(not system.say("dpkg", "--verify", "vigie"), "files differ from those of the package")
+    expect(not (root / DROPPED).exists() and "# Older." not in (root / EXAMPLE).read_text(), "an example is the older one")
+    time.sleep(1)
+    after = lives()
+    expect(after == before, f"configuration and state before and after:\n{before}\n{after}")
+    own.unlink()
+    own.parent.rmdir()
+    system.say("systemctl", "daemon-reload")
+
+
 def under_systemd(root, deb):
     """The service as its package and its unit have it."""
     shutil.copy(deb, root / "srv/package.deb")
-    install = ["apt-get", "install", "--quiet=2", "--yes", "--no-install-recommends", "--reinstall", "/srv/package.deb"]
+    version = older(deb, root.parent / "older", root / "srv/older.deb")
+    install = ["apt-get", "install", "--quiet=2", "--yes", "--no-install-recommends"]
     with Booted(root, root.parent / "systemd.log") as system:
-        system.say(*install)
+        system.say(*install, "/srv/older.deb")
         states = {unit: system.shows(unit, "ActiveState") for unit in UNITS}
         expect(set(states.values()) == {"inactive"}, f"the installation started units: {states}")
         expect(system.command("systemctl", "is-enabled", "vigie.service").stdout == "disabled\n", "the installation enabled the service")
@@ -352,17 +419,19 @@ def under_systemd(root, deb):
         wait_for("a reload is refused", 20, lambda: "not reloaded" in system.say("journalctl", "--no-pager", "--unit=vigie.service"))
         wrong.unlink()
         expect(system.shows("vigie.service", "MainPID") == was, "a reload ended the service")
-        said = system.say(*install)
-        now = system.shows("vigie.service", "MainPID")
-        expect(system.shows("vigie.service", "ActiveState") == "active" and now not in ("0", was), f"an upgrade did not restart it: {was}, {now}")
-        expect("not started" not in said, f"an upgrade tells of a first step:\n{said}")
-        time.sleep(1)
+        upgraded(system, root, install, version)
         expect(len(new_mails(box)) == 1, "the restart told it again")
+        # What the older one said fires is ended by the newer one.
+        visits = root / "etc/vigie/visits.csv"
+        visits.write_text(visits.read_text().replace(",200", ",20"))
+        system.say("vigie", "pull", "visits")
+        wait_for("the end of what fired before the upgrade", 60, lambda: len(new_mails(box)) == 2)
+        (root / "srv/older.deb").unlink()
         system.say("apt-get", "remove", "--quiet=2", "--yes", "vigie")
         expect(system.shows("vigie.service", "ActiveState") == "inactive", "a removal left the service running")
         kept = [root / "etc/vigie/vigie.yaml", root / "var/lib/private/vigie/vigie.db"]
         expect(all(path.exists() for path in kept), "a removal took configuration or state along")
-        system.say(*install)
+        system.say(*install, "/srv/package.deb")
         expect(system.command("systemctl", "is-enabled", "vigie.service").stdout == "enabled\n", "it was enabled before the removal")
         system.say("systemctl", "start", "vigie.service")
         system.say("apt-get", "purge", "--quiet=2", "--yes", "vigie")
@@ -370,7 +439,10 @@ def under_systemd(root, deb):
         expect(system.command("systemctl", "cat", "vigie.service").returncode != 0, "a purge left a unit")
         rest = named(root)
         expect(not rest, f"a purge left {rest}")
-    return "under systemd: not started by itself, one message, a backup, restarted by an upgrade, purged with its state"
+    return (
+        "under systemd: not started by itself, one message, a backup; upgraded from an older package with its configuration, "
+        "alert and acknowledgement, and told the end; purged with its state"
+    )
 
 
 def run():

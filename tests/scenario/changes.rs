@@ -16,7 +16,7 @@ use vigie::model::grain::Grain;
 use vigie::model::ids::{KpiId, Labels};
 use vigie::store::TransitionFilter;
 
-use super::play::{advance, configured, start};
+use super::play::{advance, configured, folder, start};
 use super::world::paris;
 
 const COMPANY: &str = r"timezone: Europe/Paris
@@ -52,8 +52,7 @@ struct Service {
 
 impl Service {
     fn new(sales: &str) -> Service {
-        let dir = tempfile::tempdir().expect("a folder for temporary files");
-        let service = Service { dir, clock: Clock::script(morning(date(2026, 9, 1))), script: None };
+        let service = Service { dir: folder(), clock: Clock::script(morning(date(2026, 9, 1))), script: None };
         service.write(sales);
         service
     }

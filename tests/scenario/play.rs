@@ -13,7 +13,7 @@ use vigie::clock::Clock;
 use vigie::config::{Environment, LoadOptions, Secrets, load, render};
 use vigie::daemon::{Built, Cycle, Script, build};
 use vigie::model::action::{Action, ActionKind};
-use vigie::model::alert::Phase;
+use vigie::model::alert::{AlertKey, Phase, Subject};
 use vigie::model::ids::AlertId;
 use vigie::model::notification::Matcher;
 use vigie::model::suspect::{Decision, Suspect};
@@ -30,8 +30,7 @@ pub(super) struct Stop {
 }
 
 pub(super) async fn play(world: &World, stops: &[Stop]) -> History {
-    let dir = tempfile::tempdir().expect("a folder for temporary files");
-    play_in(&dir, world, stops).await.1
+    play_in(&folder(), world, stops).await.1
 }
 
 /// Plays it in a folder that is kept, with all that is stored.
@@ -72,11 +71,21 @@ pub(super) async fn play_in(dir: &TempDir, world: &World, stops: &[Stop]) -> (Ar
         script = start(dir.path(), &built, &clock).await;
     }
     let store = script.cycle.store();
+    let history = history(store).await;
+    store.close().await;
+    (built, history)
+}
+
+pub(super) async fn history(store: &Store) -> History {
     let all = TransitionFilter { limit: u32::MAX, ..TransitionFilter::default() };
     let transitions = store.transitions(&all).await.expect("the store can be read");
     let items = store.notification_items().await.expect("the store can be read");
-    store.close().await;
-    (built, History::new(transitions, &items))
+    History::new(transitions, &items)
+}
+
+/// A folder for one play: in memory where there is such a place, for it is about decisions, not about disks.
+pub(super) fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder for temporary files")
 }
 
 pub(super) async fn advance(script: &mut Script, until: Timestamp) {
@@ -85,8 +94,12 @@ pub(super) async fn advance(script: &mut Script, until: Timestamp) {
 
 /// Rules and sources hold no state, so that one build serves all starts; everything else is made anew.
 pub(super) async fn start(dir: &Path, built: &Arc<Built>, clock: &Clock) -> Script {
-    let options = OpenOptions { create: true, reserve_bytes: 0, ..OpenOptions::default() };
-    let store = Store::open(&dir.join("state.db"), options).await.expect("the state opens");
+    start_on(&dir.join("state.db"), 0, built, clock).await
+}
+
+pub(super) async fn start_on(state: &Path, reserve_bytes: u64, built: &Arc<Built>, clock: &Clock) -> Script {
+    let options = OpenOptions { create: true, reserve_bytes, ..OpenOptions::default() };
+    let store = Store::open(state, options).await.expect("the state opens");
     let cycle = Cycle::start(store, built.clone(), clock.now()).await.expect("the service starts");
     Script::new(cycle, clock.clone())
 }
@@ -105,14 +118,20 @@ pub(super) fn configured(dir: &Path, text: &str) -> Arc<Built> {
 }
 
 /// Does what somebody does to one of the alerts that fire; nothing when none does.
-async fn act(script: &mut Script, what: &Happening) {
+pub(super) async fn act(script: &mut Script, what: &Happening) {
     let now = script.now();
     let firing: Vec<AlertId> = script
         .cycle
         .engine()
         .with(|state, _| {
             let sorted = state.book.sorted();
-            sorted.values().filter(|alert| alert.phase == Phase::Firing).map(|alert| alert.key.id()).collect()
+            // Those of mailboxes depend on what befalls the service.
+            let firing = sorted.values().filter(|alert| alert.phase == Phase::Firing);
+            firing
+                .map(|alert| &alert.key)
+                .filter(|key| !matches!(key.subject, Subject::Receiver(_)))
+                .map(AlertKey::id)
+                .collect()
         })
         .await;
     let choose = |which: usize| (!firing.is_empty()).then(|| firing[which % firing.len()].clone());
@@ -142,14 +161,14 @@ async fn act(script: &mut Script, what: &Happening) {
 }
 
 /// The databases. The service reads them through links, so that they can go and come back.
-struct Company {
+pub(super) struct Company {
     dir: PathBuf,
     shop: SqliteConnection,
     ops: SqliteConnection,
 }
 
 impl Company {
-    async fn found(dir: &Path, world: &World) -> Company {
+    pub(super) async fn found(dir: &Path, world: &World) -> Company {
         fs::write(dir.join("damaged"), damaged()).expect("a damaged file is written");
         let (shop, ops) = (connect(&dir.join("shop.real")).await, connect(&dir.join("ops.real")).await);
         let mut company = Company { dir: dir.to_owned(), shop, ops };
@@ -164,7 +183,7 @@ impl Company {
         company
     }
 
-    async fn suffer(&mut self, what: &Happening) {
+    pub(super) async fn suffer(&mut self, what: &Happening) {
         match what {
             Happening::Sql(base, sql) => self.execute(*base, sql).await,
             Happening::Down(base, Outage::Gone) => self.unlink(*base),

@@ -10,8 +10,8 @@ use vigie::rule::on_large_stack;
 use vigie::store::{OpenOptions, Store, TransitionFilter};
 
 use super::history::{first_difference, line};
-use super::play::{Stop, play_in};
-use super::restarts::{restarts, runtime, stops, two_at_a_time};
+use super::play::{Stop, folder, play_in};
+use super::restarts::{RESTARTS, restarts, runtime, side_by_side, stops};
 use super::world::{World, hours};
 
 /// Scenarios to replay: `VIGIE_REPLAYS` of them, twenty unless told.
@@ -23,12 +23,12 @@ fn scenarios() -> u64 {
 
 #[test]
 fn a_replay_of_what_was_stored_gives_what_was_lived() {
-    two_at_a_time((1..=scenarios()).map(|seed| seed + 10_000), one_seed);
+    side_by_side((1..=scenarios()).map(|seed| seed + 10_000), one_seed);
 }
 
 fn one_seed(seed: u64) {
     let world = World::new(seed);
-    let dir = tempfile::tempdir().expect("a folder for temporary files");
+    let dir = folder();
     let ended = interrupted(&world, seed);
     let (built, _) = runtime().block_on(play_in(&dir, &world, &ended));
     let (lived, again) = runtime().block_on(replayed(dir.path(), &built, &world));
@@ -42,7 +42,7 @@ fn one_seed(seed: u64) {
 /// Stops over slots, and restarts between them.
 fn interrupted(world: &World, seed: u64) -> Vec<Stop> {
     let mut all = stops(world, seed);
-    for restart in restarts(world, seed).into_iter().step_by(5) {
+    for restart in restarts(world, seed, RESTARTS).into_iter().step_by(5) {
         if all.iter().all(|stop| restart.to + hours(1) < stop.from || stop.to + hours(1) < restart.from) {
             all.push(restart);
         }

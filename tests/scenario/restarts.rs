@@ -1,26 +1,28 @@
 //! Restarts, reloads and stops against the base run: same alert histories, and but for stops the same things told.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::thread;
 
 use fastrand::Rng;
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::history::{History, first_difference};
 use super::play::{Stop, play};
 use super::world::{World, hours, paris};
 
-const RESTARTS: usize = 200;
+pub(super) const RESTARTS: usize = 200;
 /// Stops at most, and at least, per run.
 const STOPS: usize = 12;
 const STOPS_MIN: usize = 4;
 
-/// The seeds to play: `VIGIE_SEEDS` of them, ten unless told.
-fn seeds() -> std::ops::RangeInclusive<u64> {
+/// The seeds to play: `VIGIE_SEEDS` of them, so many unless told.
+pub(super) fn seeds(unless_told: u64) -> std::ops::RangeInclusive<u64> {
     #[expect(clippy::disallowed_methods, reason = "a setting of the test run, not of the service")]
     let asked = std::env::var("VIGIE_SEEDS").ok().and_then(|count| count.parse().ok());
-    1..=asked.unwrap_or(10)
+    1..=asked.unwrap_or(unless_told)
 }
 
 pub(super) fn runtime() -> tokio::runtime::Runtime {
@@ -29,24 +31,33 @@ pub(super) fn runtime() -> tokio::runtime::Runtime {
 
 #[test]
 fn restarts_and_stops_change_nothing() {
-    two_at_a_time(seeds(), one_seed);
+    side_by_side(seeds(10), one_seed);
 }
 
-/// A seed's runs are independent of those of another.
-pub(super) fn two_at_a_time(seeds: impl Iterator<Item = u64>, play: impl Fn(u64) + Sync) {
-    let seeds: Vec<u64> = seeds.collect();
-    for pair in seeds.chunks(2) {
-        thread::scope(|scope| {
-            for seed in pair {
-                scope.spawn(|| play(*seed));
-            }
-        });
-    }
+/// A seed's plays are independent of those of another. Each has a processor for itself: its threads wait for one another
+/// at every step, and waking one on the same processor takes half the time.
+pub(super) fn side_by_side(seeds: impl Iterator<Item = u64> + Send, play: impl Fn(u64) + Sync) {
+    let allowed = sched_getaffinity(None).expect("the system tells which processors it may use");
+    let seeds = Mutex::new(seeds);
+    let next = || seeds.lock().expect("nothing fails while it is held").next();
+    thread::scope(|scope| {
+        for processor in (0..CpuSet::MAX_CPU).filter(|number| allowed.is_set(*number)) {
+            let (next, play) = (&next, &play);
+            scope.spawn(move || {
+                let mut own = CpuSet::new();
+                own.set(processor);
+                sched_setaffinity(None, &own).expect("a thread may choose among its processors");
+                while let Some(seed) = next() {
+                    play(seed);
+                }
+            });
+        }
+    });
 }
 
 fn one_seed(seed: u64) {
     let world = World::new(seed);
-    let (restarts, stops) = (restarts(&world, seed), stops(&world, seed));
+    let (restarts, stops) = (restarts(&world, seed, RESTARTS), stops(&world, seed));
     let base = runtime().block_on(play(&world, &[]));
     println!(
         "seed {seed}: {} changes, {} told; {} restarts, {} stops",
@@ -73,7 +84,7 @@ fn compare(seed: u64, what: &str, base: &History, other: &History) {
 }
 
 /// The minutes at which the service pulls, of every day: slots, the retries after each, and what is asked for again.
-fn busy_minutes() -> BTreeSet<i64> {
+pub(super) fn busy_minutes() -> BTreeSet<i64> {
     let daily = [6 * 60 + 15, 6 * 60 + 30, 7 * 60];
     let hourly = (6..=20).step_by(2).map(|hour| hour * 60 + 5);
     // What any of them finds suspect is asked for again ten minutes later.
@@ -94,20 +105,24 @@ fn is_busy(busy: &BTreeSet<i64>, from: Timestamp, to: Timestamp) -> bool {
     })
 }
 
-/// Two hundred instants, of which half are reloads, and stretches of up to 90 minutes; none holds a slot, a retry or an action,
+/// Whether no slot, retry or action lies between the two.
+pub(super) fn is_calm(world: &World, busy: &BTreeSet<i64>, from: Timestamp, to: Timestamp) -> bool {
+    let acted = world.happenings.iter().any(|(at, what)| what.is_action() && from <= *at && *at <= to);
+    !is_busy(busy, from, to) && !acted
+}
+
+/// So many instants, of which half are reloads, and stretches of up to 90 minutes; none holds a slot, a retry or an action,
 /// but they do hold timers of groups, ends of silences and of snoozes.
-pub(super) fn restarts(world: &World, seed: u64) -> Vec<Stop> {
+pub(super) fn restarts(world: &World, seed: u64, count: usize) -> Vec<Stop> {
     let (mut rng, busy) = (Rng::with_seed(seed ^ 0x5eed), busy_minutes());
     let mut stops: Vec<Stop> = Vec::new();
-    while stops.len() < RESTARTS {
+    while stops.len() < count {
         let span = world.end.duration_since(world.start).as_millis() as i64;
         let from = world.start + SignedDuration::from_millis(rng.i64(60_000..span - 3_600_000));
         let long = rng.bool();
         let to = if long { from + SignedDuration::from_secs(rng.i64(60..5400)) } else { from };
-        let pulls = is_busy(&busy, from, to);
-        let acted = world.happenings.iter().any(|(at, what)| what.is_action() && from <= *at && *at <= to);
         let apart = stops.iter().all(|other| to < other.from || other.to < from);
-        if !pulls && !acted && apart {
+        if apart && is_calm(world, &busy, from, to) {
             stops.push(Stop { from, to });
         }
     }

@@ -8,8 +8,8 @@ use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-/// Days played; the clocks go back on the 36th, and four months take part.
-pub(super) const DAYS: i64 = 90;
+/// Days played unless told; the clocks go back on the 36th, and four months take part.
+const DAYS: i64 = 90;
 const FIRST: Date = date(2026, 9, 20);
 /// Of every eleven days the first seven are eventful; in the other four nothing irregular happens, so that the
 /// service can stop without missing anything but slots.
@@ -84,20 +84,27 @@ fn local(day: Date, hour: i8, minute: i8) -> Timestamp {
 
 struct Making {
     rng: Rng,
+    first: Date,
+    days: i64,
     world: World,
 }
 
 impl World {
     pub(super) fn new(seed: u64) -> World {
-        let start = local(FIRST, 0, 1);
+        World::of(seed, FIRST, DAYS)
+    }
+
+    /// So many days from one on.
+    pub(super) fn of(seed: u64, first: Date, days: i64) -> World {
+        let start = local(first, 0, 1);
         let world = World {
             start,
-            end: local(FIRST.saturating_add(DAYS.days()), 0, 1),
+            end: local(first.saturating_add(days.days()), 0, 1),
             rows: Vec::new(),
             happenings: Vec::new(),
             restless: Vec::new(),
         };
-        let mut making = Making { rng: Rng::with_seed(seed), world };
+        let mut making = Making { rng: Rng::with_seed(seed), first, days, world };
         making.tables();
         making.revenue();
         making.stock();
@@ -129,7 +136,7 @@ impl Making {
 
     /// A row that stands in time, or comes late, or changes later: mostly the first.
     fn told(&mut self, base: Base, day: Date, insert: String, update: String, can_be_late: bool) {
-        let played = day >= FIRST && day < FIRST.saturating_add((DAYS - 5).days());
+        let played = day >= self.first && day < self.first.saturating_add((self.days - 5).days());
         let kind = if played { self.rng.u32(0..100) } else { 99 };
         let morning = local(day.saturating_add(1.day()), 6, 0);
         let minutes = SignedDuration::from_mins(self.rng.i64(0..60));
@@ -163,8 +170,9 @@ impl Making {
         fits
     }
 
-    fn days() -> impl Iterator<Item = Date> {
-        (-DAYS_BEFORE..DAYS).map(|offset| FIRST.saturating_add(offset.days()))
+    fn days(&self) -> impl Iterator<Item = Date> + use<> {
+        let first = self.first;
+        (-DAYS_BEFORE..self.days).map(move |offset| first.saturating_add(offset.days()))
     }
 
     /// A level that stays for a while, then jumps.
@@ -179,7 +187,7 @@ impl Making {
 
     fn revenue(&mut self) {
         let (mut level, mut left) = (1.0, 1);
-        for day in Self::days() {
+        for day in self.days() {
             level = self.regime(&mut left, level, &[0.5, 0.8, 1.0, 1.1, 1.5], 14);
             let mut total = 0.0;
             for channel in CHANNELS {
@@ -200,7 +208,7 @@ impl Making {
     fn stock(&mut self) {
         for article in ARTICLES {
             let mut value = 30.0;
-            for day in Self::days() {
+            for day in self.days() {
                 value -= f64::from(self.rng.u32(0..6));
                 if value < 14.0 && self.rng.u32(0..6) == 0 {
                     value = 40.0;
@@ -214,9 +222,9 @@ impl Making {
     }
 
     fn load(&mut self) {
-        let first = local(FIRST, 0, 0).as_second() - 4 * 86_400;
+        let first = local(self.first, 0, 0).as_second() - 4 * 86_400;
         let (mut level, mut left) = (50.0, 1);
-        let hours_all = (DAYS + 4) * 24;
+        let hours_all = (self.days + 4) * 24;
         let mut values = String::new();
         for hour in 0..hours_all {
             level = self.regime(&mut left, level, &[40.0, 50.0, 60.0, 75.0, 85.0, 100.0], 12);
@@ -237,7 +245,7 @@ impl Making {
 
     fn on_time(&mut self) {
         let (mut share, mut left) = (0.97, 1);
-        for day in Self::days() {
+        for day in self.days() {
             share = self.regime(&mut left, share, &[0.82, 0.9, 0.97, 0.99, 1.0], 12);
             let denominator = f64::from(self.rng.u32(20..60));
             let numerator = (denominator * share).round();
@@ -249,7 +257,7 @@ impl Making {
 
     fn tickets(&mut self) {
         let (mut level, mut left) = (20.0, 1);
-        for day in Self::days() {
+        for day in self.days() {
             level = self.regime(&mut left, level, &[15.0, 25.0, 38.0, 50.0, 70.0], 8);
             let value = (level + self.rng.f64() * 8.0).round();
             let insert = format!("INSERT INTO tickets VALUES ('{day}', {value})");
@@ -279,8 +287,8 @@ impl Making {
     }
 
     fn actions(&mut self) {
-        for _ in 0..60 {
-            let minutes = self.rng.i64(3 * 1440..(DAYS - 2) * 1440);
+        for _ in 0..self.days * 2 / 3 {
+            let minutes = self.rng.i64(3 * 1440..(self.days - 2) * 1440);
             // Off the slots' minutes, so that order at one instant is no question.
             let at = self.world.start + SignedDuration::from_mins(minutes) + SignedDuration::from_secs(17);
             let lasts = SignedDuration::from_mins(self.rng.i64(20..3000));
