@@ -219,7 +219,7 @@ fn outside_of_the_service_what_only_it_is_handed_is_no_error() {
     let dir = folder(&configuration);
     let ran = vigie(dir.path(), &["check", "vigie.yaml"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.err.contains("warning: {credential: books_url} is handed to the service alone"), "{ran:?}");
+    assert!(ran.err.contains("{credential: books_url} is handed to the service alone"), "{ran:?}");
 
     // All else is told as before, and whoever needs it still refuses.
     let wrong = dir.path().join("wrong.yaml");
