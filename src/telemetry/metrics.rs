@@ -115,6 +115,7 @@ pub struct Metrics {
     outbox_queued: IntGaugeVec,
     outbox_oldest: Gauge,
     state_space: IntGauge,
+    state_locked: IntGauge,
     withheld: IntGauge,
     state_log: IntGauge,
     heartbeats: IntCounterVec,
@@ -194,6 +195,13 @@ impl Metrics {
                 IntGauge::new(
                     "vigie_state_space_ok",
                     "0 while the disk of the state is full: history pauses, later sending stops.",
+                ),
+            ),
+            state_locked: registered(
+                &registry,
+                IntGauge::new(
+                    "vigie_state_locked",
+                    "1 while another process keeps the state locked: nothing is decided or sent.",
                 ),
             ),
             heartbeats: counters("vigie_heartbeats_total", "Signs of life posted to a monitor.", &["outcome"]),
@@ -362,6 +370,11 @@ impl Metrics {
         self.state_space.set(i64::from(enough));
     }
 
+    /// Whether another process keeps the state locked.
+    pub fn set_state_locked(&self, is_locked: bool) {
+        self.state_locked.set(i64::from(is_locked));
+    }
+
     /// A sign of life was taken by the monitor, or not.
     pub fn heartbeat_ended(&self, is_taken: bool, at: jiff::Timestamp) {
         self.heartbeats.with_label_values(&[HEARTBEAT_ENDS[usize::from(!is_taken)]]).inc();
@@ -451,6 +464,7 @@ mod tests {
                 "vigie_outbox_queued{receiver=\"ops\"} 0",
                 "vigie_config_last_reload_successful 1",
                 "vigie_state_space_ok 1",
+                "vigie_state_locked 0",
                 "vigie_messages_withheld 0",
                 "vigie_heartbeats_total{outcome=\"failed\"} 0",
                 "vigie_config_info{checksum=\"c0\"} 1",
