@@ -24,7 +24,7 @@ import urllib.request
 
 from disk_full import DISK_MIB, fill, page
 from servers import Prometheus
-from support import HERE, Child, Daemon, Sink, answers, expect, free_port, main, promtool_reads, wait_for
+from support import HERE, Child, Daemon, Sink, answers, expect, free_port, held, main, promtool_reads, wait_for
 
 RULES = HERE.parent.parent / "contrib/prometheus/vigie.rules.yml"
 # An hour becomes 18 s, five minutes 1.5 s: ranges still hold several scrapes.
@@ -205,7 +205,7 @@ class Faults:
         self.sinks = {name: free_port() for name in ("refused", "queue")}
         self.refusing = children.enter_context(Sink(folder / "refused-sink", refuse=1.0, port=self.sinks["refused"]))
         self.services = {}
-        for name in ("stopped", "reload", "failing", "refused", "queue", "source", "disk"):
+        for name in ("stopped", "reload", "failing", "refused", "queue", "source", "disk", "locked"):
             options = {"source": self.dying if name == "source" else files}
             if name in self.sinks:
                 options["receiver"] = {"webhook": {"url": f"http://127.0.0.1:{self.sinks[name]}/"}}
@@ -286,8 +286,14 @@ class Faults:
         filler.unlink()
         self.ends(row)
 
+    def locked(self):
+        state = self.folder / "locked/state.db"
+        with held(state, self.folder / "hold.log"):
+            row = self.fires("VigieStateLocked", "locked", "another process has a transaction open")
+        self.ends(row)
+
     def all(self):
-        return [self.stopped, self.reload, self.failing, self.refused, self.queue, self.source, self.disk]
+        return [self.stopped, self.reload, self.failing, self.refused, self.queue, self.source, self.disk, self.locked]
 
     def forgotten(self):
         """The other half of VigieDown: Prometheus knows of no Vigie at all."""
@@ -301,9 +307,10 @@ class Faults:
 
 
 # What a fault may raise besides its own alert: what waits for an hour was tried in vain before, and slots that passed while
-# the disk was full are made up for as missed ones, and so are those that pass while a pull is tried several times: it takes
+# the disk was full or the state locked are made up for as missed ones, and so are those that pass while a pull is tried several times: it takes
 # longer than from slot to slot here.
-ALSO = {("VigieDeliveriesFailing", "queue"), ("VigieSlotsMissed", "disk"), ("VigieSlotsMissed", "source")}
+ALSO = {("VigieDeliveriesFailing", "queue"), ("VigieSlotsMissed", "disk"), ("VigieSlotsMissed", "locked"),
+        ("VigieSlotsMissed", "source")}
 
 
 def settings(services):
