@@ -22,6 +22,19 @@ pub(super) async fn act(out: &mut Out, paths: &[PathBuf], action: ActionKind) ->
     tell(out, &config.settings.control, &Request::Act(action)).await
 }
 
+/// Has the daemon take up this configuration. One with errors is told by the daemon too, so that whoever watches its log and
+/// its metrics learns of them.
+pub(super) async fn reload(out: &mut Out, paths: &[PathBuf]) -> anyhow::Result<u8> {
+    let (control, read) = configuration::control_of(paths);
+    let Some(control) = control else { return read.map(|()| 0) };
+    let Err(refused) = read else { return tell(out, &control, &Request::Reload).await };
+    match request(&control, &Request::Reload).await {
+        // Somebody has mended it meanwhile.
+        Ok(reply @ Reply::Ok(_)) => told(out, reply),
+        Ok(Reply::Error(_)) | Err(_) => Err(refused),
+    }
+}
+
 /// Sends one request to the daemon of this configuration, and tells the answer.
 pub(super) async fn ask(out: &mut Out, paths: &[PathBuf], asked: &Request) -> anyhow::Result<u8> {
     let config = configuration::read(paths)?;
@@ -30,7 +43,11 @@ pub(super) async fn ask(out: &mut Out, paths: &[PathBuf], asked: &Request) -> an
 
 /// Sends one request over a control socket, and tells the answer.
 pub(super) async fn tell(out: &mut Out, control: &Path, asked: &Request) -> anyhow::Result<u8> {
-    match request(control, asked).await? {
+    told(out, request(control, asked).await?)
+}
+
+fn told(out: &mut Out, reply: Reply) -> anyhow::Result<u8> {
+    match reply {
         Reply::Ok(Value::Text(text)) if out.is_json() => out.record(&json!({"type": "done", "text": text}))?,
         Reply::Ok(Value::Text(text)) => out.line(&text)?,
         Reply::Ok(other) => bail!("an unexpected answer ({other:?}): is the daemon of another version?"),

@@ -29,6 +29,14 @@ pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Config> {
     Ok(config)
 }
 
+/// Where the service of this configuration listens, and the configuration's errors, if it has any. None where there is no
+/// configuration at all.
+pub(super) fn control_of(paths: &[PathBuf]) -> (Option<PathBuf>, Result<(), anyhow::Error>) {
+    let loaded = load(&LoadOptions { paths: paths.to_vec(), env: Environment::Unneeded });
+    let control = (!loaded.sources.is_empty()).then(|| loaded.control.clone());
+    (control, whole(loaded).map(drop))
+}
+
 /// Reads the configuration and builds everything that runs.
 pub(super) fn read_and_build(paths: &[PathBuf]) -> anyhow::Result<Built> {
     let (config, loaded) = read_with(paths, Environment::Process)?;

@@ -27,7 +27,7 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
         Command::Doctor => doctor::doctor(&mut out, &config, now).await,
         Command::Restore(args) => restore::restore(&mut out, &config, &args, now).await,
         Command::Release(args) => restore::release(&mut out, &config, &args).await,
-        Command::Reload => ask::ask(&mut out, &config, &Request::Reload).await,
+        Command::Reload => ask::reload(&mut out, &config).await,
         Command::LogLevel { level } => ask::ask(&mut out, &config, &Request::LogLevel { level }).await,
         Command::Schema(args) => schema::schema(&mut out, &args),
         Command::Query(query) => query::query(&mut out, &config, query, now).await,

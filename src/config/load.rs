@@ -45,6 +45,8 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
     /// The texts read, for showing lines of them.
     pub sources: Vec<SourceText>,
+    /// The control socket, also when there are errors: the default one where they hide it.
+    pub control: PathBuf,
     documents: Documents,
 }
 
@@ -203,8 +205,9 @@ impl Reading {
         let whole = files.len() <= FILES_MAX && documents.files.len() + empty == texts;
         let config = resolve::resolve(&documents, options, checksum, whole, &mut problems);
         finish(&mut problems);
+        let control = config.settings.control.clone();
         let config = (!problems.iter().any(Problem::is_error)).then_some(config);
-        Loaded { config, problems, sources, documents }
+        Loaded { config, problems, sources, control, documents }
     }
 
     /// Takes over one text.

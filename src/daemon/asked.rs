@@ -84,7 +84,7 @@ impl Cycle {
             return Err(format!("a span of KPI '{id}' is being pulled already; wait for it to end"));
         }
         if self.is_paused() {
-            return Err("the disk is full, so history pauses; free some space, then ask again".to_owned());
+            return Err(self.refusal("history pauses", "ask"));
         }
         let asked = id.clone();
         let clock = self.engine.with(move |state, _| state.clocks.get(&asked).cloned()).await;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::build::Built;
 use super::control::Reply;
-use super::cycle::{Cycle, Outcome};
+use super::cycle::{Cycle, CycleError, Outcome};
 use super::engine_thread::EngineThread;
 use super::gate::gates;
 use super::said::Said;
@@ -29,10 +29,14 @@ impl Cycle {
     /// must be given up: they were planned by what was; what is due is asked for again. An error leaves everything as it
     /// was.
     pub async fn reload(&mut self, built: Arc<Built>, now: Timestamp) -> Outcome<Result<(), String>> {
-        if !self.has_space() {
-            return Ok(Err("the disk of the state is full; free some space, then reload again".to_owned()));
+        if !self.writes_all() {
+            return Ok(Err(self.refusal("nothing is reloaded", "reload")));
         }
-        let (mut next, reconfigured) = Cycle::taken_up(self.store.clone(), built, now).await?;
+        let (mut next, reconfigured) = match Cycle::taken_up(self.store.clone(), built, now).await {
+            // Nobody has noticed before that nothing can be written.
+            Err(CycleError(error)) if error.may_pass() => return Ok(Err(error.to_string())),
+            taken_up => taken_up?,
+        };
         next.sending = std::mem::take(&mut self.sending);
         next.space = std::mem::take(&mut self.space);
         next.said = std::mem::take(&mut self.said);
@@ -107,8 +111,8 @@ impl Cycle {
         if reconfigured && self.event(Event::Reconfigured, now).await?.is_some() {
             match self.store.set_config_checksum(&self.built.setup.catalog.checksum).await {
                 // Closing is then repeated at the next start, to no effect.
-                Err(StoreError::Full { .. }) | Ok(()) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) if !error.may_pass() => return Err(error.into()),
+                Err(_) | Ok(()) => {}
             }
         }
         self.tell_of_the_dead(now).await

@@ -227,10 +227,7 @@ impl Cycle {
         };
         let effects = if self.is_held() { None } else { self.event(event, now).await? };
         let Some(effects) = effects else {
-            let path = self.store.path().display();
-            return Ok(Err(format!(
-                "the disk of {path} is full, so nothing can be kept; free some space, then ask again"
-            )));
+            return Ok(Err(self.refusal("nothing can be kept", "ask")));
         };
         if let Some(kpi) = touched {
             self.has_changed(&kpi);
@@ -261,9 +258,7 @@ impl Cycle {
     /// Whether a person may change figures of a KPI now; its series are in memory then.
     async fn may_change(&mut self, kpi: &KpiId) -> Outcome<Result<(), String>> {
         if self.is_paused() {
-            return Ok(Err(
-                "the disk is full, so that no figures are taken in; free some space, then ask again".to_owned()
-            ));
+            return Ok(Err(self.refusal("no figures are taken in", "ask")));
         }
         if self.pulling.contains(kpi) {
             return Ok(Err(format!("KPI '{kpi}' is being evaluated; try again in a moment")));
@@ -311,7 +306,7 @@ impl Cycle {
         let cancel = (queued == Some(Queued::Cancel)).then_some("the state was restored from a backup");
         match self.store.release(cancel).await {
             Ok(_) => {}
-            Err(error @ StoreError::Full { .. }) => return Ok(Err(error.to_string())),
+            Err(error) if error.may_pass() => return Ok(Err(error.to_string())),
             Err(error) => return Err(error.into()),
         }
         self.withheld = false;
@@ -328,8 +323,8 @@ impl Cycle {
         self.sending.len()
     }
 
-    /// One step, committed; none when the disk is too full for it: the step is kept, and no other may be taken
-    /// before it is written.
+    /// One step, committed; none when it can't be written now: the step is kept, and no other may be taken before it is
+    /// written.
     pub(super) async fn event(&mut self, event: Event, now: Timestamp) -> Outcome<Option<Effects>> {
         debug_assert!(!self.is_held(), "a step is taken on what is not written");
         #[cfg_attr(not(feature = "seeded-bugs"), expect(unused_mut, reason = "seeded bugs alter the effects"))]
@@ -340,7 +335,7 @@ impl Cycle {
         }
         match self.write(&effects).await {
             Ok(()) => Ok(Some(effects)),
-            Err(error @ StoreError::Full { .. }) => {
+            Err(error) if error.may_pass() => {
                 self.hold_step(effects, &error);
                 Ok(None)
             }

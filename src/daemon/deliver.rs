@@ -15,7 +15,7 @@ use crate::engine::{DeliveryReport, Event, State};
 use crate::model::alert::{About, Phase, Subject};
 use crate::model::ids::ReceiverId;
 use crate::model::notification::{AttemptOutcome, Delivery};
-use crate::store::{NextStep, StoreError};
+use crate::store::NextStep;
 
 /// Sends of one receiver under way at once.
 const PER_RECEIVER_MAX: usize = 4;
@@ -114,7 +114,7 @@ impl Cycle {
                         tracing::warn!(delivery = delivery.id, receiver = %receiver, "delivery cancelled: {why}");
                     }
                     // Others may still go out; this one is looked at again.
-                    Err(error @ StoreError::Full { .. }) => full = Some(error),
+                    Err(error) if error.may_pass() => full = Some(error),
                     Err(error) => return Err(error.into()),
                 }
                 continue;
@@ -124,7 +124,7 @@ impl Cycle {
                     self.sending_goes_on();
                     attempt
                 }
-                Err(error @ StoreError::Full { .. }) => {
+                Err(error) if error.may_pass() => {
                     self.stop_sending(&error);
                     return Ok(sends);
                 }
@@ -155,7 +155,7 @@ impl Cycle {
         self.record(done).await
     }
 
-    /// [`Cycle::sent`] without its word in the log: a full disk makes it happen again.
+    /// [`Cycle::sent`] without its word in the log: a full disk or a lock makes it happen again.
     pub(super) async fn record(&mut self, done: SendOutcome) -> Result<(), CycleError> {
         let delivery = &done.send.delivery;
         let next = next_step(delivery, &done.outcome, done.at);
@@ -165,7 +165,7 @@ impl Cycle {
         };
         match self.store.finish_attempt(done.send.attempt, &done.outcome, done.at, next).await {
             Ok(()) => {}
-            Err(error @ StoreError::Full { .. }) => {
+            Err(error) if error.may_pass() => {
                 self.hold_outcome(done, &error);
                 return Ok(());
             }

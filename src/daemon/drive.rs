@@ -134,7 +134,7 @@ impl Driver {
             self.start_what_is_due(now).await?;
             self.show_state().await?;
             let sleep = self.sleep_for(now).await?;
-            self.tell_alive().await;
+            self.tell_alive(monotonic()).await;
             tokio::select! {
                 Some(done) = self.under_way.join_next_with_id() => {
                     self.ended(done).await?;
@@ -248,16 +248,15 @@ impl Driver {
     }
 
     /// One round went through the engine, the store and the queue; unless a send is stuck, all of it moves.
-    async fn tell_alive(&mut self) {
-        let now = monotonic();
+    async fn tell_alive(&mut self, now: Instant) {
         let is_stuck = |task: &Task| match task {
             Task::Send(since) => now.saturating_duration_since(*since) > SEND_STUCK,
             Task::Pull(_) => false,
         };
         if !self.tasks.values().any(is_stuck) {
             self.supervisor.alive(now);
-            // A full disk keeps the service from its work, though it lives.
-            if self.cycle.has_space()
+            // What can't be written keeps the service from its work, though it lives.
+            if self.cycle.writes_all()
                 && let Some(is_taken) = self.beating.alive(now).await
             {
                 self.metrics.heartbeat_ended(is_taken, self.clock.now());
@@ -268,6 +267,7 @@ impl Driver {
     async fn start_what_is_due(&mut self, now: Timestamp) -> anyhow::Result<()> {
         self.cycle.tend_space(now).await?;
         self.metrics.set_state_space(self.cycle.has_space());
+        self.metrics.set_state_locked(self.cycle.is_locked());
         self.cycle.tend_retention(now).await?;
         self.metrics.set_withheld(self.cycle.withheld);
         for (job, visit) in self.cycle.due_pulls(now).await? {
@@ -429,6 +429,7 @@ async fn prepared(reloading: &mut Option<(Reloader, LiveEngine)>) -> Result<Prep
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::tests::sends::queued;
 
     #[test]
     fn gauges_follow_once_a_second() {
@@ -441,5 +442,31 @@ mod tests {
         let in_ms = |ms| shown.due_in(began + Duration::from_millis(ms));
         assert_eq!(in_ms(400), Some(Duration::from_millis(600)), "what ends within the second waits");
         assert_eq!(in_ms(2_000), Some(Duration::ZERO));
+    }
+
+    #[tokio::test]
+    async fn a_send_far_beyond_its_deadline_keeps_the_watchdog_from_its_ping() {
+        let (_place, cycle, clock) = queued(2).await;
+        let metrics = Arc::new(Metrics::new(&cycle.built.metric_names()));
+        let mut driver = Driver::new(cycle, clock, metrics);
+        driver.supervisor = Supervisor::watched(Duration::from_secs(30));
+        let began = monotonic();
+        let mut sends = driver.cycle.due_sends(driver.clock.now()).await.unwrap();
+        assert_eq!(sends.len(), 2);
+        driver.start_send(sends.remove(0));
+        let mut pings = async |after: u64| {
+            driver.tell_alive(began + Duration::from_secs(after)).await;
+            driver.supervisor.pinged_at().map(|at| (at - began).as_secs())
+        };
+        assert_eq!(pings(0).await, Some(0));
+        assert_eq!(pings(31).await, Some(31), "at its deadline it ends by itself");
+        assert_eq!(pings(119).await, Some(119));
+        assert_eq!(pings(150).await, Some(119), "it is stuck");
+        assert_eq!(pings(3_600).await, Some(119), "for good");
+        // What is stuck is over: the end of it counts, not that others have begun.
+        let done = driver.under_way.join_next_with_id().await.unwrap();
+        driver.ended(done).await.unwrap();
+        driver.tell_alive(began + Duration::from_secs(3_601)).await;
+        assert_eq!(driver.supervisor.pinged_at(), Some(began + Duration::from_secs(3_601)));
     }
 }

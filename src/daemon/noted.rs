@@ -12,15 +12,15 @@ use super::cycle::{Cycle, Outcome};
 use crate::model::audit::AuditEntry;
 use crate::model::catalog::Catalog;
 use crate::model::rename::Renames;
-use crate::store::{Renamed, StoreError};
+use crate::store::Renamed;
 
 impl Cycle {
-    /// Notes what was done. A full disk keeps nobody from doing it; the log says so then.
+    /// Notes what was done. That nothing can be written keeps nobody from doing it; the log says so then.
     pub async fn note(&self, by: Option<&str>, what: &str, detail: &Value, at: Timestamp) -> Outcome<()> {
         let (by, what) = (by.map(str::to_owned), what.to_owned());
         let entry = AuditEntry { at, by, what, detail: detail.to_string() };
         match self.store.note(&entry).await {
-            Err(error @ StoreError::Full { .. }) => {
+            Err(error) if error.may_pass() => {
                 tracing::error!(%error, what = entry.what, by = entry.by, "it is done, and can't be noted in the audit");
                 Ok(())
             }

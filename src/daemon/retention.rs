@@ -38,6 +38,7 @@ impl Cycle {
             Ok(left) => left,
             // What frees space must not stop for want of it; the next look finds how things stand.
             Err(StoreError::Full { .. }) => false,
+            Err(error) if error.may_pass() => true,
             Err(error) => return Err(error.into()),
         };
         self.prune_is_over = !left;

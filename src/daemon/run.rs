@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::json;
@@ -22,6 +23,9 @@ use crate::web::{self, Health};
 
 /// Exit code for a configuration with errors.
 pub const CONFIGURATION_ERROR: u8 = 78;
+/// How long a start waits for another process that has the state and may be ending.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What `vigie run` was asked.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
@@ -45,6 +49,8 @@ pub async fn run(options: RunOptions) -> anyhow::Result<u8> {
     let clock = Clock::Wall;
     let started = monotonic();
     let store = Store::open(&settings.state, open_options()).await?;
+    // While another process keeps it locked nothing would be decided or sent: whoever starts this is to know.
+    store.try_writing().await?;
     let metrics = Arc::new(Metrics::new(&built.metric_names()));
     let (to_cycle, requests) = mpsc::channel(64);
     let control = Control::bind(&settings.control).await?;
@@ -115,7 +121,12 @@ impl Health for EngineHealth {
 
 fn open_options() -> OpenOptions {
     #[cfg(feature = "seeded-bugs")]
-    return OpenOptions { create: true, bug: super::deliver::store_bug(), ..OpenOptions::default() };
+    return OpenOptions {
+        create: true,
+        patience: PATIENCE,
+        bug: super::deliver::store_bug(),
+        ..OpenOptions::default()
+    };
     #[cfg(not(feature = "seeded-bugs"))]
-    OpenOptions { create: true, ..OpenOptions::default() }
+    OpenOptions { create: true, patience: PATIENCE, ..OpenOptions::default() }
 }

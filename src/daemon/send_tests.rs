@@ -25,6 +25,15 @@ async fn queue(place: &Place, receivers: &[&str], about: About) {
     store.close().await;
 }
 
+/// A cycle with messages that are due.
+pub(in crate::daemon) async fn queued(count: usize) -> (Place, Cycle, Clock) {
+    let place = Place::new(&[]);
+    queue(&place, &vec!["ops"; count], About::Objective).await;
+    let script = place.start(COMPANY, NOW).await;
+    let clock = place.clock.clone();
+    (place, script.cycle, clock)
+}
+
 async fn die(place: &Place, delivery: i64) {
     let store = place.store().await;
     let attempt = store.begin_attempt(delivery, at(NOW)).await.unwrap();

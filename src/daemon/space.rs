@@ -1,7 +1,9 @@
-//! A full disk: history pauses, what is queued still goes out, and the service says so about itself.
+//! Writes that find no way and may find one later: the disk is full, or another process works on the database.
 //!
-//! The store frees its reserve for the write that met the full disk. From then on nothing is pulled. A step that could
-//! not be written even so is kept: the engine is ahead of the disk, so nothing more is decided before it is written.
+//! On a full disk history pauses, what is queued still goes out, and the service says so about itself: the store frees its
+//! reserve for the write that met the full disk, and from then on nothing is pulled. A step that could not be written
+//! even so is kept: the engine is ahead of the disk, so nothing more is decided before it is written. While another process
+//! keeps the database locked no attempt can be begun either; each second it is tried whether it has let go.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,10 +17,10 @@ use crate::model::alert::About;
 use crate::model::ids::ReceiverId;
 use crate::store::StoreError;
 
-/// While there is too little space it is looked at again this often.
+/// While something waits it is looked at again this often.
 pub(super) const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
-/// What waits for space.
+/// What waits for space, or for a lock.
 #[derive(Default)]
 pub(super) struct Space {
     /// Told to the engine: the reserve is gone.
@@ -33,6 +35,8 @@ pub(super) struct Space {
     sending_stopped: bool,
     /// That sending stopped stands in the log, and none has begun since.
     stop_is_said: bool,
+    /// Another process works on the database; it stands in the log, and nothing could be written since.
+    locked: bool,
     /// Attempts of the last run that are not yet marked as cut off; until then none may begin.
     cut_off_unmarked: bool,
     /// What was held is being tried again.
@@ -67,10 +71,10 @@ impl Cycle {
         self.space.unwritten.is_some()
     }
 
-    /// When space is looked at next; none while there is enough.
+    /// When it is looked next whether all can be written; none while it can.
     pub(super) fn looks_for_space_at(&self, now: Timestamp) -> Option<Timestamp> {
         let looked_at = self.space.looked_at.filter(|at| *at <= now);
-        self.waits_for_space().then(|| looked_at.map_or(now, |at| at.checked_add(LOOK_AGAIN).unwrap_or(now)))
+        self.waits().then(|| looked_at.map_or(now, |at| at.checked_add(LOOK_AGAIN).unwrap_or(now)))
     }
 
     pub(super) fn sending_is_stopped(&self) -> bool {
@@ -81,24 +85,57 @@ impl Cycle {
         self.space.readiness.clone()
     }
 
-    /// Whether the disk has what the service needs to go on with everything.
-    pub fn has_space(&self) -> bool {
-        !self.waits_for_space()
+    /// Whether the state takes all that the service has to write, so that it goes on with everything.
+    pub fn writes_all(&self) -> bool {
+        !self.waits()
     }
 
-    fn waits_for_space(&self) -> bool {
+    /// Whether another process keeps the service from writing.
+    pub fn is_locked(&self) -> bool {
+        self.space.locked
+    }
+
+    /// Whether the disk has what the service needs.
+    pub fn has_space(&self) -> bool {
+        self.writes_all() || self.is_locked()
+    }
+
+    /// Why something that a person asks for is refused while not all can be written.
+    pub(super) fn refusal(&self, so: &str, ask: &str) -> String {
+        let path = self.store.path().display();
+        if self.is_locked() {
+            format!("another process keeps {path} locked, so {so}; end that process, then {ask} again")
+        } else {
+            format!("the disk of {path} is full, so {so}; free some space, then {ask} again")
+        }
+    }
+
+    fn waits(&self) -> bool {
         self.is_paused() || self.space.sending_stopped || !self.space.unrecorded.is_empty()
     }
 
+    /// What a write has met that is kept to be tried again. A lock is told here, once, whatever it holds up.
+    fn met(&mut self, error: &StoreError) {
+        let was_locked = self.space.locked;
+        self.space.locked = matches!(error, StoreError::Locked { .. });
+        if self.space.locked && !was_locked {
+            tracing::error!(%error, "locked: nothing is decided or sent until it is let go of; what waits is kept");
+        }
+    }
+
     pub(super) fn hold_step(&mut self, effects: Effects, error: &StoreError) {
-        tracing::error!(%error, "deciding waits until there is space; what is queued still goes out");
+        self.met(error);
+        if !self.is_locked() {
+            tracing::error!(%error, "deciding waits until there is space; what is queued still goes out");
+        }
         self.space.unwritten = Some(Box::new(effects));
         self.say_ready();
     }
 
     pub(super) fn hold_outcome(&mut self, done: SendOutcome, error: &StoreError) {
+        self.met(error);
         // Looked at again every second: once is said of each.
-        if !self.space.retrying {
+        if !self.space.retrying && !self.is_locked() {
             tracing::error!(%error, delivery = done.send.delivery.id, "the outcome of an attempt waits for space");
         }
         self.space.unrecorded.push(done);
@@ -113,10 +150,12 @@ impl Cycle {
     }
 
     pub(super) fn stop_sending(&mut self, error: &StoreError) {
-        if !self.space.stop_is_said {
+        self.met(error);
+        if !self.is_locked() && !self.space.stop_is_said {
             tracing::error!(%error, "the reserve is spent: sending stops until there is space");
+            self.space.stop_is_said = true;
         }
-        (self.space.sending_stopped, self.space.stop_is_said) = (true, true);
+        self.space.sending_stopped = true;
         self.say_ready();
     }
 
@@ -132,7 +171,7 @@ impl Cycle {
             Ok(attempts) => {
                 tracing::warn!(attempts, "attempts without outcome from the last run; their deliveries are sent again");
             }
-            Err(error @ StoreError::Full { .. }) => {
+            Err(error) if error.may_pass() => {
                 self.space.cut_off_unmarked = true;
                 self.stop_sending(&error);
                 return Ok(());
@@ -146,7 +185,7 @@ impl Cycle {
     /// Writes what waits, takes the reserve again, and tells the engine when that changes something.
     pub async fn tend_space(&mut self, now: Timestamp) -> Result<(), CycleError> {
         let lost = self.store.reserve_lost();
-        if !lost && self.has_space() {
+        if !lost && self.writes_all() {
             self.space.looked_at = None;
             return Ok(());
         }
@@ -155,15 +194,27 @@ impl Cycle {
             return Ok(());
         }
         self.space.looked_at = Some(now);
+        if self.space.locked {
+            match self.store.try_writing().await {
+                Ok(()) => {
+                    let path = self.store.path().display();
+                    tracing::info!(%path, "no other process keeps the state locked any more; missed slots are caught up");
+                    self.space.locked = false;
+                }
+                Err(error) if error.may_pass() => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
         if let Some(effects) = self.space.unwritten.take()
             && let Err(error) = self.write(&effects).await
         {
-            if !matches!(error, StoreError::Full { .. }) {
+            if !error.may_pass() {
                 return Err(error.into());
             }
+            self.met(&error);
             self.space.unwritten = Some(effects);
         }
-        // What ended is written before anything else begins; a full disk puts it back.
+        // What ended is written before anything else begins; what still can't be is put back.
         self.space.retrying = true;
         for done in std::mem::take(&mut self.space.unrecorded) {
             self.record(done).await?;
@@ -211,6 +262,11 @@ impl Cycle {
             () if space.low => "history pauses; what is queued still goes out",
             () => return space.readiness.set(None),
         };
-        space.readiness.set(Some(format!("the disk of {} is full: {what}", self.store.path().display())));
+        let path = self.store.path().display();
+        space.readiness.set(Some(if space.locked {
+            format!("another process keeps {path} locked: nothing is decided or sent until it lets go")
+        } else {
+            format!("the disk of {path} is full: {what}")
+        }));
     }
 }

@@ -121,8 +121,7 @@ impl Cycle {
         let Replay { kpi, at, tally, took, moves_on, was_held, asked, .. } = replay;
         if let Some(mut end) = asked {
             if cut_off {
-                end.failed =
-                    Some("the disk is full, so nothing was stored; free some space, then ask again".to_owned());
+                end.failed = Some(self.refusal("nothing was stored", "ask"));
             }
             self.asked_ended(&kpi, end);
         }

@@ -19,6 +19,18 @@ impl Supervisor {
         Supervisor { ping_every, pinged_at: None, status: String::new(), is_deaf: false }
     }
 
+    /// Under a watchdog that nobody has set up.
+    #[cfg(test)]
+    pub(super) fn watched(limit: Duration) -> Supervisor {
+        Supervisor { ping_every: Some(limit / 3), ..Supervisor::new() }
+    }
+
+    /// When the last ping went out.
+    #[cfg(test)]
+    pub(super) fn pinged_at(&self) -> Option<Instant> {
+        self.pinged_at
+    }
+
     /// It works, at first or again after a reload.
     pub(super) fn ready(&mut self) {
         self.tell(&[NotifyState::Ready]);

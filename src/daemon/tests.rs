@@ -21,6 +21,8 @@ mod carries;
 mod formulas;
 #[path = "habit_tests.rs"]
 mod habits;
+#[path = "locked_tests.rs"]
+mod locked;
 #[path = "past_tests.rs"]
 mod past;
 #[path = "stepping_tests.rs"]
@@ -32,7 +34,7 @@ mod records;
 #[path = "repair_tests.rs"]
 mod repairs;
 #[path = "send_tests.rs"]
-mod sends;
+pub(super) mod sends;
 #[path = "window_tests.rs"]
 mod windows;
 
@@ -118,6 +120,15 @@ impl Place {
     /// After that many writes the disk is full.
     fn fill_disk_after(&self, writes: u32) {
         fs::write(self.path("state.db.full"), writes.to_string()).unwrap();
+    }
+
+    /// After that many writes another process works on the database.
+    fn lock_after(&self, writes: u32) {
+        fs::write(self.path("state.db.locked"), writes.to_string()).unwrap();
+    }
+
+    fn unlock(&self) {
+        fs::remove_file(self.path("state.db.locked")).unwrap();
     }
 
     fn free_disk(&self) {

@@ -52,6 +52,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// True when nothing of the write was kept and the same write may do later: there may be space again, and whoever
+    /// works on the database may let go of it.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, StoreError::Full { .. } | StoreError::Locked { .. })
+    }
+
     /// True when the process must not go on writing: it leaves, and recovers at its next start.
     pub fn is_fatal(&self) -> bool {
         matches!(self, StoreError::Io { .. } | StoreError::Corrupt { .. } | StoreError::Fenced { .. })
@@ -123,6 +129,10 @@ const IOERR_SHMSIZE: i32 = IOERR | (19 << 8);
 impl Failure {
     pub(super) fn is_full(&self) -> bool {
         matches!(self.code(), Some(code) if code & 0xff == FULL || code == IOERR_SHMSIZE)
+    }
+
+    pub(super) fn is_locked(&self) -> bool {
+        matches!(self.code(), Some(code) if matches!(code & 0xff, BUSY | LOCKED))
     }
 
     fn code(&self) -> Option<i32> {

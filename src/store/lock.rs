@@ -5,9 +5,15 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
 
 use super::error::StoreError;
 use super::files;
+
+/// While another process has it, it is tried again this often.
+const TRY_AGAIN: Duration = Duration::from_millis(50);
 
 /// Held for as long as the value lives.
 #[derive(Debug)]
@@ -16,16 +22,24 @@ pub(super) struct InstanceLock {
 }
 
 impl InstanceLock {
-    /// Takes the lock of that database, or says which process has it.
-    pub(super) fn take(database: &Path) -> Result<InstanceLock, StoreError> {
+    /// Takes the lock of that database, or says which process has it and did not let go of it in that time.
+    pub(super) async fn take(database: &Path, patience: Duration) -> Result<InstanceLock, StoreError> {
         let path = files::beside(database, "lock");
         let mut file = files::open_private(&path).map_err(|error| StoreError::io(&path, &error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
+        let tried = async {
+            loop {
+                match file.try_lock() {
+                    Err(TryLockError::WouldBlock) => sleep(TRY_AGAIN).await,
+                    tried => return tried,
+                }
+            }
+        };
+        match timeout(patience, tried).await {
+            Ok(Ok(())) => {}
+            Ok(Err(TryLockError::Error(error))) => return Err(StoreError::io(&path, &error)),
+            Ok(Err(TryLockError::WouldBlock)) | Err(_) => {
                 return Err(StoreError::Locked { path: database.to_owned(), pid: holder(&mut file) });
             }
-            Err(TryLockError::Error(error)) => return Err(StoreError::io(&path, &error)),
         }
         // The number only serves the message, so a full disk must not keep the service from starting.
         let written = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
@@ -41,4 +55,47 @@ fn holder(file: &mut File) -> Option<u32> {
     file.rewind().ok()?;
     file.take(16).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn place() -> (TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join("state.db");
+        (dir, database)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_lets_go_in_time_is_waited_for() {
+        let (_dir, database) = place();
+        let first = InstanceLock::take(&database, Duration::ZERO).await.unwrap();
+        let ends = async {
+            sleep(Duration::from_secs(4)).await;
+            drop(first);
+        };
+        let (second, ()) = tokio::join!(InstanceLock::take(&database, PATIENCE), ends);
+        second.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_holds_it_for_longer_is_named() {
+        let (_dir, database) = place();
+        let _first = InstanceLock::take(&database, Duration::ZERO).await.unwrap();
+        for patience in [PATIENCE, Duration::ZERO] {
+            let began = tokio::time::Instant::now();
+            let error = InstanceLock::take(&database, patience).await.unwrap_err();
+            let waited = began.elapsed();
+            assert!(waited >= patience && waited < patience + TRY_AGAIN, "{waited:?} of {patience:?}");
+            let pid = std::process::id();
+            assert!(matches!(error, StoreError::Locked { pid: Some(found), .. } if found == pid), "{error:?}");
+        }
+    }
 }

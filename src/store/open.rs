@@ -20,7 +20,8 @@ use super::reserve::{RESERVE_BYTES, Reserve};
 use super::verify;
 use super::write::Writer;
 
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a write waits for another process that works on the database.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Each has a thread and a cache of its own.
 const READERS_MAX: u32 = 2;
 /// Rows a reader may run ahead of its consumer.
@@ -35,6 +36,8 @@ pub struct OpenOptions {
     pub read_only: bool,
     /// Size of the reserve file; 0 for none.
     pub reserve_bytes: u64,
+    /// How long to wait for another process that writes to it and may be ending.
+    pub patience: Duration,
     /// Breaks one guarantee on purpose.
     #[cfg(feature = "seeded-bugs")]
     pub bug: Option<SeededBug>,
@@ -46,6 +49,7 @@ impl Default for OpenOptions {
             create: false,
             read_only: false,
             reserve_bytes: RESERVE_BYTES,
+            patience: Duration::ZERO,
             #[cfg(feature = "seeded-bugs")]
             bug: None,
         }
@@ -156,7 +160,7 @@ async fn open_writer(path: &Path, options: OpenOptions) -> Result<Store, StoreEr
         }
         files::create_folder_of(path).map_err(|error| StoreError::io(path, &error))?;
     }
-    let lock = InstanceLock::take(path)?;
+    let lock = InstanceLock::take(path, options.patience).await?;
     // Another process may have finished with it between the first look and the lock.
     let version = match inspect(path)? {
         Found::Nothing => create(path).await?,

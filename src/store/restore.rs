@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -49,7 +50,7 @@ impl Store {
         }
         let io = |error: std::io::Error| StoreError::io(path, &error);
         files::create_folder_of(path).map_err(io)?;
-        let _lock = InstanceLock::take(path)?;
+        let _lock = InstanceLock::take(path, Duration::ZERO).await?;
         let building = files::beside(path, "restoring");
         files::clear(&building).map_err(io)?;
         files::open_private(&building).map_err(io)?;

@@ -3,16 +3,21 @@
 
 use std::future::Future;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 
 use super::error::{Failure, StoreError};
-use super::open::{Store, blocking};
+use super::open::{BUSY_TIMEOUT, Store, blocking};
 
 /// Most rows handed to one statement. SQLite keeps each page that a statement changes until it ends, and every row of
 /// another series is another page: this bounds it to a few MB.
 const ROWS_PER_STATEMENT_MAX: usize = 500;
+
+/// How long a write waits for another process that has kept the one before from being written: whoever decides must not
+/// stand still for each of them.
+const BUSY_TIMEOUT_AGAIN: Duration = Duration::from_millis(100);
 
 /// A piece of work that is written whole or not at all. May run twice, the first run being undone.
 pub(super) trait Write: Sync {
@@ -27,11 +32,13 @@ pub(super) struct Writer {
     conn: Option<SqliteConnection>,
     /// A transaction may be open: its future was dropped before it ended.
     open: bool,
+    /// Another process had a transaction open when the last write was to begin.
+    met_lock: bool,
 }
 
 impl Writer {
     pub(super) fn new(conn: SqliteConnection) -> Writer {
-        Writer { conn: Some(conn), open: false }
+        Writer { conn: Some(conn), open: false, met_lock: false }
     }
 
     pub(super) async fn close(&mut self) {
@@ -49,7 +56,13 @@ impl Writer {
             roll_back(conn).await;
         }
         self.open = true;
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await.inspect_err(|_| self.open = false)?;
+        let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await.map_err(Failure::from);
+        let meets_lock = begun.as_ref().is_err_and(Failure::is_locked);
+        if meets_lock != self.met_lock {
+            set_patience(conn, if meets_lock { BUSY_TIMEOUT_AGAIN } else { BUSY_TIMEOUT }).await?;
+            self.met_lock = meets_lock;
+        }
+        begun.inspect_err(|_| self.open = false)?;
         let done = match check_epoch(conn, epoch).await {
             Ok(()) => work.apply(conn).await,
             Err(failure) => Err(failure),
@@ -69,6 +82,11 @@ impl Writer {
     pub(super) fn connection(&mut self) -> &mut SqliteConnection {
         self.conn.as_mut().expect("invariant: tests use an open store")
     }
+}
+
+async fn set_patience(conn: &mut SqliteConnection, patience: Duration) -> Result<(), sqlx::Error> {
+    let pragma = format!("PRAGMA busy_timeout = {}", patience.as_millis());
+    sqlx::raw_sql(AssertSqlSafe(pragma)).execute(conn).await.map(drop)
 }
 
 /// An error here means that SQLite has rolled back by itself already.
@@ -95,6 +113,10 @@ impl Store {
             self.free_reserve().await?;
             return Err(StoreError::Full { path: path.clone(), reserve_freed: true });
         }
+        #[cfg(test)]
+        if super::conformance::is_locked(path) {
+            return Err(StoreError::Locked { path: path.clone(), pid: None });
+        }
         let failure = match writer.run(epoch, &work).await {
             Ok(out) => return Ok(out),
             Err(failure) => failure,
@@ -119,6 +141,11 @@ impl Store {
         Ok(freed)
     }
 
+    /// Whether anything can be written: begins and ends a transaction that changes nothing.
+    pub async fn try_writing(&self) -> Result<(), StoreError> {
+        self.write(self.epoch(), Nothing).await
+    }
+
     /// Takes the database over: whoever still names an older epoch is fenced off. Returns the new epoch.
     pub async fn raise_epoch(&self) -> Result<i64, StoreError> {
         let raised = self.write(self.epoch(), RaiseEpoch).await?;
@@ -129,6 +156,16 @@ impl Store {
     /// Notes which configuration runs.
     pub async fn set_config_checksum(&self, checksum: &str) -> Result<(), StoreError> {
         self.write(self.epoch(), SetConfigChecksum(checksum)).await
+    }
+}
+
+struct Nothing;
+
+impl Write for Nothing {
+    type Out = ();
+
+    async fn apply(&self, _conn: &mut SqliteConnection) -> Result<(), Failure> {
+        Ok(())
     }
 }
 

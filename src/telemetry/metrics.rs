@@ -118,6 +118,7 @@ pub struct Metrics {
     outbox_queued: IntGaugeVec,
     outbox_oldest: Gauge,
     state_space: IntGauge,
+    state_locked: IntGauge,
     withheld: IntGauge,
     state_log: IntGauge,
     heartbeats: IntCounterVec,
@@ -195,6 +196,13 @@ impl Metrics {
                 IntGauge::new(
                     "vigie_state_space_ok",
                     "0 while the disk of the state is full: history pauses, later sending stops.",
+                ),
+            ),
+            state_locked: registered(
+                &registry,
+                IntGauge::new(
+                    "vigie_state_locked",
+                    "1 while another process keeps the state locked: nothing is decided or sent.",
                 ),
             ),
             heartbeats: counters("vigie_heartbeats_total", "Signs of life posted to a monitor.", &["outcome"]),
@@ -347,6 +355,11 @@ impl Metrics {
     /// Whether the disk has what the service needs.
     pub fn set_state_space(&self, enough: bool) {
         self.state_space.set(i64::from(enough));
+    }
+
+    /// Whether another process keeps the state locked.
+    pub fn set_state_locked(&self, is_locked: bool) {
+        self.state_locked.set(i64::from(is_locked));
     }
 
     /// A sign of life was taken by the monitor, or not.

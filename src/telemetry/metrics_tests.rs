@@ -49,6 +49,7 @@ fn every_label_set_begins_at_zero() {
             "vigie_outbox_queued{receiver=\"ops\"} 0",
             "vigie_config_last_reload_successful 1",
             "vigie_state_space_ok 1",
+            "vigie_state_locked 0",
             "vigie_messages_withheld 0",
             "vigie_heartbeats_total{outcome=\"failed\"} 0",
             "vigie_config_info{checksum=\"c0\"} 1",

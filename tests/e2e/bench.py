@@ -16,12 +16,15 @@ import time
 
 from disk_full import ask, page
 from lifecycle import configuration
+from scripted_receivers import Hook
 from support import HERE, Child, Healthy, differs_from_golden, expect, free_port, measured, wait_for
 
 GOLDEN = HERE / "golden" / "state"
 # From the mending until a slot is stepped, where nothing else is said; a slot comes each second.
 RECOVERY_S_MAX = 20
 NOTHING = "(nothing is said)"
+QUEUED = "SELECT count(*) FROM delivery WHERE state = 'queued'"
+GROUP = {"by": ["alert"], "wait": "0s", "interval": "1s"}
 # By name, in the order of the table.
 FAULTS = {}
 
@@ -158,6 +161,17 @@ class Bench:
             return found.group() if keep and re.fullmatch(keep, found.group()) else "N"
 
         return re.sub(r"(?<![\w.-])\d+(?![\w.]*\w)", number, text).strip() + "\n"
+
+
+def hooked(bench, **changes):
+    """A webhook, and each alert goes there by itself."""
+    hook = Hook()
+    bench.configure(receivers={"ops": {"webhook": {"url": f"http://127.0.0.1:{hook.port}/"}}}, route={"to": "ops", "group": GROUP}, **changes)
+    return hook
+
+
+def quiet(bench):
+    return bench.ask(QUEUED) == 0
 
 
 def ends_well(daemon, seconds=20):

@@ -10,15 +10,14 @@ import sqlite3
 import subprocess
 import time
 
-from bench import NOTHING, Shown, ends_well, fault
-from scripted_receivers import DROP, Hook, MailServer
+from bench import GROUP, NOTHING, QUEUED, Shown, ends_well, fault, hooked, quiet
+from scripted_receivers import DROP, MailServer
 from season import MovedClock
 from servers import make_certificates
 from support import expect, wait_for
 
 # Codes of a server's answer stand in a message as they came.
 CODES = r"[245]\d\d"
-QUEUED = "SELECT count(*) FROM delivery WHERE state = 'queued'"
 LIMIT = 100
 # Of the daemon, with 10,000 series.
 MIB_MAX = 400
@@ -32,19 +31,6 @@ def mailed(bench, *people, **changes):
         mail=mail.yaml(), people={name: {"mail": f"{name}@example.test"} for name in people},
         receivers={"ops": {"email": {"to": list(people)}}}, route={"to": "ops", "group": GROUP}, **changes)
     return mail
-
-
-GROUP = {"by": ["alert"], "wait": "0s", "interval": "1s"}
-
-
-def hooked(bench, **changes):
-    hook = Hook()
-    bench.configure(receivers={"ops": {"webhook": {"url": f"http://127.0.0.1:{hook.port}/"}}}, route={"to": "ops", "group": GROUP}, **changes)
-    return hook
-
-
-def quiet(bench):
-    return bench.ask(QUEUED) == 0
 
 
 def said(bench, *needles):

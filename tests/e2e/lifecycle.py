@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import csv
 import datetime
+import fcntl
 import json
 import os
 import pathlib
@@ -177,6 +178,8 @@ def refused(service):
     expect(service.metric("vigie_config_info") == in_force, "another configuration is in force")
     code, said = service.ask("reload")
     expect(code == CONFIGURATION_ERROR and "did you mean `source`" in said, f"reload of a bad configuration: {code} {said}")
+    # The service itself must know, whoever finds the errors first: its log and its metric are what somebody watches.
+    expect(service.log().count("not reloaded") == 2, f"the refusal of the command is not in the log:\n{service.daemon.tail()}")
     # A file that is half written.
     empty = {key: value for key, value in json.loads(good).items() if key not in ("kpis", "rules")}
     service.write(empty)
@@ -337,6 +340,52 @@ def not_started(vigie, folder):
     expect(manager.count("READY=1") == 0, "READY=1 in spite of errors")
 
 
+def watches(process, number):
+    """Whether it has a handler of its own for that signal."""
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)[1], 16) >> (number - 1) & 1
+
+
+def hung_up_at_start(vigie, folder):
+    """A reload that is asked for while the service still starts follows its start; none ends it."""
+    folder.mkdir()
+    with open(folder / "state.db.lock", "wb") as lock:
+        # Held as by the service before it: the start waits, with its configuration read already.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        began = time.monotonic()
+        service = Service(vigie, folder)
+        with service.daemon:
+            wait_for("SIGHUP is watched", 10, lambda: watches(service.daemon.process, signal.SIGHUP), service.daemon.ended)
+            watched = time.monotonic() - began
+            time.sleep(1)
+            settings = configuration(service.healthy, [service.port])
+            settings["kpis"]["third"] = dict(settings["kpis"]["pulse"], title="Third")
+            service.write(settings)
+            for _ in range(3):
+                service.hangup()
+                time.sleep(0.3)
+            expect(not service.daemon.ended(), service.daemon.ended())
+            expect(not service.manager.all(), f"it told its manager {service.manager.all()} amid its start")
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            wait_for("its start, then the reload", 30, lambda: service.manager.count("READY=1") == 2, service.daemon.ended)
+            words = [text.split("\n")[0] for _, text in service.manager.all() if text.startswith(("READY", "RELOADING"))]
+            expect(words == ["READY=1", "RELOADING=1", "READY=1"], f"it told its manager {words}")
+            expect("vigie is ready kpis=2" in service.log() and "reloaded: 3 KPIs" in service.log(), f"its log:\n{service.daemon.tail()}")
+            expect(service.daemon.stop() == 0, f"it did not end well:\n{service.daemon.tail()}")
+    # Before the program can watch anything a signal does what the process was born with: ignored, as `nohup` has it.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        for delay_ms in (0, 1, 2, 4, 8, 16):
+            with Daemon(vigie, service.config, folder / f"{delay_ms}.log") as daemon:
+                time.sleep(delay_ms / 1000)
+                daemon.process.send_signal(signal.SIGHUP)
+                wait_for("it is ready in spite of SIGHUP", 20, lambda: "vigie is ready" in daemon.log.read_text(), daemon.ended)
+                expect(daemon.stop() == 0, f"it did not end well:\n{daemon.tail()}")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    return f"SIGHUP amid a start: taken up after it; watched {watched * 1000:.0f} ms after the process was asked for"
+
+
 def locked_down(vigie, folder):
     """The units hold for systemd's own tool, and leave little open."""
     analyze, shipped = program("systemd-analyze", "systemd"), HERE.parent.parent / "contrib/systemd"
@@ -380,6 +429,7 @@ def run():
             if told:
                 print(told)
     not_started(args.vigie, folder / "wrong")
+    print(hung_up_at_start(args.vigie, folder / "hung-up"))
     print(locked_down(args.vigie, folder / "units"))
 
 

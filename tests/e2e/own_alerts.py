@@ -25,7 +25,7 @@ import urllib.request
 from disk_full import DISK_MIB, fill, page
 from servers import Prometheus
 from short_time import prove, shorten
-from support import HERE, Child, Daemon, Sink, answers, expect, figures, free_port, main, promtool_reads, wait_for
+from support import HERE, Child, Daemon, Sink, answers, expect, figures, free_port, held, main, promtool_reads, wait_for
 
 RULES = HERE.parent.parent / "contrib/prometheus/vigie.rules.yml"
 # All is well for so long before the faults; nothing may even be about to fire.
@@ -173,7 +173,7 @@ class Faults:
         self.sinks = {name: free_port() for name in ("refused", "queue")}
         self.refusing = children.enter_context(Sink(folder / "refused-sink", refuse=1.0, port=self.sinks["refused"]))
         self.services = {}
-        for name in ("stopped", "reload", "failing", "refused", "queue", "source", "disk", "restored", "secret"):
+        for name in ("stopped", "reload", "failing", "refused", "queue", "source", "disk", "locked", "restored", "secret"):
             changes = {"state": "sqlite:disk/state.db"} if name == "disk" else {}
             if name in self.sinks:
                 changes["receivers"] = {"ops": {"webhook": {"url": f"http://127.0.0.1:{self.sinks[name]}/"}}}
@@ -294,9 +294,15 @@ class Faults:
         filler.unlink()
         self.ends(row)
 
+    def locked(self):
+        state = self.folder / "locked/state.db"
+        with held(state, self.folder / "hold.log"):
+            row = self.fires("VigieStateLocked", "locked", "another process has a transaction open")
+        self.ends(row)
+
     def all(self):
-        return [self.stopped, self.reload, self.failing, self.refused, self.queue, self.source, self.disk, self.restored,
-                self.secret]
+        return [self.stopped, self.reload, self.failing, self.refused, self.queue, self.source, self.disk, self.locked,
+                self.restored, self.secret]
 
     def unknown(self):
         """The other half of VigieDown: Prometheus knows of no Vigie at all."""
@@ -308,11 +314,11 @@ class Faults:
 
 
 # What a fault may raise besides its own alert: what waits for an hour was tried in vain before, and slots that passed while
-# the disk was full are made up for as missed ones, and so are those that pass while a pull is tried several times: it takes
-# longer than from slot to slot here. Who restores a backup stops the service for as long.
+# the disk was full or the state locked are made up for as missed ones, and so are those that pass while a pull is tried
+# several times: it takes longer than from slot to slot here. Who restores a backup stops the service for as long.
 ALSO = {
-    ("VigieDeliveriesFailing", "queue"), ("VigieSlotsMissed", "disk"), ("VigieSlotsMissed", "source"),
-    ("VigieDown", "restored"), ("VigieSlotsMissed", "restored"),
+    ("VigieDeliveriesFailing", "queue"), ("VigieSlotsMissed", "disk"), ("VigieSlotsMissed", "locked"),
+    ("VigieSlotsMissed", "source"), ("VigieDown", "restored"), ("VigieSlotsMissed", "restored"),
 }
 
 

@@ -12,8 +12,8 @@ import socket
 import sqlite3
 import time
 
-from bench import NOTHING, Shown, ends_well, fault
-from delivery_faults import HIGH, hooked, quiet
+from bench import NOTHING, Shown, ends_well, fault, hooked, quiet
+from delivery_faults import HIGH
 from disk_full import page
 from lifecycle import WATCHDOG_S, Manager
 from season import MovedClock

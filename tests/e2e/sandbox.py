@@ -17,7 +17,6 @@ import pathlib
 import pwd
 import re
 import shutil
-import signal
 import sqlite3
 import subprocess
 import time
@@ -284,8 +283,15 @@ def live(vigie, folder, identity):
             expect(page(listen, "/readyz")[0] == 200 and "vigie_" in page(listen, "/metrics")[1], "its pages don't answer")
             people_act(vigie, config)
             wait_for("the drill arrives", SLOW_S, lambda: len(new_mails(mail.mails)) >= 2, daemon.ended)
-            os.kill(daemon.process.pid, signal.SIGHUP)
-            wait_for("READY=1 after the reload", SLOW_S, lambda: manager.count("READY=1") == 2, daemon.ended)
+            # The unit's own command, which the service manager runs in the same sandbox, as the same user.
+            program_of, *words = settings_of(SHIPPED / "vigie.service")["ExecReload"][-1].split()
+            expect(program_of == "/usr/bin/vigie" and words.count("/etc/vigie") == 1, f"the unit reloads by {program_of} {words}")
+            command = [vigie, *(config if word == "/etc/vigie" else word for word in words)]
+            reloading = Traced(command, folder / "reload.log", folder / "traces/reload", ["-s", "0"], cwd="/", **identity)
+            with reloading:
+                wait_for("the reload", SLOW_S, lambda: reloading.process.poll() is not None)
+            expect(reloading.process.returncode == 0, f"the reload ended with {reloading.process.returncode}:\n{reloading.tail()}")
+            expect(manager.count("READY=1") == 2, f"it ended before the service was ready again: {manager.all()}")
             wait_for("a ping of the watchdog", SLOW_S, lambda: manager.count("WATCHDOG=1") >= 2, daemon.ended)
             asked = len(healthy.asked)
             wait_for("pulls go on", SLOW_S, lambda: len(healthy.asked) > asked + 1, daemon.ended)
@@ -297,7 +303,7 @@ def live(vigie, folder, identity):
                 expect(saving.process.returncode == 0, f"the backup ended with {saving.process.returncode}:\n{saving.tail()}")
             code = daemon.stop(SLOW_S)
             expect(code == 0, f"the daemon ended with {code}:\n{daemon.tail()}")
-    return daemon.lines(), saving.lines()
+    return daemon.lines(), reloading.lines(), saving.lines()
 
 
 def run():
@@ -318,10 +324,11 @@ def run():
     vigie = pathlib.Path(shutil.copy(options.vigie, folder / "bin/vigie"))
     vigie.chmod(0o755)
     write_values(folder / "etc/values.db")
-    run_lines, backup_lines = live(vigie, folder, {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []})
+    run_lines, reload_lines, backup_lines = live(vigie, folder, {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []})
     groups = groups_of_calls()
     calls, settings, names = judged("vigie.service", run_lines, [folder / "state", folder / "run"], groups)
     expect(len(names) >= DISTINCT_MIN, f"only {len(names)} distinct calls were seen: {sorted(names)}")
+    judged("vigie.service", reload_lines, [folder / "state", folder / "run"], groups)
     judged("vigie-backup.service", backup_lines, [folder / "state"], groups)
     can_fail(calls, settings, groups, [folder / "state", folder / "run"])
     print("self-check: each restriction names what it would refuse")

@@ -1,20 +1,23 @@
 """Faults of the state and of the disk under it, for `state_faults.py`."""
 
 import contextlib
+import fcntl
 import itertools
 import json
 import os
 import random
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
-import sys
 import time
 
-from bench import NOTHING, Shown, ends_well, fault, mounted, tampering
+from bench import NOTHING, QUEUED, Shown, ends_well, fault, hooked, mounted, quiet, tampering
 from disk_full import fill
-from support import Child, Sink, expect, free_port, program, read_lines, wait_for
+from lifecycle import WATCHDOG_S, Manager
+from support import Sink, expect, free_port, program, read_lines, wait_for
+from support import held as holding
 
 # What root may in spite of modes and owners; without it root is another user to files that are not its own.
 AS_OTHER = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search,-fowner"]
@@ -25,7 +28,7 @@ PAGE = 4096
 LOG_BYTES_MAX = 16 << 20
 # After a failed write: one second, and what strace and a loaded machine take.
 END_S_MAX = 3
-QUEUED = "SELECT count(*) FROM delivery WHERE state = 'queued'"
+HOLES = "SELECT max(bucket) - min(bucket) + 1 - count(*) FROM observation"
 
 
 def sql(path, *statements):
@@ -276,25 +279,9 @@ def second_daemon(bench):
     return Shown("the second is refused with 1, the first goes on", bench.normalised(done.stderr), bench.recovers())
 
 
-HOLD = """
-import sqlite3, sys, time
-base = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
-base.execute("BEGIN " + sys.argv[2])
-base.execute("SELECT count(*) FROM meta").fetchone()
-print("held", flush=True)
-time.sleep(600)
-"""
-
-
-@contextlib.contextmanager
 def held(bench, how="IMMEDIATE"):
-    """Another process with a transaction open: here, closing any file of the database would let go of its locks."""
-    log = bench.folder / "hold.log"
-    log.unlink(missing_ok=True)
-    with Child([sys.executable, "-c", HOLD, bench.state, how], log) as child:
-        wait_for("the transaction is open", 10, lambda: "held" in log.read_text(), child.ended)
-        yield
-        child.kill()
+    """Another process with a transaction open on the state."""
+    return holding(bench.state, bench.folder / "hold.log", how)
 
 
 @fault("database locked by another process for 3 s")
@@ -317,17 +304,121 @@ def locked_briefly(bench):
     return Shown("writes wait for up to 5 s, at work and at a start", bench.normalised(message or NOTHING), took)
 
 
-@fault("database locked by another process for longer")
+def seconds_with_alert(bench):
+    """The pulse by the second from a database, so that seconds that passed are there later too; gives how to make it high
+    from now on, for so many seconds."""
+    values = bench.folder / "values.db"
+    now = int(time.time())
+    with contextlib.closing(sqlite3.connect(values)) as base, base:
+        base.execute("CREATE TABLE second (at INTEGER PRIMARY KEY, value REAL)")
+        base.executemany("INSERT INTO second VALUES (?, 1)", [(at,) for at in range(now - 60, now + 900)])
+    settings = json.loads(bench.config.read_text())
+    settings["sources"] = {"seconds": {"sql": {"url": "sqlite://values.db"}}}
+    settings["kpis"]["pulse"].update(source="seconds", query=(
+        "SELECT at AS bucket, value FROM second WHERE at >= :from_unix AND at < :to_unix"))
+    bench.configure(**settings)
+
+    def high(seconds):
+        with contextlib.closing(sqlite3.connect(values)) as base, base:
+            now = int(time.time())
+            base.execute("UPDATE second SET value = 200 WHERE at BETWEEN ? AND ?", (now, now + seconds))
+
+    return high
+
+
+LOCKED_S = 30
+FREE = "no other process keeps the state locked"
+
+
+@fault("database locked by another process for 30 s", seconds=150)
 def locked_long(bench):
-    with bench.lives() as daemon, held(bench):
+    """As by a shell with a transaction open, or a tool that copies: what is decided meanwhile is told once it has let go."""
+    hook = hooked(bench)
+    high = seconds_with_alert(bench)
+    manager = Manager(bench.folder)
+    env = {**os.environ, "NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": str(2 * WATCHDOG_S * 1_000_000)}
+    with bench.lives(env=env) as daemon:
+        at = len(bench.log.read_text())
+        with held(bench, "EXCLUSIVE"):
+            began = time.time()
+            # Told is what is there once it has caught up.
+            high(LOCKED_S + 10)
+            wait_for("the service says that it can't write", 20, lambda: bench.page("/readyz")[0] == 503, daemon.ended)
+            text = bench.page("/readyz")[1]
+            wait_for("the metric moves", 5, lambda: bench.metric("vigie_state_locked") == 1, daemon.ended)
+            expect(bench.metric("vigie_state_space_ok") == 1, "the disk is told to be full")
+            for words in [["silence", "add", "--kpi", "pulse", "--for", "1h", "--why", "test"], ["pull", "pulse"], ["reload"]]:
+                done = subprocess.run([bench.vigie, "--config", bench.config, *words], capture_output=True, text=True, timeout=30, check=False)
+                expect(done.returncode == 1 and "another process keeps" in done.stderr, f"{words}: {done.returncode} {done.stdout}{done.stderr}")
+            while time.time() < began + LOCKED_S:
+                expect(not daemon.ended(), daemon.ended())
+                time.sleep(0.2)
+            expect(not hook.taken and bench.newest() < began + 2, "something was decided although nothing could be written")
+        freed = time.time()
+        took = bench.works(daemon, freed)
+        wait_for("beginning and end of the alert are told", 60, lambda: len(hook.taken) >= 2 and quiet(bench), daemon.ended)
+        told = [alert["state"] for receipt in hook.taken for alert in receipt["event"]["alerts"]]
+        expect(told == ["firing", "resolved"], f"told was {told}")
+        expect(bench.ask(HOLES) == 0, f"{bench.ask(HOLES)} buckets are missing")
+        expect(bench.metric("vigie_state_locked") == 0, "the metric did not move back")
+        pings = [at for at, text in manager.all() if "WATCHDOG=1" in text]
+        longest = max(late - early for early, late in zip(pings, pings[1:]))
+        expect(longest < 2 * WATCHDOG_S, f"{longest:.1f} s without a ping")
+        errors = [line for line in bench.log.read_text()[at:].splitlines() if "ERROR" in line and "not reloaded" not in line
+                  and "noted in the audit" not in line]
+        expect(len(errors) == 1, f"it is not said once: {errors}")
+        message = f"/readyz: {text}" + "\n".join([re.sub(r"^\S+Z +", "", errors[0]), bench.lines(FREE, since=at)])
+        ends_well(daemon)
+    happens = "nothing is decided or sent meanwhile, which is said once; then all of it is made up for, nothing is lost"
+    return Shown(happens, bench.normalised(message), took)
+
+
+@fault("end, kill and start amid a lock of another process", seconds=180)
+def ended_amid_lock(bench):
+    """A step that waits to be written is decided again by the next start."""
+    hook = hooked(bench)
+    high = seconds_with_alert(bench)
+    locked = lambda: bench.metric("vigie_state_locked") == 1
+    for end in [ends_well, lambda daemon: daemon.kill()]:
+        with bench.lives() as daemon:
+            with held(bench):
+                high(20)
+                wait_for("the lock is met", 20, locked, daemon.ended)
+                time.sleep(2)
+                end(daemon)
+                said = bench.refused()
+        told = len(hook.taken)
+        began = time.time()
+        with bench.start() as daemon:
+            took = bench.works(daemon, began)
+            wait_for("beginning and end are told", 60, lambda: len(hook.taken) == told + 2 and quiet(bench), daemon.ended)
+            expect(bench.ask(HOLES) == 0, f"{bench.ask(HOLES)} buckets are missing")
+            ends_well(daemon)
+    expect([alert["state"] for receipt in hook.taken for alert in receipt["event"]["alerts"]] == ["firing", "resolved"] * 2, "told was something else")
+    return Shown("SIGTERM ends it with 0; a start is refused with 1 after 5 s, the one after the lock makes up for all", bench.normalised(said), took)
+
+
+@fault("state held by a process that is ending")
+def ending_holder(bench):
+    """As the service before it, whose lock is let go of a little late."""
+    bench.has_lived()
+    with open(bench.disk / "state.db.lock", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        began = time.time()
+        with bench.start() as daemon:
+            while time.time() < began + 3:
+                expect(not daemon.ended(), f"the start did not wait: {daemon.ended()}")
+                expect(not bench.is_ready(), "it is ready although another process holds the state")
+                time.sleep(0.1)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            took = bench.works(daemon, time.time())
+            ends_well(daemon)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         began = time.monotonic()
-        wait_for("the daemon gives up", 12, daemon.ended)
-        took = time.monotonic() - began
-        message, code = daemon.tail(1), daemon.process.returncode
-        expect(code == 1 and took > 4, f"it ended with {code} after {took:.1f} s: {message}")
         said = bench.refused()
-    expect(said.strip() == message.strip(), f"a start says {said}, and the service said {message}")
-    return Shown("after 5 s it ends with 1, and so does each start until the lock is gone", bench.normalised(said), bench.recovers())
+        waited = time.monotonic() - began
+    expect(waited > 4, f"it waited for {waited:.1f} s")
+    return Shown("a start waits for up to 5 s, then it is refused with 1", bench.normalised(said), took)
 
 
 def many_shops(bench, shops):
@@ -406,6 +497,47 @@ def reserve_spent(bench):
     return Shown("history pauses, then sending stops, both said on `/readyz`; nothing is lost", message, took)
 
 
+@fault("reload asked for while the disk is full", seconds=120)
+def reload_on_full_disk(bench):
+    """By a signal and by the command, with a message that waits for its receiver."""
+    bench.healthy.says["value"] = 200
+    sink_port = free_port()
+    bench.configure(receivers={"ops": {"webhook": {"url": f"http://127.0.0.1:{sink_port}/"}}})
+    settings = json.loads(bench.config.read_text())
+    settings["kpis"]["second"] = {**settings["kpis"]["pulse"], "title": "Second"}
+    settings["rules"]["high"]["on"] = ["pulse", "second"]
+    in_force = lambda: [line for line in bench.page("/metrics")[1].splitlines() if line.startswith("vigie_config_info{")]
+    ask = lambda: subprocess.run([bench.vigie, "--config", bench.config, "reload"], capture_output=True, text=True, timeout=30, check=False)
+    refusals = lambda: bench.log.read_text().count("not reloaded, the configuration before stays in force")
+    with mounted(bench.disk, "size=96m"), bench.lives() as daemon:
+        wait_for("a message waits for its receiver", 20, lambda: bench.ask(QUEUED), daemon.ended)
+        before = in_force()
+        fill(bench.disk / "filler")
+        wait_for("the service says that its disk is full", 30, lambda: bench.page("/readyz")[0] == 503, daemon.ended)
+        bench.configure(**settings)
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_for("the reload is refused", 20, lambda: refusals() == 1, daemon.ended)
+        done = ask()
+        expect(done.returncode == 1 and "is full" in done.stderr and "reload again" in done.stderr, f"reload: {done.returncode} {done.stdout}{done.stderr}")
+        expect(in_force() == before and bench.metric("vigie_config_last_reload_successful") == 0, "another configuration is in force")
+        expect(not daemon.ended(), daemon.ended())
+        (bench.disk / "filler").unlink()
+        mended = time.time()
+        took = bench.works(daemon, mended)
+        done = ask()
+        expect(done.returncode == 0 and "reloaded: 2 KPIs" in done.stdout, f"reload with space: {done.returncode} {done.stdout}{done.stderr}")
+        expect(in_force() != before and bench.metric("vigie_config_last_reload_successful") == 1, "the configuration is not in force")
+        wait_for("the new KPI is judged", 20, lambda: bench.ask("SELECT count(*) FROM kpi_clock WHERE kpi = 'second' AND last_slot IS NOT NULL"), daemon.ended)
+        with Sink(bench.folder, port=sink_port) as sink:
+            told = lambda: {(alert["aspect"], alert["state"]) for line in read_lines(sink.receipts) if not line["refused"]
+                            for alert in line["event"]["alerts"]}
+            wait_for("what was queued goes out", 60, lambda: ("breach", "firing") in told() and not bench.ask(QUEUED), daemon.ended)
+        message = bench.normalised(bench.lines("not reloaded") + "\n" + bench.lines("reloaded: "))
+        message = re.sub(r"configuration [0-9a-f]{12}", "configuration CHECKSUM", message)
+        ends_well(daemon)
+    return Shown("refused with its reason, the one before stays in force; once there is space it is taken up, nothing is lost", message, took)
+
+
 @fault("inodes full")
 def inodes_full(bench):
     def exhaust():
@@ -471,7 +603,7 @@ def write_refused(bench):
             mended = time.time()
         took = bench.works(daemon, mended)
         wait_for("the reserve is taken again", 10, lambda: (bench.disk / "state.db.reserve").exists(), daemon.ended)
-        holes = bench.ask("SELECT max(bucket) - min(bucket) + 1 - count(*) FROM observation")
+        holes = bench.ask(HOLES)
         expect(holes == 0, f"{holes} buckets are missing")
         message = bench.normalised(f"/readyz: {text}" + bench.lines("ERROR"))
         ends_well(daemon)

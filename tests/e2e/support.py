@@ -334,6 +334,26 @@ def figures(text, name):
     return {name: float(value) for name, _, value in found}
 
 
+HOLD = """
+import sqlite3, sys, time
+base = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+base.execute("BEGIN " + sys.argv[2])
+base.execute("SELECT count(*) FROM meta").fetchone()
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+@contextlib.contextmanager
+def held(state, log, how="IMMEDIATE"):
+    """Another process with a transaction open: here, closing any file of the database would let go of its locks."""
+    log.unlink(missing_ok=True)
+    with Child([sys.executable, "-c", HOLD, state, how], log) as child:
+        wait_for("the transaction is open", 10, lambda: "held" in log.read_text(), child.ended)
+        yield
+        child.kill()
+
+
 def promtool_reads(text):
     """Prometheus' own tool finds nothing wrong with a page of metrics."""
     expect("vigie_build_info" in text, f"no page of metrics: {text[:200]!r}")

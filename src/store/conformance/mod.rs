@@ -10,4 +10,4 @@ mod opening;
 mod queue;
 mod space;
 
-pub(super) use space::{disk_is_full, refuse_while_reserve_is_held, space_was_freed};
+pub(super) use space::{disk_is_full, is_locked, refuse_while_reserve_is_held, space_was_freed};
