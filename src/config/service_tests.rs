@@ -31,6 +31,14 @@ fn a_secret_says_until_when_it_is_valid() {
     assert_eq!(warning("2027-03-31").unwrap(), "the secret {env: OPS_TOKEN} expires today");
     assert_eq!(warning("2027-04-01").unwrap(), "the secret {env: OPS_TOKEN} has expired on 2027-03-31");
     assert_eq!(accepted(&with("{expires: 2027-03-31, env: OPS_TOKEN}")).credentials[0].expires, credential.expires);
+    for (first, then) in
+        [(", expires: 2027-03-31", "2027-01-31"), (", expires: 2027-01-31", "2027-03-31"), ("", "2027-01-31")]
+    {
+        let beat = format!("heartbeat: {{url: {{env: OPS_TOKEN, expires: {then}}}}}\n");
+        let config = accepted(&(with(&format!("{{env: OPS_TOKEN{first}}}")) + &beat));
+        let ends: Vec<_> = config.credentials.iter().map(|known| known.expires.unwrap().to_string()).collect();
+        assert_eq!(ends, ["2027-01-31"], "named twice, the first day counts");
+    }
     // The night after that day; in Paris the clocks have just gone forward.
     let ends = |expires: &str| {
         let config = accepted(&with(&format!("{{env: OPS_TOKEN{expires}}}")));

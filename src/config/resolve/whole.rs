@@ -204,11 +204,20 @@ fn secrets(report: &mut Report<'_>, options: &LoadOptions) -> Vec<Credential> {
                         found
                     });
                 }
-                let known = |known: &Credential| known.reference == reference && known.base_dir == document.base_dir;
-                if !credentials.iter().any(known) {
-                    let Problem { file, line, column, .. } = problem(&document.name, node.span, String::new());
-                    let base_dir = document.base_dir.clone();
-                    credentials.push(Credential { reference, expires, base_dir, place: (file, line, column) });
+                let known =
+                    |known: &&mut Credential| known.reference == reference && known.base_dir == document.base_dir;
+                let Problem { file, line, column, .. } = problem(&document.name, node.span, String::new());
+                let place = (file, line, column);
+                match credentials.iter_mut().find(known) {
+                    // Named in several places, with different days: the first one that comes counts.
+                    Some(known) => {
+                        if expires.is_some_and(|day| known.expires.is_none_or(|first| day < first)) {
+                            (known.expires, known.place) = (expires, place);
+                        }
+                    }
+                    None => {
+                        credentials.push(Credential { reference, expires, base_dir: document.base_dir.clone(), place });
+                    }
                 }
             }
         }
