@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from bench import GROUP, NOTHING, QUEUED, Shown, ends_well, fault, hooked, quiet
-from scripted_receivers import DROP, MailServer
+from scripted_receivers import DROP, Hook, MailServer
 from season import MovedClock
 from servers import make_certificates
 from support import expect, wait_for

@@ -73,7 +73,7 @@ pub struct RawTop {
     pub route: Option<RawRoute>,
 }
 
-/// Signs of life: an empty POST while everything moves, and none while the state's disk is full or a send is stuck.
+/// Signs of life: an empty POST while everything moves, and none while nothing can be written to the state or a send is stuck.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawHeartbeat {
