@@ -35,7 +35,7 @@ fn a_secret_says_until_when_it_is_valid() {
         [(", expires: 2027-03-31", "2027-01-31"), (", expires: 2027-01-31", "2027-03-31"), ("", "2027-01-31")]
     {
         let beat = format!("heartbeat: {{url: {{env: OPS_TOKEN, expires: {then}}}}}\n");
-        let config = accepted(&(with(&format!("{{env: OPS_TOKEN{first}}}")) + &beat));
+        let config = accepted(&format!("{}{beat}", with(&format!("{{env: OPS_TOKEN{first}}}"))));
         let ends: Vec<_> = config.credentials.iter().map(|known| known.expires.unwrap().to_string()).collect();
         assert_eq!(ends, ["2027-01-31"], "named twice, the first day counts");
     }
