@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::events::KnownEvents;
 use super::freshness::find_current;
+use super::lessons::Lessons;
 use super::objective::{Standing, find_period};
 use super::passage::Passages;
 use crate::model::assessment::{Measured, Unmeasurable};
@@ -31,6 +32,7 @@ pub struct Assessment {
     /// An older current bucket than this one is late.
     pub(super) not_before: Option<BucketIndex>,
     passages: Arc<Passages>,
+    lessons: Arc<Lessons>,
     /// None: nothing of note is known.
     pub(super) events: Option<KnownEvents>,
     current: OnceLock<Measured<Point>>,
@@ -55,6 +57,7 @@ impl Assessment {
             final_only: false,
             not_before: None,
             passages: Arc::default(),
+            lessons: Arc::default(),
             events: None,
             current: OnceLock::new(),
             period: OnceLock::new(),
@@ -112,6 +115,16 @@ impl Assessment {
     /// overdue bucket while the data is late).
     pub fn period(&self) -> Measured<Period> {
         self.period.get_or_init(|| find_period(self)).clone()
+    }
+
+    /// Keeps what it learns beside what others have learned.
+    pub fn learning(mut self, lessons: &Arc<Lessons>) -> Assessment {
+        self.lessons = lessons.clone();
+        self
+    }
+
+    pub(super) fn lessons(&self) -> &Lessons {
+        &self.lessons
     }
 
     pub(super) fn passages(&self) -> &Passages {

@@ -205,6 +205,13 @@ pub const OBJECTIVE_FIELDS: &[Field] = &[
     field("projected", FieldUnit::Kpi, "where the period ends if the pace holds", |a| {
         a.projected().map(|value| a.quantity(value))
     }),
+    field("low", FieldUnit::Kpi, "lower end of the interval that holds the period's end with 80 %", |a| {
+        a.low().map(|value| a.quantity(value))
+    }),
+    field("high", FieldUnit::Kpi, "upper end of that interval", |a| a.high().map(|value| a.quantity(value))),
+    field("probability", FieldUnit::Ratio, "that the period ends with the target met", |a| {
+        a.probability().map(Figure::Ratio)
+    }),
     field("required_rate", FieldUnit::KpiPerWorkingDay, "what each working day left must bring", |a| {
         a.required_rate().map(|value| a.quantity(value))
     }),

@@ -12,7 +12,7 @@ use super::window::{Aggregate, Span};
 use crate::model::assessment::{Measured, Unmeasurable};
 use crate::model::grain::{BucketIndex, day_of, start_of_day};
 use crate::model::kpi::Kpi;
-use crate::model::objective::{Measure, Objective, Target};
+use crate::model::objective::{Measure, Objective, Target, Trajectory};
 use crate::model::period::Period;
 
 /// What a shortfall is worth where the trajectory expects zero: all of it, beyond any sensible limit of a rule.
@@ -29,6 +29,8 @@ pub(super) struct Standing {
     /// The buckets counted so far.
     pub(super) counted: Span,
     pub(super) elapsed: Elapsed,
+    /// Share of the way that the trajectory has behind it, 0 to 1.
+    pub(super) share: f64,
     pub(super) course: Course,
     pub(super) actual: f64,
     /// Where the way begins: zero for what adds up, else the baseline.
@@ -49,8 +51,12 @@ impl Standing {
             Course::Accumulates => Ok(0.0),
             Course::Travels | Course::Keeps => assessment.baseline_at(whole),
         };
+        let share = match objective.trajectory {
+            Trajectory::Learned if course == Course::Accumulates => assessment.learned(whole)?.share_through(counted.to),
+            _ => elapsed.share(&objective.trajectory),
+        };
         let mut standing =
-            Standing { period, covered, whole, counted, elapsed, course, actual, start, expected: Ok(actual) };
+            Standing { period, covered, whole, counted, elapsed, share, course, actual, start, expected: Ok(actual) };
         standing.expected = standing.expect(objective);
         Ok(standing)
     }
@@ -61,7 +67,7 @@ impl Standing {
     }
 
     fn expect(&self, objective: &Objective) -> Measured<f64> {
-        let on_way = |goal| expected_on_way(&objective.trajectory, self.covered, &self.elapsed, &self.start, goal);
+        let on_way = |goal| self.expected_on_way(objective, goal);
         let goal = objective.target.figure(self.actual);
         match (self.course, objective.target) {
             (Course::Keeps, _) => Ok(goal),
@@ -79,13 +85,17 @@ impl Standing {
         }
     }
 
+    fn expected_on_way(&self, objective: &Objective, goal: f64) -> Measured<f64> {
+        let behind = (&self.elapsed, self.share);
+        expected_on_way(&objective.trajectory, self.covered, behind, &self.start, goal)
+    }
+
     /// The band that holds now, for targets that are one.
     fn band(&self, objective: &Objective) -> Option<(f64, f64)> {
         match (objective.target, self.course) {
             (Target::Between(low, high), Course::Accumulates) => {
-                let on_way =
-                    |goal| expected_on_way(&objective.trajectory, self.covered, &self.elapsed, &self.start, goal);
-                Some((on_way(low).ok()?, on_way(high).ok()?))
+                let on_way = |goal| self.expected_on_way(objective, goal).ok();
+                Some((on_way(low)?, on_way(high)?))
             }
             (Target::Between(low, high), Course::Travels | Course::Keeps) => Some((low, high)),
             _ => None,
@@ -224,8 +234,11 @@ impl Assessment {
             let pace = quotient(done, expected - start)?;
             return Ok(standing.actual + (self.target()? - expected) * pace);
         }
-        let share = standing.elapsed.share(&objective.trajectory);
-        Ok(start + quotient(done, share)?)
+        // What was learned knows more of the rest than the pace so far.
+        if objective.trajectory == Trajectory::Learned && let Ok(landing) = self.landing() {
+            return Ok(landing.median());
+        }
+        Ok(start + quotient(done, standing.share)?)
     }
 
     /// What each working day left must bring to land on the target; for a budget what it may use.

@@ -37,11 +37,11 @@ pub(super) fn more_is_good(target: Target) -> bool {
     }
 }
 
-/// The figure expected once `elapsed` has passed, on the way from `start` to `goal`.
+/// The figure expected once that share of the way is behind, and `elapsed` has passed, on the way from `start` to `goal`.
 pub(super) fn expected_on_way(
     trajectory: &Trajectory,
     period: Period,
-    elapsed: &Elapsed,
+    (elapsed, share): (&Elapsed, f64),
     start: &Measured<f64>,
     goal: f64,
 ) -> Measured<f64> {
@@ -49,9 +49,9 @@ pub(super) fn expected_on_way(
         Trajectory::Milestones(milestones) if has_milestones(trajectory, period) => {
             along_milestones(milestones, period, elapsed.days, start, goal)
         }
-        Trajectory::Linear | Trajectory::WorkingDays | Trajectory::Milestones(_) => {
+        Trajectory::Linear | Trajectory::WorkingDays | Trajectory::Learned | Trajectory::Milestones(_) => {
             let start = start.clone()?;
-            Ok(start + (goal - start) * elapsed.share(trajectory))
+            Ok(start + (goal - start) * share)
         }
     }
 }
@@ -60,7 +60,7 @@ pub(super) fn expected_on_way(
 pub(super) fn has_milestones(trajectory: &Trajectory, period: Period) -> bool {
     match trajectory {
         Trajectory::Milestones(milestones) => milestones.iter().any(|milestone| period.contains(milestone.by)),
-        Trajectory::Linear | Trajectory::WorkingDays => false,
+        Trajectory::Linear | Trajectory::WorkingDays | Trajectory::Learned => false,
     }
 }
 

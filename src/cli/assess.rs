@@ -14,7 +14,7 @@ use super::configuration;
 use super::instant::When;
 use super::output::{Out, Table, moment};
 use super::query::{kpi_named, label_text};
-use crate::assess::Assessment;
+use crate::assess::{Assessment, Lessons};
 use crate::config::Config;
 use crate::engine::{Doubt, History};
 use crate::locale::quantity;
@@ -70,7 +70,7 @@ pub(super) async fn assess(out: &mut Out, paths: &[PathBuf], args: AssessArgs, n
         writeln!(std::io::stderr(), "warning: {warning}")?;
     }
     let mut table =
-        Table::new(&["AT", "KPI", "SERIES", "VALUE", "OBJECTIVE", "ACTUAL", "EXPECTED", "LANDING", "STATUS"]);
+        Table::new(&["AT", "KPI", "SERIES", "VALUE", "OBJECTIVE", "ACTUAL", "EXPECTED", "LANDING", "CHANCE", "STATUS"]);
     let mut lines = 0;
     replay(&config, past, &instants, &mut |line| {
         lines += 1;
@@ -141,7 +141,7 @@ fn replay(
     each: &mut dyn FnMut(Line<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let Past { known, doubts, .. } = past;
-    let mut history = History::default();
+    let (mut history, lessons) = (History::default(), Arc::<Lessons>::default());
     let mut rest: Vec<_> = known.into_iter().map(|lived| (lived.kpi, lived.versions.into_iter().peekable())).collect();
     for &at in instants {
         for (_, versions) in &mut rest {
@@ -152,7 +152,7 @@ fn replay(
         hold(&mut history, &doubts, at);
         for (kpi, _) in &rest {
             for (labels, data) in history.of(&kpi.id) {
-                of_series(config, (kpi, labels, data), at, each)?;
+                of_series(config, (kpi, labels, data), (at, &lessons), each)?;
             }
         }
     }
@@ -172,11 +172,11 @@ fn hold(history: &mut History, doubts: &[Doubt], at: Timestamp) {
 fn of_series(
     config: &Config,
     (kpi, labels, data): (&Arc<Kpi>, &Labels, &Arc<SeriesData>),
-    at: Timestamp,
+    (at, lessons): (Timestamp, &Arc<Lessons>),
     each: &mut dyn FnMut(Line<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let of = |objective: Option<Arc<Objective>>| {
-        Assessment::new(kpi.clone(), labels.clone(), data.clone(), objective, at).final_only()
+        Assessment::new(kpi.clone(), labels.clone(), data.clone(), objective, at).final_only().learning(lessons)
     };
     let value = of(None).value().ok();
     let mut any = false;
@@ -197,8 +197,8 @@ fn record(line: &Line<'_>) -> serde_json::Value {
         json!({
             "id": objective.id, "period": {"from": facts.period_start, "to": facts.period_end},
             "expected": facts.expected, "actual": facts.actual, "drift": facts.drift, "drift_ratio": facts.drift_ratio,
-            "projected": facts.projected, "status": facts.status, "required_rate": facts.required_rate,
-            "current_rate": facts.current_rate,
+            "projected": facts.projected, "low": facts.low, "high": facts.high, "probability": facts.probability,
+            "status": facts.status, "required_rate": facts.required_rate, "current_rate": facts.current_rate,
         })
     });
     json!({
@@ -206,7 +206,7 @@ fn record(line: &Line<'_>) -> serde_json::Value {
     })
 }
 
-fn cells(line: &Line<'_>, config: &Config) -> [String; 9] {
+fn cells(line: &Line<'_>, config: &Config) -> [String; 10] {
     let shown = |value: Option<f64>| {
         value.map_or_else(|| "-".to_owned(), |value| quantity(Language::En, value, &line.kpi.unit))
     };
@@ -221,6 +221,7 @@ fn cells(line: &Line<'_>, config: &Config) -> [String; 9] {
         shown(of(|facts| facts.actual)),
         shown(of(|facts| facts.expected)),
         shown(of(|facts| facts.projected)),
+        of(|facts| facts.probability).map_or_else(|| "-".to_owned(), |chance| format!("{:.0} %", chance * 100.0)),
         line.objective.as_ref().map_or_else(String::new, |(_, facts)| facts.status.as_str().to_owned()),
     ]
 }

@@ -151,7 +151,8 @@ impl<'a> Round<'a> {
         let data = state.history.series(&self.kpi.id, labels).cloned().unwrap_or_else(SeriesData::shared);
         let assessment = Assessment::new(self.kpi.clone(), labels.clone(), data, objective, self.as_of);
         let known = || events::known(state, self.setup, &self.kpi.id, self.as_of);
-        let assessment = assessment.sharing(&self.passages).with_events(self.events.get_or_init(known).clone());
+        let assessment = assessment.sharing(&self.passages).learning(&state.lessons);
+        let assessment = assessment.with_events(self.events.get_or_init(known).clone());
         Arc::new(if binding.rule.def.use_provisional { assessment } else { assessment.final_only() })
     }
 

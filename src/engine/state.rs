@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::history::History;
 use super::suspects::Suspects;
 use crate::alert::Book;
+use crate::assess::Lessons;
 use crate::model::alert::{Alert, AlertKey, Change, Phase, Transition};
 use crate::model::commit::{KpiClock, SourceState, StoredState};
 use crate::model::event::BusinessEvent;
@@ -33,6 +34,8 @@ pub struct State {
     pub catching_up: BTreeSet<KpiId>,
     /// Events that people added, also those that were removed since.
     pub events: Vec<Arc<BusinessEvent>>,
+    /// What was learned of objectives, so that it is learned once.
+    pub lessons: Arc<Lessons>,
     /// How often alerts that left the book have fired, by their identities' digest.
     pub(super) episodes: HashMap<u64, u32>,
     /// Rules and KPIs for which the store holds pulses.
@@ -58,6 +61,7 @@ impl State {
             changed,
             catching_up: BTreeSet::new(),
             events: stored.events.into_iter().map(Arc::new).collect(),
+            lessons: Arc::default(),
             episodes: stored.episodes,
             pulsed: stored.pulses.into_iter().map(|pulse| (pulse.kpi, pulse.rule)).collect(),
         }

@@ -104,6 +104,14 @@ pub struct ObjectiveFacts {
     pub drift_days: Option<f64>,
     /// Where the period ends if the present pace holds.
     pub projected: Option<f64>,
+    /// Both ends of the interval that holds the period's end with a probability of 80 %.
+    #[serde(default)]
+    pub low: Option<f64>,
+    #[serde(default)]
+    pub high: Option<f64>,
+    /// That the period ends with the target met, 0 to 1.
+    #[serde(default)]
+    pub probability: Option<f64>,
     /// Per working day from now on, to land on the target.
     pub required_rate: Option<f64>,
     /// Per working day so far.

@@ -89,6 +89,9 @@ pub enum Measure {
 pub enum Trajectory {
     Linear,
     WorkingDays,
+    /// By weekday, holidays, place in the month and season, as the history before the period has them; working days, or a
+    /// straight line, where there is too little of it.
+    Learned,
     /// Expected figures at the end of civil days, in order; straight lines between.
     Milestones(Vec<Milestone>),
 }

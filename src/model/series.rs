@@ -24,6 +24,17 @@ pub struct SeriesData {
     parts: Vec<Parts>,
     /// The oldest bucket whose value is suspect: while there is one, nothing is judged on the series.
     pub held: Option<BucketIndex>,
+    edits: Edits,
+}
+
+/// How often anything but a next bucket was put. Two series of equal buckets are equal, however they came about.
+#[derive(Clone, Copy, Debug, Default)]
+struct Edits(u32);
+
+impl PartialEq for Edits {
+    fn eq(&self, _: &Edits) -> bool {
+        true
+    }
 }
 
 const PRESENT: u8 = 1;
@@ -69,6 +80,12 @@ impl SeriesData {
         self.values.is_empty()
     }
 
+    /// Changes with every change but a bucket that comes after all others: what was learned of the buckets before stands
+    /// for as long as it is the same.
+    pub fn edits(&self) -> u32 {
+        self.edits.0
+    }
+
     /// Index of the oldest and newest bucket held.
     pub fn span(&self) -> Option<(BucketIndex, BucketIndex)> {
         (!self.values.is_empty()).then(|| (self.first, self.first + self.values.len() as i64 - 1))
@@ -107,7 +124,7 @@ impl SeriesData {
         let parts = if points.iter().any(|point| point.parts.is_some()) { buckets } else { 0 };
         let (values, parts) = (roomy(f64::NAN, buckets), roomy(NO_PARTS, parts));
         let marks = Marks(Vec::with_capacity(values.capacity().div_ceil(4)));
-        let mut data = SeriesData { first, values, marks, parts, held: None };
+        let mut data = SeriesData { first, values, marks, parts, held: None, edits: Edits::default() };
         for point in points {
             let offset = (point.index - first) as usize;
             data.values[offset] = point.value;
@@ -122,6 +139,9 @@ impl SeriesData {
     /// Takes over a newer version of one bucket. Returns what it replaced.
     pub fn put(&mut self, observation: &Observation) -> Option<Point> {
         let before = self.get(observation.bucket);
+        if self.span().is_some_and(|(_, last)| observation.bucket <= last) {
+            self.edits.0 = self.edits.0.wrapping_add(1);
+        }
         if observation.withdraws() {
             self.remove(observation.bucket);
             return before;
@@ -144,7 +164,7 @@ impl SeriesData {
     /// Lets go of what lies before a bucket.
     pub fn forget_before(&mut self, index: BucketIndex) {
         let kept: Vec<Point> = self.range(index, BucketIndex::MAX).collect();
-        *self = SeriesData { held: self.held, ..SeriesData::of(&kept) };
+        *self = SeriesData { held: self.held, edits: Edits(self.edits.0.wrapping_add(1)), ..SeriesData::of(&kept) };
     }
 
     /// Takes a bucket out, as if it had never come.
@@ -155,6 +175,7 @@ impl SeriesData {
         if offset >= self.values.len() {
             return;
         }
+        self.edits.0 = self.edits.0.wrapping_add(1);
         self.values[offset] = f64::NAN;
         self.marks.set(offset, 0);
         if let Some(parts) = self.parts.get_mut(offset) {

@@ -90,6 +90,9 @@ pub enum RawTrajectory {
     Linear,
     /// A straight line over working days.
     WorkingDays,
+    /// As the history before the period has it: weekdays, holidays, place in the month, season. Working days where there is
+    /// too little history.
+    Learned,
     /// Expected figures at the end of days, in order.
     Milestones(RawMilestones),
 }

@@ -37,6 +37,7 @@ pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawObjective, k
     let measure = measure(context, id, raw.measure, target, kpi.kind)?;
     let trajectory = match &raw.trajectory {
         Some(RawTrajectory::WorkingDays) => Some(Trajectory::WorkingDays),
+        Some(RawTrajectory::Learned) => Some(Trajectory::Learned),
         Some(RawTrajectory::Milestones(milestones)) => milestones_of(context, id, milestones, period, kpi),
         None if kpi.grain == Grain::Day && kpi.calendar.rules().country.is_some() => Some(Trajectory::WorkingDays),
         Some(RawTrajectory::Linear) | None => Some(Trajectory::Linear),

@@ -1,0 +1,63 @@
+//! A series as it was known at one moment, without the days that are no basis for anything.
+
+use crate::assess::window::Span;
+use crate::model::grain::BucketIndex;
+use crate::model::observation::Parts;
+use crate::model::series::{Point, SeriesData};
+
+/// Which figure of a bucket is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::assess) enum Part {
+    Value,
+    Numerator,
+    Denominator,
+}
+
+/// A series up to a bucket; what comes after that one is never read.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::assess) struct History<'a> {
+    pub(in crate::assess) data: &'a SeriesData,
+    pub(in crate::assess) known_to: BucketIndex,
+    /// Buckets that events take out of comparisons.
+    pub(in crate::assess) excluded: &'a [Span],
+    pub(in crate::assess) part: Part,
+}
+
+impl History<'_> {
+    /// The oldest bucket to learn from.
+    pub(super) fn first(&self, until: BucketIndex, buckets_max: usize) -> Option<BucketIndex> {
+        let (first, _) = self.data.span()?;
+        (first <= until).then(|| first.max(until - buckets_max as i64 + 1))
+    }
+
+    /// The figures of `from..=to`, as far as they are known; NaN where there is none, or none to learn from.
+    pub(super) fn values(&self, from: BucketIndex, to: BucketIndex) -> Vec<f64> {
+        let to = to.min(self.known_to);
+        let mut values = vec![f64::NAN; usize::try_from(to - from + 1).unwrap_or(0)];
+        for point in self.data.range(from, to) {
+            values[(point.index - from) as usize] = self.figure(&point);
+        }
+        for span in self.excluded {
+            for index in span.from.max(from)..=span.to.min(to) {
+                values[(index - from) as usize] = f64::NAN;
+            }
+        }
+        values
+    }
+
+    /// The sum of the figures of a span, and how many there are; excluded days count as any other.
+    pub(super) fn sum(&self, span: Span) -> (f64, usize) {
+        let points = self.data.range(span.from, span.to.min(self.known_to));
+        let figures = points.map(|point| self.figure(&point)).filter(|figure| !figure.is_nan());
+        figures.fold((0.0, 0), |(sum, count), figure| (sum + figure, count + 1))
+    }
+
+    fn figure(&self, point: &Point) -> f64 {
+        let part = |pick: fn(&Parts) -> f64| point.parts.as_ref().map_or(f64::NAN, pick);
+        match self.part {
+            Part::Value => point.value,
+            Part::Numerator => part(|parts| parts.numerator),
+            Part::Denominator => part(|parts| parts.denominator),
+        }
+    }
+}

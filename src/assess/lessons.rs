@@ -1,0 +1,75 @@
+//! What was learned of periods, kept for as long as nothing changes of what it rests on.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::learned::{Landing, Learned};
+use super::window::Span;
+use crate::model::grain::BucketIndex;
+use crate::model::ids::ObjectiveId;
+
+/// The lessons of all objectives, shared by the assessments of all slots. Whatever is kept could be learned again: it may be
+/// dropped at any time.
+#[derive(Debug, Default)]
+pub struct Lessons(Mutex<HashMap<ObjectiveId, Lesson>>);
+
+/// Objectives whose lessons are kept.
+const KEPT_MAX: usize = 10_000;
+
+/// What a trajectory was learned from: the same again gives the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ground {
+    /// The buckets of the period.
+    pub(super) whole: Span,
+    /// How often the series was changed but at its end.
+    pub(super) edits: u32,
+    /// Its oldest bucket: what is no longer kept is no ground any more.
+    pub(super) first: Option<BucketIndex>,
+    /// Days that are no basis for anything.
+    pub(super) excluded: Vec<Span>,
+}
+
+#[derive(Debug)]
+struct Lesson {
+    ground: Ground,
+    learned: Arc<Learned>,
+    /// Of the bucket up to which it was reckoned.
+    landing: Option<(BucketIndex, Option<Arc<Landing>>)>,
+}
+
+impl Lessons {
+    /// The trajectory learned from that ground.
+    pub(super) fn learned(&self, objective: &ObjectiveId, ground: Ground, learn: impl FnOnce(&Ground) -> Learned) -> Arc<Learned> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lesson) = kept.get(objective).filter(|lesson| lesson.ground == ground) {
+            return lesson.learned.clone();
+        }
+        if kept.len() >= KEPT_MAX {
+            kept.clear();
+        }
+        let learned = Arc::new(learn(&ground));
+        kept.insert(objective.clone(), Lesson { ground, learned: learned.clone(), landing: None });
+        learned
+    }
+
+    /// Where it lands, by what is known up to a bucket; reckoned on that trajectory.
+    pub(super) fn landing(
+        &self,
+        objective: &ObjectiveId,
+        (learned, known_to): (&Arc<Learned>, BucketIndex),
+        reckon: impl FnOnce() -> Option<Landing>,
+    ) -> Option<Arc<Landing>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lesson = kept.get_mut(objective).filter(|lesson| Arc::ptr_eq(&lesson.learned, learned));
+        if let Some(Lesson { landing: Some((at, landing)), .. }) = &lesson
+            && *at == known_to
+        {
+            return landing.clone();
+        }
+        let landing = reckon().map(Arc::new);
+        if let Some(lesson) = lesson {
+            lesson.landing = Some((known_to, landing.clone()));
+        }
+        landing
+    }
+}
