@@ -236,7 +236,7 @@ impl Assessment {
         }
         // What was learned knows more of the rest than the pace so far.
         if objective.trajectory == Trajectory::Learned && let Ok(landing) = self.landing() {
-            return Ok(landing.median());
+            return Ok(landing.mean());
         }
         Ok(start + quotient(done, standing.share)?)
     }

@@ -73,7 +73,7 @@ impl Assessment {
             let excluded = self.excluded(standing.whole);
             let part = part_of(objective, self.kpi.kind);
             let history = History { data: &self.data, known_to, excluded: &excluded, part };
-            learned.landing(figure, &history, &self.kpi)
+            learned.landing(figure, standing.whole, &history, &self.kpi)
         };
         self.lessons().landing(&objective.id, (&learned, known_to), reckon).ok_or(Unmeasurable::NoHistory)
     }
@@ -93,13 +93,17 @@ impl Assessment {
 fn figure_of(measure: Measure, kind: Kind) -> Option<Figure> {
     match (measure, kind) {
         (Measure::Sum, _) => Some(Figure::Sum),
-        (Measure::Mean | Measure::Pooled, Kind::Ratio) => None,
+        (Measure::Mean | Measure::Pooled, Kind::Ratio) => Some(Figure::Pooled),
         (Measure::Mean | Measure::Pooled, _) => Some(Figure::Mean),
         (Measure::AtEnd | Measure::ToDate, _) => Some(Figure::Last),
         (Measure::Each, _) => None,
     }
 }
 
-fn part_of(_: &Objective, _: Kind) -> Part {
-    Part::Value
+/// Which figures a trajectory is learned from: of pooled ratios how the volume comes.
+fn part_of(objective: &Objective, kind: Kind) -> Part {
+    match (objective.measure, kind) {
+        (Measure::Mean | Measure::Pooled, Kind::Ratio) => Part::Denominator,
+        _ => Part::Value,
+    }
 }

@@ -146,7 +146,7 @@ impl<'a> DayReader<'a> {
         let works = self.kpi.calendar.is_working_day(day);
         let weekday = u16::from(day.weekday().to_monday_zero_offset().unsigned_abs()).min(WEEKDAYS - 1);
         let (kind, holiday) = self.kind_of(day, works);
-        let (start, end) = self.place_of(day);
+        let (start, end) = self.place_of(day, works);
         DayClass { weekday, works, kind, holiday, start, end }
     }
 
@@ -175,8 +175,9 @@ impl<'a> DayReader<'a> {
         }
     }
 
-    /// The places among the month's first and last working days. A free day is in the place of the working day before it.
-    fn place_of(&mut self, day: Date) -> (u16, u16) {
+    /// The places among the month's first and last working days. Free days have classes of their own, by the working days
+    /// before and after them.
+    fn place_of(&mut self, day: Date, works: bool) -> (u16, u16) {
         let calendar = &self.kpi.calendar;
         let month = match self.month {
             Some(month) if month.first <= day && day <= month.last => month,
@@ -194,6 +195,8 @@ impl<'a> DayReader<'a> {
             _ => 0,
         };
         let start = if done <= FROM_START { done.max(1) } else { 0 };
+        let apart = |place: u32, places: u32| if works || place == 0 { place } else { place + places };
+        let (start, end) = (apart(start, FROM_START), apart(end, FROM_END + 1));
         (u16::try_from(start).unwrap_or(0), u16::try_from(end).unwrap_or(0))
     }
 }

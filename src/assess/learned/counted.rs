@@ -73,15 +73,16 @@ impl Counted {
     }
 }
 
-/// Sums of probabilities, each made from the one before.
+/// Sums of probabilities, each made from the one before. What rounding and the tail leave is shared among all.
 fn table(none: f64, next: impl Fn(f64) -> f64) -> Vec<f64> {
     let (mut probability, mut sum) = (none, none);
     let mut through = vec![sum];
-    while sum < 1.0 - TAIL && through.len() < TABLE_MAX {
+    while sum < 1.0 - TAIL && probability > 0.0 && through.len() < TABLE_MAX {
         probability *= next((through.len() - 1) as f64);
         sum += probability;
         through.push(sum);
     }
+    through.iter_mut().for_each(|through| *through /= sum);
     through
 }
 

@@ -103,7 +103,8 @@ impl Factors {
             let expected = level[at] * self.of[at];
             let chance = if self.is_rare { RARE_ROOM + CAP_DEVIATIONS * expected.max(0.0).sqrt() } else { 0.0 };
             let most = (far * room(at)).max(chance);
-            self.tame[at] = if most.is_finite() { value.clamp(expected - most, expected + most) } else { *value };
+            self.tame[at] =
+                if (expected + most).is_finite() { value.clamp(expected - most, expected + most) } else { *value };
         }
     }
 }

@@ -45,6 +45,17 @@ impl History<'_> {
         values
     }
 
+    /// The share of a span's buckets that are there, of those that nothing excludes.
+    pub(super) fn presence(&self, span: Span) -> f64 {
+        let to = span.to.min(self.known_to);
+        let values = self.values(span.from, to);
+        let excluded = |index: &BucketIndex| self.excluded.iter().any(|span| span.from <= *index && *index <= span.to);
+        let due = (span.from..=to).filter(|index| !excluded(index)).count() as f64;
+        let there = values.iter().filter(|value| !value.is_nan()).count() as f64;
+        // Where next to nothing is due nothing can be told to be missing.
+        (there + 1.0) / (due + 1.0)
+    }
+
     /// The sum of the figures of a span, and how many there are; excluded days count as any other.
     pub(super) fn sum(&self, span: Span) -> (f64, usize) {
         let points = self.data.range(span.from, span.to.min(self.known_to));

@@ -100,10 +100,7 @@ impl Learned {
             scale,
         };
         let outlook = Outlook::of(past, ahead)?;
-        let gaps = match (kpi.empty, figure) {
-            (Empty::Missing, Figure::Sum | Figure::Mean) => presence(&now.values, GAP_REACHES * self.rhythm.reach),
-            _ => 1.0,
-        };
+        let gaps = if figure == Figure::Last { 1.0 } else { self.gaps(now, kpi) };
         let (volume, squares) = self.volume(now, ahead);
         let gain = gaps * volume;
         let (sum, count) = now.history.sum(Span { from: span.from, to: now.history.known_to });
@@ -133,7 +130,7 @@ impl Learned {
             rhythm: &self.rhythm,
             scale,
         };
-        let gaps = if kpi.empty == Empty::Zero { 1.0 } else { presence(&now.values, GAP_REACHES * self.rhythm.reach) };
+        let gaps = self.gaps(now, kpi);
         let trials = gaps * self.volume(now, ahead).0 * scale.take(Outlook::of(weights, ahead)?.center);
         let numerators = History { part: Part::Numerator, ..*now.history };
         let values = numerators.values(self.first, numerators.known_to);
@@ -155,6 +152,16 @@ impl Learned {
         Some(Landing { done, over, law: Law::level(&outlook, scale, trials, chance) })
     }
 
+    /// The share of the buckets to come that will be there.
+    fn gaps(&self, now: &Now<'_>, kpi: &Kpi) -> f64 {
+        if kpi.empty == Empty::Zero {
+            return 1.0;
+        }
+        let newest = now.history.known_to;
+        let from = newest - (GAP_REACHES * self.rhythm.reach) as i64 + 1;
+        now.history.presence(Span { from: from.max(self.first), to: newest })
+    }
+
     /// The sum of the factors of the buckets ahead, and that of their squares.
     fn volume(&self, now: &Now<'_>, ahead: Ahead) -> (f64, f64) {
         let start = now.values.len() + ahead.skip;
@@ -172,13 +179,6 @@ fn ahead_of(figure: Figure, span: Span, next: BucketIndex) -> Ahead {
 /// Counts of what is rare add up where their logarithms would not.
 fn scale_of(values: &[f64]) -> Scale {
     if is_rare(values) { Scale::plain(values) } else { Scale::of(values) }
-}
-
-/// The share of the newest buckets that are there.
-fn presence(values: &[f64], buckets: usize) -> f64 {
-    let newest = &values[values.len().saturating_sub(buckets)..];
-    let there = newest.iter().filter(|value| !value.is_nan()).count() as f64;
-    (there + 1.0) / (newest.len() as f64 + 1.0)
 }
 
 /// The negative binomial whose variance beyond the Poisson's is that of the past forecasts (by moments).
@@ -290,7 +290,7 @@ impl Landing {
             Target::ReduceTo(goal) | Target::AtMost(goal) => at_most(goal),
             Target::Between(low, high) => at_most(high) - below(low),
         };
-        chance.clamp(DOUBT, 1.0 - DOUBT)
+        DOUBT + (1.0 - 2.0 * DOUBT) * chance.clamp(0.0, 1.0)
     }
 
     fn missing(&self, goal: f64) -> f64 {

@@ -21,6 +21,8 @@ const YEARS_MAX: usize = 8;
 const HALF_LIFE_YEARS: f64 = 2.0;
 /// Part of a window that must be there.
 const PRESENT_LEAST: f64 = 0.5;
+/// Part of its usual volume that a window must have.
+const VOLUME_LEAST: f64 = 0.25;
 /// Buckets of the period from which its own level counts by itself, and its prior weight.
 const SINCE: (usize, f64) = (3, 0.2);
 
@@ -187,10 +189,16 @@ impl Sums {
         sums
     }
 
-    /// The mean level of the buckets `from..to`; NaN where too few are there.
+    /// The mean level of the buckets `from..to`; NaN where too few are there, or none that weighs: a closed day says nothing
+    /// of the level.
     fn level(&self, values: &[f64], from: usize, to: usize) -> f64 {
         let (there, due) = (self.volumes[to] - self.volumes[from], self.due[to] - self.due[from]);
-        if there > PRESENT_LEAST * due { (values[to] - values[from]) / there } else { f64::NAN }
+        let usual = self.due[self.due.len() - 1] / (self.due.len() - 1) as f64 * (to - from) as f64;
+        if there > PRESENT_LEAST * due && due > VOLUME_LEAST * usual {
+            (values[to] - values[from]) / there
+        } else {
+            f64::NAN
+        }
     }
 }
 

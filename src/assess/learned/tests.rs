@@ -113,7 +113,7 @@ fn the_shape_of_the_year_bends_a_month() {
     };
     let learned = learn(&flow(date(2021, 11, 1), rising), MONTH);
     let half = learned.share_through(span(&flow(november(1), |_| 1.0), MONTH).from + 14);
-    assert!(half < 0.46, "{half}");
+    assert!(half < 0.475, "{half}");
     let even = learn(&flow(date(2021, 11, 1), |day| 1_000.0 * noise(day, 0.05)), MONTH);
     let half = even.share_through(Grain::Day.index_of_date(november(15)));
     assert!((half - 0.5).abs() < 0.02, "{half}");
@@ -176,7 +176,7 @@ fn probabilities_rise_with_the_actual_and_fall_with_the_target() {
             let chance = landing.probability(Target::AtLeast(goal));
             assert!(chance > 0.0 && chance < 1.0 && chance <= last, "{goal}: {chance} after {last}");
             let spent = landing.probability(Target::AtMost(goal));
-            assert!((chance + spent - 1.0).abs() < 1e-9);
+            assert!((chance + spent - 1.0).abs() < 1e-6);
             last = chance;
         }
         let (low, high) = landing.interval();
