@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::scale;
+use super::svg::escaped;
 use crate::model::verdict::Severity;
 
 const WIDTH: f64 = 960.0;
@@ -171,7 +172,7 @@ impl LineChart<'_> {
 }
 
 /// The points that a picture can show: of each column the lowest and the highest, in their order, and a gap if it has one.
-fn thinned(points: &[(Timestamp, Option<f64>)]) -> Vec<(Timestamp, Option<f64>)> {
+pub(super) fn thinned<At: Copy>(points: &[(At, Option<f64>)]) -> Vec<(At, Option<f64>)> {
     if points.len() <= 2 * COLUMNS {
         return points.to_vec();
     }
@@ -189,23 +190,6 @@ fn thinned(points: &[(Timestamp, Option<f64>)]) -> Vec<(Timestamp, Option<f64>)>
             kept.into_iter().map(|at| column[at]).collect::<Vec<_>>()
         })
         .collect()
-}
-
-/// Text that may stand in an element or an attribute.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            character if character.is_control() => safe.push(' '),
-            character => safe.push(character),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

@@ -103,11 +103,7 @@ pub fn period(lang: Language, first: Date, last: Date) -> String {
 
 /// `24–26 nov.`, `24 Nov – 2 Dec`; a year that is not `year` is written.
 pub(super) fn brief_span(lang: Language, first: Date, last: Date, year: i16) -> String {
-    let month = |day: Date| match lang {
-        Language::Fr => BRIEF_MONTHS_FR[usize::from(day.month().unsigned_abs()) - 1],
-        Language::En => &month_name(lang, day)[..3],
-    };
-    let named = |day: Date| format!("{} {}", day_number(lang, day), month(day));
+    let named = |day: Date| brief_day(lang, day);
     let dated = |day: Date| format!("{} {}", named(day), day.year());
     let (from, to) = match (first.year() == last.year(), last.year() == year) {
         (true, true) => (named(first), named(last)),
@@ -121,6 +117,19 @@ pub(super) fn brief_span(lang: Language, first: Date, last: Date, year: i16) -> 
         return format!("{}–{to}", day_number(lang, first));
     }
     format!("{from} – {to}")
+}
+
+/// `24 nov.`, `24 Nov`.
+pub(super) fn brief_day(lang: Language, day: Date) -> String {
+    format!("{} {}", day_number(lang, day), brief_month(lang, day))
+}
+
+/// `nov.`, `Nov`.
+pub(super) fn brief_month(lang: Language, day: Date) -> &'static str {
+    match lang {
+        Language::Fr => BRIEF_MONTHS_FR[usize::from(day.month().unsigned_abs()) - 1],
+        Language::En => &month_name(lang, day)[..3],
+    }
 }
 
 fn quarter(lang: Language, number: i8, year: i16) -> String {
@@ -146,7 +155,7 @@ fn between(lang: Language, first: Date, last: Date) -> String {
     }
 }
 
-fn day_number(lang: Language, day: Date) -> String {
+pub(super) fn day_number(lang: Language, day: Date) -> String {
     match (lang, day.day()) {
         (Language::Fr, 1) => "1er".to_owned(),
         (_, number) => number.to_string(),

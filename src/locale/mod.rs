@@ -2,8 +2,10 @@
 //!
 //! Pure: a language and a value in, words out. Which words stand where is decided by those who compose.
 
+mod compact;
 mod dates;
 mod numbers;
+mod pictures;
 mod render;
 mod sentences;
 mod texts;
@@ -11,6 +13,7 @@ mod words;
 
 pub use dates::{date, datetime, duration, month, period, short_date};
 pub use numbers::{Decimals, Sign, currency_symbol, days, days_late, number, percent, quantity, signed, working_days};
+pub use pictures::PictureWords;
 pub use render::{figure, render, said};
 pub use sentences::{
     bucket_words, comparison, corrected_value, during, end_reason, freeze, suspicion, target, unmeasurable, vanished,

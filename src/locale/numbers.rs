@@ -23,11 +23,11 @@ pub enum Sign {
 }
 
 /// Between thousands, and before `€` and `%`, in French: narrow and unbreakable.
-const NARROW: char = '\u{202f}';
+pub(super) const NARROW: char = '\u{202f}';
 /// Between a number and its unit in French: unbreakable.
-const UNBREAKABLE: char = '\u{a0}';
+pub(super) const UNBREAKABLE: char = '\u{a0}';
 /// Most decimals written, however small the figure.
-const DECIMALS_MAX: usize = 8;
+pub(super) const DECIMALS_MAX: usize = 8;
 
 /// A number as the language writes it: `1 234,5` or `1,234.5`.
 pub fn number(lang: Language, value: f64, decimals: Decimals) -> String {

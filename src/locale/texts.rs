@@ -34,6 +34,9 @@ texts! {
     Actual: "Réalisé", "Actual";
     Expected: "Attendu à date", "Expected to date";
     Target: "Cible", "Target";
+    ExpectedCourse: "Attendu", "Expected";
+    Today: "aujourd'hui", "today";
+    UpTo: "à", "to";
     Drift: "Écart", "Drift";
     DriftDays: "Avance ou retard", "Ahead or late";
     Landing: "Atterrissage", "Landing";

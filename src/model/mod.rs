@@ -10,6 +10,7 @@ pub mod calendar;
 pub mod catalog;
 pub mod closure;
 pub mod commit;
+pub mod course;
 pub mod digest;
 pub mod entry;
 pub mod evaluation;
