@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::backtest::BacktestArgs;
 use super::explain::ExplainArgs;
+use super::forecast::ForecastArgs;
 use super::new::NewCommand;
 use super::rules::RulesArgs;
 use super::test::TestArgs;
@@ -140,6 +141,16 @@ Libraries are never logged below `info`: what they say there may hold secrets.")
   vigie backtest --csv load.csv --time at --value load --grain 5m \\
         --rule signal/threshold --with above=90 --for '3 buckets'")]
     Backtest(Box<BacktestArgs>),
+    /// Say where a KPI goes from here, bucket by bucket: what is expected, and between what it will lie
+    ///
+    /// Several simple forecasters are tried over the recent past; those that erred least weigh most, and what they erred
+    /// gives the interval. Of a KPI's history, stored or pulled where nothing is, or of a table on disk, for which no
+    /// configuration is needed.
+    #[command(after_help = "Examples:
+  vigie forecast --kpi revenue --horizon 30
+  vigie forecast --kpi revenue --horizon 30 --at 2026-11-03       with what was known then
+  vigie forecast --csv load.csv --time at --value load --grain hour --horizon 48 --format json")]
+    Forecast(Box<ForecastArgs>),
     /// Try rules on made-up series: the same evaluation as live, without any configuration
     ///
     /// A rule is tested by `NAME.test.yaml` beside its script; rules/README.md explains the form. All failures are told at

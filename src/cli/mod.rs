@@ -21,6 +21,7 @@ mod event;
 mod execute;
 mod explain;
 mod feedback;
+mod forecast;
 #[doc(hidden)]
 pub mod fuzzing;
 mod habits;
@@ -33,6 +34,7 @@ mod pull;
 mod query;
 mod record;
 mod restore;
+mod rows;
 mod rules;
 mod schema;
 mod send;

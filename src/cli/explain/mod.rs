@@ -139,7 +139,7 @@ pub(super) async fn explain(
 }
 
 /// An instant as people write it: of a day alone, its end.
-fn instant(text: &str, catalog: &Catalog) -> anyhow::Result<Timestamp> {
+pub(super) fn instant(text: &str, catalog: &Catalog) -> anyhow::Result<Timestamp> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }
