@@ -69,7 +69,9 @@ fn paths(task: &Task<'_>, lags: &[usize], way: &Way) -> Vec<Option<Vec<f64>>> {
     }
     // Around the mean of what every origin knows, so that the ridge does not draw towards zero.
     let centre = values[step..needed].iter().sum::<f64>() / (needed - step) as f64;
-    values.iter_mut().for_each(|value| *value -= centre);
+    for value in &mut values {
+        *value -= centre;
+    }
     let mut sums = Sums::new(lags.len() + 1);
     let mut row = vec![1.0; lags.len() + 1];
     let mut fitted_to = longest;
@@ -85,13 +87,15 @@ fn paths(task: &Task<'_>, lags: &[usize], way: &Way) -> Vec<Option<Vec<f64>>> {
         }
         fitted_to = origin;
         let mut path = recursion(&values[..origin], lags, &sums.weights(way.ridge), task.horizon);
-        path.iter_mut().for_each(|value| *value += centre);
+        for value in &mut path {
+            *value += centre;
+        }
         if way.is_of_changes {
             let mut level = task.values[origin - 1];
-            path.iter_mut().for_each(|value| {
+            for value in &mut path {
                 level += *value;
                 *value = level;
-            });
+            }
         }
         paths.push(Some(path));
     }

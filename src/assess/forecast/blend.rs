@@ -39,14 +39,18 @@ impl Blend {
         let now = origins.len() - 1;
         let mut shares = weights(now);
         let total: f64 = shares.iter().sum();
-        shares.iter_mut().for_each(|share| *share /= total);
+        for share in &mut shares {
+            *share /= total;
+        }
         if let Some((repetition, trust)) = trust(&losses, history, candidates, &paths, origins) {
             for (path, repeated) in paths.iter_mut().zip(&candidates[repetition].paths) {
                 if let Some(repeated) = repeated {
                     path.iter_mut().zip(repeated).for_each(|(mean, last)| *mean = last + (*mean - last) * trust);
                 }
             }
-            shares.iter_mut().for_each(|share| *share *= trust);
+            for share in &mut shares {
+                *share *= trust;
+            }
             shares[repetition] += 1.0 - trust;
         }
         Blend { paths, weights: shares }

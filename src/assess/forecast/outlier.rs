@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_was_a_season_ago_is_no_outlier() {
-        let values: Vec<f64> = (0..60).map(|at| if at % 7 == 6 { 1_000.0 } else { 10.0 + (at % 3) as f64 }).collect();
+        let values: Vec<f64> = (0..60).map(|at| if at % 7 == 6 { 1_000.0 } else { 10.0 + f64::from(at % 3) }).collect();
         assert_eq!(tamed(&values, &[7])[20..], values[20..]);
     }
 }

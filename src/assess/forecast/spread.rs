@@ -157,7 +157,12 @@ mod tests {
         let misses = |error: fn(f64) -> f64| -> Vec<Miss> {
             let miss = |at: usize| {
                 let forecast = [10.0, 100.0, 1_000.0][at % 3];
-                Miss { origin: at, step: 0, error: error(forecast) * if at % 2 == 0 { 1.0 } else { -1.0 }, forecast }
+                Miss {
+                    origin: at,
+                    step: 0,
+                    error: error(forecast) * if at.is_multiple_of(2) { 1.0 } else { -1.0 },
+                    forecast,
+                }
             };
             (0..60).map(miss).collect()
         };
