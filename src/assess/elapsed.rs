@@ -52,7 +52,9 @@ impl Elapsed {
     /// Share of the way that the trajectory has behind it, 0 to 1.
     pub(super) fn share(&self, trajectory: &Trajectory) -> f64 {
         match trajectory {
-            Trajectory::WorkingDays | Trajectory::Learned if self.working_total > 0.0 => self.working / self.working_total,
+            Trajectory::WorkingDays | Trajectory::Learned if self.working_total > 0.0 => {
+                self.working / self.working_total
+            }
             Trajectory::WorkingDays | Trajectory::Learned | Trajectory::Linear | Trajectory::Milestones(_) => {
                 self.days / self.days_total
             }

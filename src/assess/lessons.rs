@@ -39,7 +39,12 @@ struct Lesson {
 
 impl Lessons {
     /// The trajectory learned from that ground.
-    pub(super) fn learned(&self, objective: &ObjectiveId, ground: Ground, learn: impl FnOnce(&Ground) -> Learned) -> Arc<Learned> {
+    pub(super) fn learned(
+        &self,
+        objective: &ObjectiveId,
+        ground: Ground,
+        learn: impl FnOnce(&Ground) -> Learned,
+    ) -> Arc<Learned> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lesson) = kept.get(objective).filter(|lesson| lesson.ground == ground) {
             return lesson.learned.clone();

@@ -52,7 +52,9 @@ impl Standing {
             Course::Travels | Course::Keeps => assessment.baseline_at(whole),
         };
         let share = match objective.trajectory {
-            Trajectory::Learned if course == Course::Accumulates => assessment.learned(whole)?.share_through(counted.to),
+            Trajectory::Learned if course == Course::Accumulates => {
+                assessment.learned(whole)?.share_through(counted.to)
+            }
             _ => elapsed.share(&objective.trajectory),
         };
         let mut standing =
@@ -235,7 +237,9 @@ impl Assessment {
             return Ok(standing.actual + (self.target()? - expected) * pace);
         }
         // What was learned knows more of the rest than the pace so far.
-        if objective.trajectory == Trajectory::Learned && let Ok(landing) = self.landing() {
+        if objective.trajectory == Trajectory::Learned
+            && let Ok(landing) = self.landing()
+        {
             return Ok(landing.mean());
         }
         Ok(start + quotient(done, standing.share)?)

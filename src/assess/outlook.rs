@@ -81,7 +81,9 @@ impl Assessment {
     /// Days before the end of the period that events take out of every comparison.
     fn excluded(&self, whole: Span) -> Vec<Span> {
         let Some((first, _)) = self.data.span() else { return Vec::new() };
-        let index_of = |day| -> BucketIndex { self.kpi.grain.index_at(crate::model::grain::start_of_day(day, &self.kpi.zone), &self.kpi.zone) };
+        let index_of = |day| -> BucketIndex {
+            self.kpi.grain.index_at(crate::model::grain::start_of_day(day, &self.kpi.zone), &self.kpi.zone)
+        };
         let events = self.events.iter().flat_map(|events| events.iter());
         let excluding = events.filter(|event| event.what.exclude && self.labels.contains(&event.what.labels));
         let spans = excluding.map(|event| Span { from: index_of(event.what.from), to: index_of(event.what.to) });

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::args::AlertsArgs;
 use super::output::{Out, Table, ago, counted, moment, or_dash};
 use super::{configuration, state};
 use crate::locale::{Sign, days_late};
@@ -16,6 +15,16 @@ use crate::model::catalog::Catalog;
 use crate::model::ids::{KpiId, RuleId};
 use crate::model::unit::Language;
 use crate::store::TransitionFilter;
+
+#[derive(Debug, clap::Args)]
+pub struct AlertsArgs {
+    /// Also the newest changes, of ended alerts too
+    #[arg(long)]
+    pub all: bool,
+    /// Most changes shown
+    #[arg(long, value_name = "N", default_value_t = 50, requires = "all")]
+    pub limit: u32,
+}
 
 pub(super) async fn alerts(out: &mut Out, paths: &[PathBuf], args: &AlertsArgs, now: Timestamp) -> anyhow::Result<u8> {
     let config = configuration::read(paths)?;

@@ -8,9 +8,11 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 
+use super::alerts::AlertsArgs;
 use super::assess::AssessArgs;
 use super::backtest::BacktestArgs;
 use super::explain::ExplainArgs;
+use super::forecast::ForecastArgs;
 use super::new::NewCommand;
 use super::query::{QueryArgs, SpanArgs};
 use super::rules::RulesArgs;
@@ -148,6 +150,16 @@ Libraries are never logged below `info`: what they say there may hold secrets.")
   vigie assess --at 2026-11-03
   vigie assess --kpi revenue --from 2026-11-01 --to 2026-11-30 --every 1d --format json")]
     Assess(AssessArgs),
+    /// Say where a KPI goes from here, bucket by bucket: what is expected, and between what it will lie
+    ///
+    /// Several simple forecasters are tried over the recent past; those that erred least weigh most, and what they erred
+    /// gives the interval. Of a KPI's history, stored or pulled where nothing is, or of a table on disk, for which no
+    /// configuration is needed.
+    #[command(after_help = "Examples:
+  vigie forecast --kpi revenue --horizon 30
+  vigie forecast --kpi revenue --horizon 30 --at 2026-11-03       with what was known then
+  vigie forecast --csv load.csv --time at --value load --grain hour --horizon 48 --format json")]
+    Forecast(Box<ForecastArgs>),
     /// Try rules on made-up series: the same evaluation as live, without any configuration
     ///
     /// A rule is tested by `NAME.test.yaml` beside its script; rules/README.md explains the form. All failures are told at
@@ -312,16 +324,6 @@ pub struct CheckArgs {
     /// Also reach out to every source and channel, and try the query of every KPI
     #[arg(long)]
     pub connect: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct AlertsArgs {
-    /// Also the newest changes, of ended alerts too
-    #[arg(long)]
-    pub all: bool,
-    /// Most changes shown
-    #[arg(long, value_name = "N", default_value_t = 50, requires = "all")]
-    pub limit: u32,
 }
 
 #[derive(Debug, clap::Args)]

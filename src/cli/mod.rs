@@ -22,6 +22,7 @@ mod event;
 mod execute;
 mod explain;
 mod feedback;
+mod forecast;
 #[doc(hidden)]
 pub mod fuzzing;
 mod habits;
@@ -35,6 +36,7 @@ mod pull;
 mod query;
 mod record;
 mod restore;
+mod rows;
 mod rules;
 mod schema;
 mod send;

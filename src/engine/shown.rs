@@ -37,7 +37,8 @@ pub fn shown(state: &State, setup: &Setup, now: Timestamp, limit: usize) -> KpiF
         let data = state.history.series(&kpi.id, &objective.labels).cloned().unwrap_or_else(SeriesData::shared);
         let labels = objective.labels.clone();
         let of = Some(Arc::clone(objective));
-        let assessment = Assessment::new(kpi.clone(), labels.clone(), data, of, now).final_only().learning(&state.lessons);
+        let assessment =
+            Assessment::new(kpi.clone(), labels.clone(), data, of, now).final_only().learning(&state.lessons);
         if let Some(facts) = assessment.facts() {
             if shown.objectives.len() >= limit {
                 shown.left_out += 1;

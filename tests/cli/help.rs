@@ -12,6 +12,7 @@ fn help_of_every_command() {
         &["schema"],
         &["query"],
         &["backtest"],
+        &["forecast"],
         &["status"],
         &["alerts"],
         &["ack"],

@@ -5,6 +5,7 @@ mod backtest;
 mod calendar;
 mod check;
 mod explain;
+mod forecast;
 mod help;
 mod new;
 mod state;

@@ -26,10 +26,10 @@ const AT_ONCE: usize = 4;
 const TOLD_MAX: usize = 3;
 
 /// Versions of one KPI, in the order in which they became known.
-pub(super) type Versions = BTreeMap<KpiId, Vec<Observation>>;
+pub(in crate::cli) type Versions = BTreeMap<KpiId, Vec<Observation>>;
 
 /// Pulls what is lacking of these KPIs and puts it between what is stored; what is to be said of it.
-pub(super) async fn fill(
+pub(in crate::cli) async fn fill(
     config: &Config,
     kpis: &[Arc<Kpi>],
     versions: &mut Versions,

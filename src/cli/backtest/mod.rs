@@ -2,13 +2,13 @@
 
 mod args;
 mod counts;
-mod lacking;
+pub(super) mod lacking;
 mod page;
 mod report;
 pub(super) mod stored;
 mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -19,10 +19,10 @@ pub(super) use self::args::{BacktestArgs, Sweep};
 use self::counts::Counts;
 use self::page::Page;
 use self::report::Report;
-use self::table::Row;
 use super::configuration::Refused;
 use super::output::{Out, Table, moment};
 use super::progress::Progress;
+use super::rows::Row;
 use crate::config::{Loaded, render};
 use crate::daemon::build_rules;
 use crate::engine::{Doubt, Effects, Past, Setup, State, Track};
@@ -240,11 +240,6 @@ fn value_of(text: &str) -> ParamValue {
             (Err(_), _) => ParamValue::Text(text.to_owned()),
         },
     }
-}
-
-/// The folder that relative paths of the command line start from.
-fn here() -> &'static Path {
-    Path::new("")
 }
 
 /// One replay for each value of a parameter.
