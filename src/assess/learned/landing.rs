@@ -1,0 +1,305 @@
+//! Where a period will end: mean, interval, and the probability of reaching a target.
+
+use super::counted::{Counted, EXPECTED_MAX};
+use super::factors::Factors;
+use super::history::{History, Part};
+use super::rolling::{Ahead, Outlook, Past};
+use super::scale::{Scale, is_rare, is_whole};
+use super::spread::Spread;
+use super::trajectory::Learned;
+use crate::assess::window::Span;
+use crate::model::grain::BucketIndex;
+use crate::model::kpi::{Empty, Kpi};
+use crate::model::objective::Target;
+
+/// Probabilities stay this far from certainty while the period runs.
+const DOUBT: f64 = 0.001;
+/// Reaches of the level (half months) in which gaps are counted.
+const GAP_REACHES: usize = 6;
+/// What the rate of a count or a share moves by, before anything is learned, and the independent windows that this guess
+/// and the guess of no bias weigh as.
+const RATE_MOVES: f64 = 0.10;
+const RATE_WINDOWS: f64 = 3.0;
+const BIAS_WINDOWS: f64 = 8.0;
+
+/// How the buckets of a span make its figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::assess) enum Figure {
+    Sum,
+    Mean,
+    /// The last bucket's own.
+    Last,
+    /// Numerators over denominators.
+    Pooled,
+}
+
+/// A figure's law at the end of its span: what is there plus what is to come, over a divisor.
+#[derive(Clone, Debug)]
+pub(in crate::assess) struct Landing {
+    done: f64,
+    over: f64,
+    law: Law,
+}
+
+/// The law of what is to come.
+#[derive(Clone, Debug)]
+enum Law {
+    /// So many times a level.
+    Level {
+        gain: f64,
+        scale: Scale,
+        center: f64,
+        spread: Spread,
+    },
+    Counted(Counted),
+}
+
+/// What is known at one moment about the series of a landing.
+struct Now<'a> {
+    history: &'a History<'a>,
+    next: BucketIndex,
+    values: Vec<f64>,
+    factors: Factors,
+}
+
+impl Learned {
+    /// The landing of a figure over a span that ends with the period (the period itself, or its last buckets), from what is
+    /// known up to the history's end. None without data, and once nothing is ahead. Of pooled ratios the trajectory is that
+    /// of the denominators.
+    pub(in crate::assess) fn landing(
+        &self,
+        figure: Figure,
+        span: Span,
+        history: &History<'_>,
+        kpi: &Kpi,
+    ) -> Option<Landing> {
+        let next = history.known_to + 1;
+        if next > span.to {
+            return None;
+        }
+        let part = if figure == Figure::Pooled { Part::Denominator } else { history.part };
+        let history = &History { part, ..*history };
+        let values = history.values(self.first, history.known_to);
+        let mut factors = self.factors.clone();
+        factors.retame(&values, self.rhythm.reach);
+        let now = Now { history, next, values, factors };
+        match figure {
+            Figure::Pooled => self.pooled(span, &now, kpi),
+            Figure::Sum | Figure::Mean | Figure::Last => self.added(figure, span, &now, kpi),
+        }
+    }
+
+    fn added(&self, figure: Figure, span: Span, now: &Now<'_>, kpi: &Kpi) -> Option<Landing> {
+        let ahead = ahead_of(figure, span, now.next);
+        let (scale, is_rare) = (scale_of(&now.values), is_rare(&now.values));
+        let is_signed = matches!(scale, Scale::Plain { .. }) && !is_rare;
+        let past = Past {
+            values: &now.values,
+            // What goes to and fro about zero has no spikes to be told by its level.
+            tame: if is_signed { &now.values } else { &now.factors.tame },
+            volumes: &now.factors.of,
+            rhythm: &self.rhythm,
+            scale,
+        };
+        let outlook = Outlook::of(past, ahead)?;
+        let gaps = if figure == Figure::Last { 1.0 } else { self.gaps(now, kpi) };
+        let (sum_ahead, squares) = volume(now, ahead);
+        let gain = gaps * sum_ahead;
+        let (sum, count) = now.history.sum(Span { from: span.from, to: now.history.known_to });
+        let (done, over) = match figure {
+            Figure::Sum | Figure::Pooled => (sum, 1.0),
+            Figure::Mean => (sum, count as f64 + gaps * ahead.take as f64),
+            Figure::Last => (0.0, 1.0),
+        };
+        let expected = gain * scale.take(outlook.center);
+        if is_rare && expected <= EXPECTED_MAX {
+            return Some(Landing { done, over, law: Law::Counted(rare(&outlook, scale, gain)) });
+        }
+        // Buckets that each vary by a share make a sum that varies by that times the root of their coarseness.
+        let chance = now.factors.spread.clamp(0.02, 2.0) * squares.sqrt() / sum_ahead;
+        Some(Landing { done, over, law: Law::level(&outlook, scale, gain, chance) })
+    }
+
+    /// Numerators over denominators: those to come are forecast as a flow, their rate as the level of a series whose
+    /// volumes they are.
+    fn pooled(&self, span: Span, now: &Now<'_>, kpi: &Kpi) -> Option<Landing> {
+        let ahead = ahead_of(Figure::Pooled, span, now.next);
+        let scale = Scale::of(&now.values);
+        let weights = Past {
+            values: &now.values,
+            tame: &now.factors.tame,
+            volumes: &now.factors.of,
+            rhythm: &self.rhythm,
+            scale,
+        };
+        let gaps = self.gaps(now, kpi);
+        let trials = gaps * volume(now, ahead).0 * scale.take(Outlook::of(weights, ahead)?.center);
+        let numerators = History { part: Part::Numerator, ..*now.history };
+        let values = numerators.values(self.first, numerators.known_to);
+        let rates: Vec<f64> =
+            values.iter().zip(&now.values).map(|(numerator, denominator)| numerator / denominator).collect();
+        let scale = Scale::plain(&rates);
+        let past = Past { values: &values, tame: &values, volumes: &now.values, rhythm: &self.rhythm, scale };
+        let outlook = Outlook::of(past, ahead)?;
+        let there = Span { from: span.from, to: now.history.known_to };
+        let (done, over) = (numerators.sum(there).0, now.history.sum(there).0 + trials);
+        let rate = scale.take(outlook.center);
+        let pairs = || values.iter().zip(&now.values).filter(|(numerator, _)| !numerator.is_nan());
+        let are_shares = pairs().all(|(part, whole)| is_whole(*part) && is_whole(*whole) && part <= whole);
+        if are_shares && trials * rate.min(1.0 - rate) <= EXPECTED_MAX {
+            return Some(Landing { done, over, law: Law::Counted(shares(&outlook, scale, trials)) });
+        }
+        let off = rates.iter().filter(|other| other.is_finite()).map(|other| (other - rate).abs() / rate.abs());
+        let chance = off.sum::<f64>() / (rates.len() as f64 * (ahead.take as f64).sqrt());
+        Some(Landing { done, over, law: Law::level(&outlook, scale, trials, chance) })
+    }
+
+    /// The share of the buckets to come that will be there.
+    fn gaps(&self, now: &Now<'_>, kpi: &Kpi) -> f64 {
+        if kpi.empty == Empty::Zero {
+            return 1.0;
+        }
+        let newest = now.history.known_to;
+        let from = newest - (GAP_REACHES * self.rhythm.reach) as i64 + 1;
+        now.history.presence(Span { from: from.max(self.first), to: newest })
+    }
+}
+
+/// What the buckets ahead weigh: the sum of their factors, and that of the squares.
+fn volume(now: &Now<'_>, ahead: Ahead) -> (f64, f64) {
+    let start = now.values.len() + ahead.skip;
+    let factors = now.factors.of[start..start + ahead.take].iter();
+    factors.fold((0.0, 0.0), |(sum, squares), factor| (sum + factor, squares + factor * factor))
+}
+
+fn ahead_of(figure: Figure, span: Span, next: BucketIndex) -> Ahead {
+    let from = if figure == Figure::Last { span.to } else { next.max(span.from) };
+    let buckets = |count: BucketIndex| usize::try_from(count).unwrap_or(0);
+    Ahead { skip: buckets(from - next), take: buckets(span.to - from + 1), since: buckets(next - span.from) }
+}
+
+/// Counts of what is rare add up where their logarithms would not.
+fn scale_of(values: &[f64]) -> Scale {
+    if is_rare(values) { Scale::plain(values) } else { Scale::of(values) }
+}
+
+/// The negative binomial whose variance beyond the Poisson's is that of the past forecasts (by moments).
+fn rare(outlook: &Outlook, scale: Scale, gain: f64) -> Counted {
+    let (mut came, mut foretold, mut beyond, mut squares) = (0.0, 0.0, 0.0, 0.0);
+    for lesson in &outlook.lessons {
+        let mean = scale.take(lesson.foretold).max(0.0) * lesson.volume;
+        came += lesson.weight * lesson.sum;
+        foretold += lesson.weight * mean;
+        beyond += lesson.weight * ((lesson.sum - mean).powi(2) - mean);
+        squares += lesson.weight * mean * mean;
+    }
+    let guess = RATE_MOVES * RATE_MOVES;
+    let (mut bias, mut over) = (1.0, guess);
+    if foretold > 0.0 {
+        bias = (outlook.windows * came / foretold + BIAS_WINDOWS) / (outlook.windows + BIAS_WINDOWS);
+        over =
+            (outlook.windows * (beyond / squares).max(0.0) + RATE_WINDOWS * guess) / (outlook.windows + RATE_WINDOWS);
+    }
+    // Where nothing has come for long, something still may.
+    let mean = (gain * scale.take(outlook.center) * bias).max(0.05);
+    Counted::rare(mean, over)
+}
+
+/// The beta-binomial whose correlation is that of the past forecasts (by moments).
+fn shares(outlook: &Outlook, scale: Scale, trials: f64) -> Counted {
+    let rate_of = |put: f64, trials: f64| {
+        let least = (0.5 / (trials + 1.0)).min(0.5);
+        scale.take(put).clamp(least, 1.0 - least)
+    };
+    let (mut beyond, mut pairs) = (0.0, 0.0);
+    for lesson in &outlook.lessons {
+        let rate = rate_of(lesson.foretold, lesson.volume);
+        let single = rate * (1.0 - rate);
+        beyond += lesson.weight * ((lesson.sum - lesson.volume * rate).powi(2) - lesson.volume * single);
+        pairs += lesson.weight * lesson.volume * (lesson.volume - 1.0) * single;
+    }
+    let rate = rate_of(outlook.center, trials);
+    let rare = rate.min(1.0 - rate);
+    let guess = RATE_MOVES * RATE_MOVES * rare / (1.0 - rare);
+    let found = if pairs > 0.0 { (beyond / pairs).max(0.0) } else { 0.0 };
+    let windows = if pairs > 0.0 { outlook.windows } else { 0.0 };
+    let alike = (windows * found + RATE_WINDOWS * guess) / (windows + RATE_WINDOWS);
+    Counted::shares(trials, rate, alike)
+}
+
+impl Law {
+    fn level(outlook: &Outlook, scale: Scale, gain: f64, chance: f64) -> Law {
+        let share = scale.share_at(outlook.center);
+        let errors = outlook.lessons.iter().map(|lesson| (lesson.error, lesson.weight));
+        let spread = Spread::of(errors.collect(), outlook.windows, chance * share, share);
+        Law::Level { gain, scale, center: outlook.center, spread }
+    }
+
+    /// The probability that less than that is to come.
+    fn below(&self, amount: f64) -> f64 {
+        match self {
+            Law::Counted(law) => law.below(amount),
+            Law::Level { gain, scale, center, spread } => {
+                scale.error(amount / gain, *center).map_or(0.0, |error| spread.at_most(error))
+            }
+        }
+    }
+
+    fn at_most(&self, amount: f64) -> f64 {
+        match self {
+            Law::Counted(law) => law.at_most(amount),
+            Law::Level { .. } => self.below(amount),
+        }
+    }
+
+    fn quantile(&self, probability: f64) -> f64 {
+        match self {
+            Law::Counted(law) => law.quantile(probability),
+            Law::Level { gain, scale, center, spread } => gain * scale.take(center + spread.quantile(probability)),
+        }
+    }
+
+    fn mean(&self) -> f64 {
+        match self {
+            Law::Counted(law) => law.mean,
+            Law::Level { gain, scale, center, spread } => gain * spread.mean(|error| scale.take(center + error)),
+        }
+    }
+}
+
+impl Landing {
+    pub(in crate::assess) fn mean(&self) -> f64 {
+        (self.done + self.law.mean()) / self.over
+    }
+
+    /// The end stays under it with that probability.
+    pub(in crate::assess) fn quantile(&self, probability: f64) -> f64 {
+        (self.done + self.law.quantile(probability)) / self.over
+    }
+
+    /// The bounds within which the end lies with a probability of 80 %.
+    pub(in crate::assess) fn interval(&self) -> (f64, f64) {
+        (self.quantile(0.1), self.quantile(0.9))
+    }
+
+    /// The probability that the end meets a target; strictly between 0 and 1.
+    pub(in crate::assess) fn probability(&self, target: Target) -> f64 {
+        // A hair of tolerance: sums of decimals that should meet a whole number may not quite.
+        let below = |goal: f64| self.law.below(self.missing(goal) - self.hair(goal));
+        let at_most = |goal: f64| self.law.at_most(self.missing(goal) + self.hair(goal));
+        let chance = match target {
+            Target::Reach(goal) | Target::AtLeast(goal) => 1.0 - below(goal),
+            Target::ReduceTo(goal) | Target::AtMost(goal) => at_most(goal),
+            Target::Between(low, high) => at_most(high) - below(low),
+        };
+        DOUBT + (1.0 - 2.0 * DOUBT) * chance.clamp(0.0, 1.0)
+    }
+
+    fn missing(&self, goal: f64) -> f64 {
+        goal * self.over - self.done
+    }
+
+    fn hair(&self, goal: f64) -> f64 {
+        1e-9 * (goal * self.over).abs()
+    }
+}
