@@ -110,6 +110,10 @@ impl Series {
         Assessment::new(kpi, Labels::total(), data, objective.map(Arc::new), at(now))
     }
 
+    pub(super) fn data(&self) -> &SeriesData {
+        &self.data
+    }
+
     fn observation(&self, bucket: BucketIndex, value: f64, parts: Option<Parts>, provisional: bool) -> Observation {
         let series = SeriesKey::total(&self.kpi.id);
         Observation { series, bucket, value, parts, provisional, known_at: Timestamp::UNIX_EPOCH, assumed: false }

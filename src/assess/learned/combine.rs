@@ -60,16 +60,13 @@ fn errors_of(tried: &[Tried], weights: &[f64], shares: &[f64]) -> Gram {
         let weight = weights[at] * (limit / error.abs().max(limit));
         total += weight;
         for (row, one) in tried.iter().enumerate() {
-            for (column, other) in tried[..=row].iter().enumerate() {
+            for (column, other) in tried.iter().enumerate() {
                 gram[row][column] += weight * one.errors[at] * other.errors[at];
             }
         }
     }
-    for row in 0..tried.len() {
-        for column in 0..=row {
-            gram[row][column] /= total;
-            gram[column][row] = gram[row][column];
-        }
+    for entry in gram.iter_mut().flatten() {
+        *entry /= total;
     }
     gram
 }

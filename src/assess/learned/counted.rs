@@ -82,7 +82,9 @@ fn table(none: f64, next: impl Fn(f64) -> f64) -> Vec<f64> {
         sum += probability;
         through.push(sum);
     }
-    through.iter_mut().for_each(|through| *through /= sum);
+    for share in &mut through {
+        *share /= sum;
+    }
     through
 }
 

@@ -103,8 +103,9 @@ impl Factors {
             let expected = level[at] * self.of[at];
             let chance = if self.is_rare { RARE_ROOM + CAP_DEVIATIONS * expected.max(0.0).sqrt() } else { 0.0 };
             let most = (far * room(at)).max(chance);
-            self.tame[at] =
-                if (expected + most).is_finite() { value.clamp(expected - most, expected + most) } else { *value };
+            // Around zero there is no telling what is far.
+            let is_told = level[at] > 0.0 && most.is_finite();
+            self.tame[at] = if is_told { value.clamp(expected - most, expected + most) } else { *value };
         }
     }
 }

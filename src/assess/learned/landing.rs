@@ -91,18 +91,20 @@ impl Learned {
 
     fn added(&self, figure: Figure, span: Span, now: &Now<'_>, kpi: &Kpi) -> Option<Landing> {
         let ahead = ahead_of(figure, span, now.next);
-        let scale = scale_of(&now.values);
+        let (scale, is_rare) = (scale_of(&now.values), is_rare(&now.values));
+        let is_signed = matches!(scale, Scale::Plain { .. }) && !is_rare;
         let past = Past {
             values: &now.values,
-            tame: &now.factors.tame,
+            // What goes to and fro about zero has no spikes to be told by its level.
+            tame: if is_signed { &now.values } else { &now.factors.tame },
             volumes: &now.factors.of,
             rhythm: &self.rhythm,
             scale,
         };
         let outlook = Outlook::of(past, ahead)?;
         let gaps = if figure == Figure::Last { 1.0 } else { self.gaps(now, kpi) };
-        let (volume, squares) = self.volume(now, ahead);
-        let gain = gaps * volume;
+        let (sum_ahead, squares) = volume(now, ahead);
+        let gain = gaps * sum_ahead;
         let (sum, count) = now.history.sum(Span { from: span.from, to: now.history.known_to });
         let (done, over) = match figure {
             Figure::Sum | Figure::Pooled => (sum, 1.0),
@@ -110,11 +112,11 @@ impl Learned {
             Figure::Last => (0.0, 1.0),
         };
         let expected = gain * scale.take(outlook.center);
-        if matches!(scale, Scale::Plain { .. }) && is_rare(&now.values) && expected <= EXPECTED_MAX {
+        if is_rare && expected <= EXPECTED_MAX {
             return Some(Landing { done, over, law: Law::Counted(rare(&outlook, scale, gain)) });
         }
         // Buckets that each vary by a share make a sum that varies by that times the root of their coarseness.
-        let chance = now.factors.spread.clamp(0.02, 2.0) * squares.sqrt() / volume;
+        let chance = now.factors.spread.clamp(0.02, 2.0) * squares.sqrt() / sum_ahead;
         Some(Landing { done, over, law: Law::level(&outlook, scale, gain, chance) })
     }
 
@@ -131,7 +133,7 @@ impl Learned {
             scale,
         };
         let gaps = self.gaps(now, kpi);
-        let trials = gaps * self.volume(now, ahead).0 * scale.take(Outlook::of(weights, ahead)?.center);
+        let trials = gaps * volume(now, ahead).0 * scale.take(Outlook::of(weights, ahead)?.center);
         let numerators = History { part: Part::Numerator, ..*now.history };
         let values = numerators.values(self.first, numerators.known_to);
         let rates: Vec<f64> =
@@ -161,13 +163,13 @@ impl Learned {
         let from = newest - (GAP_REACHES * self.rhythm.reach) as i64 + 1;
         now.history.presence(Span { from: from.max(self.first), to: newest })
     }
+}
 
-    /// The sum of the factors of the buckets ahead, and that of their squares.
-    fn volume(&self, now: &Now<'_>, ahead: Ahead) -> (f64, f64) {
-        let start = now.values.len() + ahead.skip;
-        let factors = now.factors.of[start..start + ahead.take].iter();
-        factors.fold((0.0, 0.0), |(sum, squares), factor| (sum + factor, squares + factor * factor))
-    }
+/// What the buckets ahead weigh: the sum of their factors, and that of the squares.
+fn volume(now: &Now<'_>, ahead: Ahead) -> (f64, f64) {
+    let start = now.values.len() + ahead.skip;
+    let factors = now.factors.of[start..start + ahead.take].iter();
+    factors.fold((0.0, 0.0), |(sum, squares), factor| (sum + factor, squares + factor * factor))
 }
 
 fn ahead_of(figure: Figure, span: Span, next: BucketIndex) -> Ahead {

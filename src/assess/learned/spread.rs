@@ -40,7 +40,9 @@ impl Spread {
         let mut points = quantiles(&residuals, total);
         let (low, mid, high) = (points[POINTS / 6], points[POINTS / 2], points[POINTS - 1 - POINTS / 6]);
         let far = FAR * ((high - low) / 2.0).max(prior / FAR);
-        points.iter_mut().for_each(|point| *point = point.clamp(mid - far, mid + far));
+        for point in &mut points {
+            *point = point.clamp(mid - far, mid + far);
+        }
         let mean = |term: &dyn Fn(f64) -> f64| {
             let terms = residuals.iter().map(|(error, weight)| weight * term(error.clamp(mid - far, mid + far)));
             terms.sum::<f64>() / total

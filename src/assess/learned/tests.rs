@@ -31,7 +31,8 @@ fn span(series: &Series, (from, to): (Date, Date)) -> Span {
 
 fn history(series: &Series, through: Date) -> History<'_> {
     let known_to = series.kpi.grain.index_of_date(through);
-    History { data: series.data(), known_to, excluded: &[], part: Part::Value }
+    let part = if series.kpi.kind == Kind::Ratio { Part::Denominator } else { Part::Value };
+    History { data: series.data(), known_to, excluded: &[], part }
 }
 
 fn learn(series: &Series, days: (Date, Date)) -> Learned {
@@ -330,4 +331,44 @@ fn intervals_hold_what_they_promise() {
     }
     let share = inside / months;
     assert!((0.7..=0.92).contains(&share), "{share} of {months}");
+}
+
+#[test]
+fn whatever_the_series_probabilities_are_between_none_and_one() {
+    let mut random = fastrand::Rng::with_seed(11);
+    for round in 0..300_u32 {
+        let from = date(2026, 10, 31).saturating_sub(random.i64(0..900).days());
+        let (gap, size) = (random.f64() * 0.6, 10.0_f64.powf(random.f64() * 18.0 - 6.0));
+        let kind = if round % 4 == 3 { LEVEL } else { Kind::Flow };
+        let mut series = Series::daily(kind);
+        for day in days(from, november(20)) {
+            let value = match round % 6 {
+                0 => 0.0,
+                1 => size,
+                2 => size * (random.f64() - 0.5),
+                3 => f64::from(u8::from(random.f64() < 0.02)),
+                4 => size * random.f64().powi(20),
+                _ => -size,
+            };
+            if random.f64() >= gap {
+                series = series.put(day, value);
+            }
+        }
+        let learned = learn(&series, MONTH);
+        let sum: f64 = learned.weights().iter().sum();
+        assert!((sum - 1.0).abs() < 1e-9 && learned.weights().iter().all(|weight| *weight >= 0.0), "round {round}");
+        for figure in [Figure::Sum, Figure::Mean, Figure::Last] {
+            let through = november(random.i8(1..30));
+            let whole = span(&series, MONTH);
+            let Some(landing) = learned.landing(figure, whole, &history(&series, through), &series.kpi) else {
+                continue;
+            };
+            let (low, high) = landing.interval();
+            assert!(low <= high && landing.mean().is_finite(), "round {round}: {low} {high} {}", landing.mean());
+            for goal in [-size, 0.0, low, landing.mean(), high, size, 30.0 * size] {
+                let chance = landing.probability(Target::Reach(goal));
+                assert!(chance > 0.0 && chance < 1.0, "round {round}: {chance} of {goal}");
+            }
+        }
+    }
 }

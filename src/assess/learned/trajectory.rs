@@ -73,7 +73,9 @@ impl Learned {
             factors = Factors::fixed(&values, plain);
         }
         let total: f64 = weights.iter().sum();
-        weights.iter_mut().for_each(|weight| *weight /= total);
+        for weight in &mut weights {
+            *weight /= total;
+        }
         let through = weights.iter().scan(0.0, |sum, weight| {
             *sum += weight;
             Some(*sum)
