@@ -11,8 +11,8 @@ mod fields;
 mod forecast;
 mod freshness;
 mod jump;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "objectives don't ask for learned trajectories yet"))]
 mod learned;
+mod lessons;
 mod objective;
 mod outcome;
 mod outlook;
