@@ -12,6 +12,7 @@ use super::backtest::BacktestArgs;
 use super::explain::ExplainArgs;
 use super::forecast::ForecastArgs;
 use super::new::NewCommand;
+use super::query::QueryArgs;
 use super::rules::RulesArgs;
 use super::test::TestArgs;
 use crate::model::alert::About;
@@ -315,21 +316,6 @@ pub struct CheckArgs {
     /// Also reach out to every source and channel, and try the query of every KPI
     #[arg(long)]
     pub connect: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct QueryArgs {
-    pub kpi: String,
-    /// First day, in the KPI's zone
-    #[arg(long, value_name = "DATE")]
-    pub from: Option<Date>,
-    /// Last day, included
-    #[arg(long, value_name = "DATE", requires = "from")]
-    pub to: Option<Date>,
-    /// What the state holds of it instead, without asking the source; of fine buckets that are no longer kept what each
-    /// day came to
-    #[arg(long)]
-    pub stored: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -28,9 +28,9 @@ pub(super) async fn show(
     let mut buckets = store.observations(&kpi.id, from, to).await?;
     buckets.sort_by(|a, b| (a.bucket, &a.series.labels).cmp(&(b.bucket, &b.series.labels)));
     if out.is_json() {
-        records(out, kpi, &days, &buckets)?
+        records(out, kpi, &days, &buckets)?;
     } else {
-        text(out, kpi, &days, &buckets)?
+        text(out, kpi, &days, &buckets)?;
     }
     Ok(0)
 }

@@ -7,10 +7,10 @@ use anyhow::bail;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::args::QueryArgs;
+use super::configuration;
 use super::output::{Out, clean, counted};
 use super::progress::Progress;
-use super::{configuration, query};
+use super::query::{self, QueryArgs};
 use crate::daemon::{Reply, Request, Value, request};
 use crate::model::grain::BucketIndex;
 use crate::model::kpi::Kpi;

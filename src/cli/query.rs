@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 
-use super::args::QueryArgs;
 use super::output::{Out, Table, counted};
 use super::{configuration, held};
 use crate::clock::Clock;
@@ -31,6 +31,21 @@ const BUCKETS_DEFAULT: i64 = 7;
 const BUCKETS_MAX: i64 = 20_000;
 /// The same where the state is asked.
 const STORED_MAX: i64 = 1_000_000;
+
+#[derive(Debug, clap::Args)]
+pub struct QueryArgs {
+    pub kpi: String,
+    /// First day, in the KPI's zone
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<Date>,
+    /// Last day, included
+    #[arg(long, value_name = "DATE", requires = "from")]
+    pub to: Option<Date>,
+    /// What the state holds of it instead, without asking the source; of fine buckets that are no longer kept what each
+    /// day came to
+    #[arg(long)]
+    pub stored: bool,
+}
 
 pub(super) async fn query(out: &mut Out, paths: &[PathBuf], args: QueryArgs, now: Timestamp) -> anyhow::Result<u8> {
     let config = configuration::read(paths)?;

@@ -10,9 +10,9 @@ use serde_yaml::Value;
 
 use super::args::NewKpiArgs;
 use super::proposal::{Field, yaml};
-use crate::cli::args::QueryArgs;
 use crate::cli::configuration::{self, Drafted};
 use crate::cli::query;
+use crate::cli::query::QueryArgs;
 use crate::config::{Config, Problem};
 use crate::model::grain::{BucketIndex, Grain, day_of};
 use crate::model::kpi::{Kpi, Query};
