@@ -15,6 +15,7 @@ use super::rows::{MadeUp, Row, read};
 use super::{configuration, query, state};
 use crate::assess::{Forecast, Seasons};
 use crate::locale::quantity;
+use crate::model::formula::Formula;
 use crate::model::grain::BucketIndex;
 use crate::model::ids::Labels;
 use crate::model::kpi::Kpi;
@@ -126,7 +127,7 @@ async fn of_kpi(paths: &[PathBuf], name: &str, args: &ForecastArgs, now: Timesta
     let mut versions = Versions::new();
     if config.settings.state.exists() {
         let store = state::open(&config).await?;
-        for id in kpi.formula().into_iter().flat_map(|formula| formula.inputs()).chain([&kpi.id]) {
+        for id in kpi.formula().into_iter().flat_map(Formula::inputs).chain([&kpi.id]) {
             versions.insert(id.clone(), store.all_versions(id).await?);
         }
     }

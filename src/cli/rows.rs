@@ -18,29 +18,29 @@ use crate::model::unit::Kind;
 use crate::source::{BuildContext, CsvConfig, SourceConfig};
 
 /// One value of the table.
-pub(in crate::cli) struct Row {
+pub(super) struct Row {
     /// As it stands there.
-    pub(in crate::cli) at: Timestamp,
-    pub(in crate::cli) bucket: BucketIndex,
-    pub(in crate::cli) value: f64,
+    pub(super) at: Timestamp,
+    pub(super) bucket: BucketIndex,
+    pub(super) value: f64,
 }
 
 /// What was typed of a table.
-pub(in crate::cli) struct MadeUp<'a> {
-    pub(in crate::cli) csv: &'a str,
-    pub(in crate::cli) time: &'a str,
-    pub(in crate::cli) value: &'a str,
-    pub(in crate::cli) zone: &'a str,
-    pub(in crate::cli) kind: &'a str,
+pub(super) struct MadeUp<'a> {
+    pub(super) csv: &'a str,
+    pub(super) time: &'a str,
+    pub(super) value: &'a str,
+    pub(super) zone: &'a str,
+    pub(super) kind: &'a str,
     /// `grain`, `unit`, `better`, where they were typed.
-    pub(in crate::cli) fields: &'a [(&'a str, &'a Option<String>)],
+    pub(super) fields: &'a [(&'a str, &'a Option<String>)],
     /// A rule that runs on it.
-    pub(in crate::cli) script: Option<&'a str>,
+    pub(super) script: Option<&'a str>,
 }
 
 impl MadeUp<'_> {
     /// A configuration with nothing but this KPI.
-    pub(in crate::cli) fn resolve(&self) -> anyhow::Result<(Config, Loaded, Kpi)> {
+    pub(super) fn resolve(&self) -> anyhow::Result<(Config, Loaded, Kpi)> {
         let column = self.value;
         let id: String =
             column.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
@@ -100,11 +100,7 @@ fn flag_of(line: &str) -> String {
 }
 
 /// The rows in their order, and what is to be said of the table.
-pub(in crate::cli) async fn read(
-    csv: &str,
-    kpi: &Arc<Kpi>,
-    is_assumed: bool,
-) -> anyhow::Result<(Vec<Row>, Vec<String>)> {
+pub(super) async fn read(csv: &str, kpi: &Arc<Kpi>, is_assumed: bool) -> anyhow::Result<(Vec<Row>, Vec<String>)> {
     let resolve = |_: &crate::secret::SecretRef| Err("a table needs no secret".to_owned());
     let context = BuildContext { base_dir: Path::new(""), resolve: &resolve };
     let source = SourceConfig::Csv(CsvConfig::new(csv))

@@ -8,6 +8,8 @@ use super::history::History;
 const POWER: i32 = 6;
 /// A loss this small a share of the usual one is none.
 const SHARE_MIN: f64 = 1e-6;
+/// In the unit of the history, whose values are about one: what repeats itself to the last bit still has a usual error.
+const ERROR_MIN: f64 = 1e-9;
 /// Below this share of gain over a mere repetition the blend is trusted only in part: what hardly wins may only have been
 /// lucky, and a series without any pattern is best forecast by its last value.
 const GAIN_TRUSTED: f64 = 0.05;
@@ -137,7 +139,7 @@ impl Unit {
             share += share_of(*now, *before);
             count += 1.0;
         }
-        let mean = |sum: f64| f64::max(sum / f64::max(count, 1.0), f64::MIN_POSITIVE);
+        let mean = |sum: f64| f64::max(sum / f64::max(count, 1.0), ERROR_MIN);
         Unit { plain: mean(plain), share: mean(share) }
     }
 

@@ -145,21 +145,31 @@ fn a_constant_stays() {
     }
 }
 
+/// The value of each bucket.
+type Series<'a> = &'a dyn Fn(usize) -> f64;
+
 #[test]
 fn a_pure_season_goes_on() {
     let day = |at: usize| 50.0 + [3.0, 9.0, 40.0, 12.0, 0.5, 7.0][at % 6];
     let week = |at: usize| day(at) * [1.0, 1.1, 0.9, 1.0, 1.3, 0.2, 0.1][at / 6 % 7];
-    for (length, seasons, value) in [(40, &[6][..], &day as &dyn Fn(usize) -> f64), (400, &[6, 42], &week)] {
+    let shop = |at: usize| [20.0, 21.0, 20.0, 22.0, 30.0, 26.0, 0.0][at % 7];
+    let cases: [(usize, &[usize], Series<'_>); 4] =
+        [(40, &[6], &day), (400, &[6, 42], &week), (56, &[7, 365], &shop), (800, &[7, 365], &shop)];
+    for (length, seasons, value) in cases {
         let history: Vec<f64> = (0..length).map(value).collect();
-        let forecast = forecast(&history, seasons, 60);
-        for step in 0..60 {
-            let (expected, (low, high)) = (value(length + step), forecast.interval(step, 0.8));
-            assert!(
-                (forecast.mean(step) - expected).abs() < expected * 1e-3,
-                "{step}: {} {expected}",
-                forecast.mean(step)
-            );
-            assert!(high - low < 0.05 * expected, "{step}: {low} {high}");
+        for horizon in [1, 5, 14, 60] {
+            let forecast = forecast(&history, seasons, horizon);
+            for step in 0..horizon {
+                let (expected, (low, high)) = (value(length + step), forecast.interval(step, 0.8));
+                let mean = forecast.mean(step);
+                let told = || {
+                    format!(
+                        "{length} values, {seasons:?}, step {step} of {horizon}: {low} {mean} {high} for {expected}"
+                    )
+                };
+                assert!((mean - expected).abs() <= expected * 1e-3, "{}", told());
+                assert!(high - low <= 0.05 * expected, "{}", told());
+            }
         }
     }
 }
