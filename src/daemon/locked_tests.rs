@@ -113,9 +113,9 @@ async fn a_reload_that_can_write_nothing_is_refused_and_works_later() {
         assert!(why.ends_with("then reload again") && why.contains(cause), "{why}");
         assert!(script.cycle.setup().catalog.kpi(&"sales".into()).is_some(), "the one before is in force");
         if is_locked {
-            place.unlock()
+            place.unlock();
         } else {
-            place.free_disk()
+            place.free_disk();
         }
         script.cycle.tend_space(now + seconds(1)).await.unwrap();
         script.cycle.reload(place.built(&renamed), now + seconds(1)).await.unwrap().unwrap();
