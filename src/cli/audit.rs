@@ -41,7 +41,7 @@ pub(super) async fn audit(out: &mut Out, paths: &[PathBuf], args: &AuditArgs) ->
                 let by = entry.by.clone().unwrap_or_else(|| "-".to_owned());
                 table.row([number.to_string(), moment(entry.at, zone), by, entry.what.clone(), entry.detail.clone()]);
             }
-            out.line(&counted(rows.len(), "entry"))?;
+            out.line(&counted(rows.len(), "noted action"))?;
             out.table(&table)?;
         }
     }

@@ -132,7 +132,7 @@ async fn look_at(found: &mut Findings, store: &Store, config: &Config, now: Time
     }
     let mut entries = 0_usize;
     match store.audit((Timestamp::MIN, Timestamp::MAX), |_| entries += 1).await? {
-        None => found.good("audit", format!("{}, one chain", counted(entries, "entry"))),
+        None => found.good("audit", format!("{}, one chain", counted(entries, "noted action"))),
         Some(number) => found.wrong("audit", format!("entry {number} does not follow from the one before")),
     }
     clock(found, store, config, now).await?;

@@ -116,6 +116,25 @@ async fn what_a_backup_had_not_sent_is_asked_about() {
 }
 
 #[tokio::test]
+async fn of_what_fires_a_restored_state_reminds_once() {
+    let place = Place::new(&["2026-09-02", "2026-09-03", "2026-09-04", "2026-09-05"]);
+    let mut script = place.start(COMPANY, "2026-09-01T09:00:00Z").await;
+    script.advance_to(at("2026-09-03T09:00:00Z")).await.unwrap();
+    assert_eq!(told(&script.cycle).await.len(), 1, "it fires, and was told");
+    script.cycle.store().backup(&place.path("backup.db")).await.unwrap();
+    kill(script).await;
+    restore(&place).await;
+    let mut script = place.start(COMPANY, "2026-09-04T09:00:00Z").await;
+    script.advance_to(at("2026-09-04T10:00:00Z")).await.unwrap();
+    assert_eq!(told(&script.cycle).await.len(), 1);
+    script.cycle.release(None, place.clock.now()).await.unwrap().unwrap();
+    script.advance_to(at("2026-09-05T09:00:00Z")).await.unwrap();
+    let all = told(&script.cycle).await;
+    let reasons: std::collections::BTreeSet<&str> = all.iter().map(|(_, reason, _)| reason.as_str()).collect();
+    assert_eq!((all.len(), reasons), (2, ["first", "reminder"].into()), "once, and not a second time: {all:?}");
+}
+
+#[tokio::test]
 async fn what_is_older_than_is_kept_goes_from_store_and_memory_alike() {
     let place = Place::new(&["2026-09-02"]);
     let kept = COMPANY.replace("history: 60d", "history: 60d\n    keep: 61d") + "retention: {messages: 30d}\n";

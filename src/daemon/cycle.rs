@@ -18,11 +18,13 @@ use super::record;
 use super::said::Said;
 use super::space::Space;
 use super::stepping::Replay;
-use crate::engine::{Answer, Effects, Event, Setup, is_held, shown, step};
+use crate::engine::{Answer, Effects, Event, Setup, State, is_held, shown, step};
 use crate::model::action::{Action, ActionKind};
+use crate::model::alert::Phase;
 use crate::model::figures::KpiFigures;
 use crate::model::ids::{KpiId, Labels, ReceiverId, SourceId};
 use crate::model::kpi::Kpi;
+use crate::model::notification::Group;
 use crate::model::series::SeriesData;
 use crate::store::{Store, StoreError};
 
@@ -225,14 +227,16 @@ impl Cycle {
             Ok(event) => event,
             Err(why) => return Ok(Err(why)),
         };
-        let effects = if self.is_held() { None } else { self.event(event, now).await? };
-        let Some(effects) = effects else {
+        if self.is_held() {
             return Ok(Err(self.refusal("nothing can be kept", "ask")));
-        };
+        }
+        let effects = self.event(event, now).await?;
         if let Some(kpi) = touched {
             self.has_changed(&kpi);
             self.due.insert(kpi, None);
         }
+        // The engine has taken it up: whoever was told no would ask twice.
+        let Some(effects) = effects else { return Ok(Err(self.kept_until_written())) };
         self.wake(now).await?;
         Ok(effects.answer.unwrap_or_else(|| Err("the action had no effect".to_owned())))
     }
@@ -310,6 +314,15 @@ impl Cycle {
             Err(error) => return Err(error.into()),
         }
         self.withheld = false;
+        // Whether they were told since the backup nobody knows: of what fires everybody hears once how it stands.
+        let remind = move |state: &mut State, _: &Setup| {
+            let fires = |group: &&Group| group.told.values().any(|told| told.phase == Phase::Firing);
+            let firing: Vec<Group> = state.groups.iter().filter(fires).cloned().collect();
+            for group in firing {
+                state.groups.put(Group { next_remind: Some(now), ..group });
+            }
+        };
+        self.engine.with(remind).await;
         self.wake(now).await?;
         Ok(Ok(match (waiting, queued) {
             (0, _) => "messages go out again".to_owned(),

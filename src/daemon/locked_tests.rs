@@ -122,3 +122,19 @@ async fn a_reload_that_can_write_nothing_is_refused_and_works_later() {
         assert!(script.cycle.setup().catalog.kpi(&"turnover".into()).is_some());
     }
 }
+
+#[tokio::test]
+async fn sending_goes_on_once_something_could_be_written() {
+    let (place, mut cycle, clock) = sends::queued(2).await;
+    let now = clock.now();
+    place.lock_after(0);
+    assert!(cycle.due_sends(now).await.unwrap().is_empty());
+    for look in 1..4 {
+        cycle.tend_space(now + seconds(look)).await.unwrap();
+        assert!(cycle.is_locked() && !cycle.writes_all(), "after {look} s");
+        assert_eq!(cycle.next_delivery().await.unwrap(), None, "after {look} s");
+    }
+    place.unlock();
+    cycle.tend_space(now + seconds(4)).await.unwrap();
+    assert_eq!(cycle.due_sends(now + seconds(4)).await.unwrap().len(), 2);
+}

@@ -110,6 +110,19 @@ impl Cycle {
         }
     }
 
+    /// What a person is told whose action is taken up and can't be written yet.
+    pub(super) fn kept_until_written(&self) -> String {
+        let path = self.store.path().display();
+        let (cause, when) = if self.is_locked() {
+            (format!("another process keeps {path} locked"), "it lets go")
+        } else {
+            (format!("the disk of {path} is full"), "there is space")
+        };
+        format!(
+            "{cause}: this is done as soon as {when}, unless the service ends before; don't ask again, `vigie audit` shows it"
+        )
+    }
+
     fn waits(&self) -> bool {
         self.is_paused() || self.space.sending_stopped || !self.space.unrecorded.is_empty()
     }

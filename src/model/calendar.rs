@@ -2,6 +2,7 @@
 //!
 //! Trajectories and schedules ask without end, so the days off of each year are reckoned once and kept as bits.
 
+use std::fmt;
 use std::sync::OnceLock;
 
 use jiff::ToSpan;
@@ -11,7 +12,7 @@ use super::closure::Closure;
 use super::holidays::{Country, FrenchRegion, Holiday};
 
 /// A working calendar.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Calendar {
     rules: CalendarRules,
     kept: OnceLock<Vec<Year>>,
@@ -48,6 +49,13 @@ pub enum DayOff<'a> {
 const SEARCH_DAYS_MAX: u32 = 4_000;
 /// Years that are kept once reckoned. Others are reckoned anew each time.
 const KEPT_YEARS: std::ops::Range<i16> = 1970..2120;
+
+/// Its rules: what has been reckoned of them so far makes no other calendar.
+impl fmt::Debug for Calendar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rules.fmt(f)
+    }
+}
 
 impl Calendar {
     pub fn new(rules: CalendarRules) -> Calendar {

@@ -383,6 +383,7 @@ def hung_up_at_start(vigie, folder):
                 expect(daemon.stop() == 0, f"it did not end well:\n{daemon.tail()}")
     finally:
         signal.signal(signal.SIGHUP, before)
+    report_fault("SIGHUP amid a start", "the start goes on, the reload follows it", None)
     return f"SIGHUP amid a start: taken up after it; watched {watched * 1000:.0f} ms after the process was asked for"
 
 
