@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::assessment::{Assessment, not_defined};
-use super::learned::{Basis, Figure, History, Landing, Learned, Part};
+use super::learned::{Figure, History, Landing, Learned, Part};
 use super::lessons::Ground;
+use super::trajectory::Course;
 use super::window::Span;
-use crate::model::assessment::{Measured, Unmeasurable};
+use crate::model::assessment::{Basis, Measured, Unmeasurable};
 use crate::model::grain::BucketIndex;
-use crate::model::objective::{Measure, Objective};
+use crate::model::objective::{Measure, Objective, Trajectory};
 use crate::model::unit::Kind;
 
 /// The interval that is shown holds the end with this probability.
@@ -32,7 +33,7 @@ impl Assessment {
 
     /// Its upper end.
     pub fn high(&self) -> Measured<f64> {
-        self.quantile((1.0 + INTERVAL) / 2.0)
+        self.quantile(f64::midpoint(1.0, INTERVAL))
     }
 
     fn quantile(&self, probability: f64) -> Measured<f64> {
@@ -43,9 +44,12 @@ impl Assessment {
         Ok(self.landing()?.quantile(probability))
     }
 
-    /// What the trajectory was learned from; none where it is not a learned one.
-    pub(super) fn basis(&self) -> Measured<Basis> {
-        Ok(self.learned(self.standing()?.whole)?.basis())
+    /// What the learned trajectory rests on; none of any other.
+    pub fn basis(&self) -> Option<Basis> {
+        let standing = self.standing().ok()?;
+        let is_learned =
+            standing.course == Course::Accumulates && self.the_objective().ok()?.trajectory == Trajectory::Learned;
+        is_learned.then(|| self.learned(standing.whole).ok().map(|learned| learned.basis())).flatten()
     }
 
     /// The trajectory learned for the buckets of a period.

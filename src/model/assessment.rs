@@ -53,6 +53,18 @@ impl Unmeasurable {
 /// A value, or why it can't be had.
 pub type Measured<T> = Result<T, Unmeasurable>;
 
+/// What a trajectory that is to be learned rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// Learned from so many whole periods before.
+    Learned { periods: u32 },
+    /// Too little history: every working day brings the same.
+    WorkingDays,
+    /// Too little history, and no working day: every day brings the same.
+    Linear,
+}
+
 /// How an objective stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -112,6 +124,9 @@ pub struct ObjectiveFacts {
     /// That the period ends with the target met, 0 to 1.
     #[serde(default)]
     pub probability: Option<f64>,
+    /// What the trajectory rests on, where it is to be learned.
+    #[serde(default)]
+    pub basis: Option<Basis>,
     /// Per working day from now on, to land on the target.
     pub required_rate: Option<f64>,
     /// Per working day so far.

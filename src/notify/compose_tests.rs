@@ -69,6 +69,7 @@ fn objective_facts(target: Target, actual: f64, expected: f64) -> ObjectiveFacts
         low: None,
         high: None,
         probability: None,
+        basis: None,
         required_rate: Some(22_916.67),
         current_rate: Some(17_500.0),
         working_days_left: Some(6),

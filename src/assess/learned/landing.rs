@@ -278,6 +278,7 @@ impl Landing {
     }
 
     /// The bounds within which the end lies with a probability of 80 %.
+    #[cfg(test)]
     pub(in crate::assess) fn interval(&self) -> (f64, f64) {
         (self.quantile(0.1), self.quantile(0.9))
     }

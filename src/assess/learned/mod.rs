@@ -20,4 +20,4 @@ mod tests;
 
 pub(in crate::assess) use history::{History, Part};
 pub(in crate::assess) use landing::{Figure, Landing};
-pub(in crate::assess) use trajectory::{Basis, Learned};
+pub(in crate::assess) use trajectory::Learned;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 
-use super::{Basis, Figure, History, Landing, Learned, Part};
+use super::{Figure, History, Landing, Learned, Part};
 use crate::assess::fixture::{LEVEL, Series};
 use crate::assess::window::Span;
+use crate::model::assessment::Basis;
 use crate::model::calendar::{Calendar, CalendarRules, Weekend};
 use crate::model::grain::Grain;
 use crate::model::objective::Target;

@@ -6,6 +6,7 @@ use super::history::History;
 use super::rhythm::Rhythm;
 use super::scale::is_rare;
 use crate::assess::window::Span;
+use crate::model::assessment::Basis;
 use crate::model::grain::{BucketIndex, Grain, day_of};
 use crate::model::kpi::Kpi;
 
@@ -18,21 +19,11 @@ const HALF_LIFE_YEARS: f64 = 2.0;
 /// Buckets of history, in reaches of the level (half a month), without which nothing is learned.
 const REACHES_LEAST: usize = 4;
 
-/// What a trajectory rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::assess) enum Basis {
-    /// Learned from so many whole periods before.
-    Learned { periods: u32 },
-    /// Too little history: every working day brings the same.
-    WorkingDays,
-    /// Too little history, and no working day: every day brings the same.
-    Linear,
-}
-
 /// The weights of a period's buckets, and what the calendar does to those before.
 #[derive(Clone, Debug)]
 pub(in crate::assess) struct Learned {
     pub(super) whole: Span,
+    #[cfg(test)]
     weights: Vec<f64>,
     /// Sums of the weights through each bucket.
     through: Vec<f64>,
@@ -81,7 +72,16 @@ impl Learned {
             Some(*sum)
         });
         let through = through.collect();
-        Learned { whole, weights, through, basis, first, factors, rhythm }
+        Learned {
+            whole,
+            #[cfg(test)]
+            weights,
+            through,
+            basis,
+            first,
+            factors,
+            rhythm,
+        }
     }
 
     pub(in crate::assess) fn basis(&self) -> Basis {
@@ -89,6 +89,7 @@ impl Learned {
     }
 
     /// The weight of each bucket, none negative; they sum to 1.
+    #[cfg(test)]
     pub(in crate::assess) fn weights(&self) -> &[f64] {
         &self.weights
     }
