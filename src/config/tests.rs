@@ -464,7 +464,6 @@ fn roll_ups_are_bounded() {
 #[test]
 fn what_is_planned_is_told_as_not_yet() {
     for (from, to) in [
-        ("period: month", "period: month\n    trajectory: learned"),
         ("period: month", "period: fiscal_year"),
         ("reach: 400000", "reach: +15 %"),
         ("mail: claire@example.test", "mail: claire@example.test, role: manager"),
