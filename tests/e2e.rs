@@ -150,6 +150,14 @@ fn each_alert_about_itself_fires_for_a_fault_and_ends_with_it() {
 }
 
 #[test]
+fn few_months_that_end_well_raise_an_alert_and_most_drifts_do() {
+    let folder = folder();
+    check(
+        python("simulation.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()).args(["--months", "300"]),
+    );
+}
+
+#[test]
 fn scripts_that_mean_harm_are_told_and_delay_no_other() {
     let (_alone, folder) = (alone(), folder());
     check_with_table(python("hostile.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()), folder.path());

@@ -1,6 +1,6 @@
 //! What was learned of periods, kept for as long as nothing changes of what it rests on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::learned::{Landing, Learned};
@@ -15,6 +15,8 @@ pub struct Lessons(Mutex<HashMap<ObjectiveId, Lesson>>);
 
 /// Objectives whose lessons are kept.
 const KEPT_MAX: usize = 10_000;
+/// Landings kept of one objective, the newest: whoever looks back asks again for those of the days before.
+const LANDINGS_MAX: usize = 48;
 
 /// What a trajectory was learned from: the same again gives the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,32 +34,45 @@ pub(super) struct Ground {
 #[derive(Debug)]
 struct Lesson {
     ground: Ground,
+    /// Of the figures that it was learned from.
+    print: u64,
     learned: Arc<Learned>,
-    /// Of the bucket up to which it was reckoned.
-    landing: Option<(BucketIndex, Option<Arc<Landing>>)>,
+    /// By the bucket up to which it was reckoned.
+    landings: BTreeMap<BucketIndex, Option<Arc<Landing>>>,
 }
 
 impl Lessons {
-    /// The trajectory learned from that ground.
+    /// The trajectory learned from that ground. `print` tells the figures that it is learned from from others: where only
+    /// later ones were changed, as those of the last days are with every pull, what was learned stands.
     pub(super) fn learned(
         &self,
         objective: &ObjectiveId,
         ground: Ground,
+        print: impl FnOnce() -> u64,
         learn: impl FnOnce(&Ground) -> Learned,
     ) -> Arc<Learned> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lesson) = kept.get(objective).filter(|lesson| lesson.ground == ground) {
             return lesson.learned.clone();
         }
+        let print = print();
+        if let Some(lesson) = kept.get_mut(objective)
+            && lesson.print == print
+            && (Ground { edits: ground.edits, ..lesson.ground.clone() }) == ground
+        {
+            lesson.ground = ground;
+            lesson.landings.clear();
+            return lesson.learned.clone();
+        }
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
         let learned = Arc::new(learn(&ground));
-        kept.insert(objective.clone(), Lesson { ground, learned: learned.clone(), landing: None });
+        kept.insert(objective.clone(), Lesson { ground, print, learned: learned.clone(), landings: BTreeMap::new() });
         learned
     }
 
-    /// Where it lands, by what is known up to a bucket; reckoned on that trajectory.
+    /// Where it lands, by what is known up to a bucket; reckoned on that trajectory. None where it can't be told.
     pub(super) fn landing(
         &self,
         objective: &ObjectiveId,
@@ -66,14 +81,14 @@ impl Lessons {
     ) -> Option<Arc<Landing>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lesson = kept.get_mut(objective).filter(|lesson| Arc::ptr_eq(&lesson.learned, learned));
-        if let Some(Lesson { landing: Some((at, landing)), .. }) = &lesson
-            && *at == known_to
-        {
+        let Some(lesson) = lesson else { return reckon().map(Arc::new) };
+        if let Some(landing) = lesson.landings.get(&known_to) {
             return landing.clone();
         }
         let landing = reckon().map(Arc::new);
-        if let Some(lesson) = lesson {
-            lesson.landing = Some((known_to, landing.clone()));
+        lesson.landings.insert(known_to, landing.clone());
+        if lesson.landings.len() > LANDINGS_MAX {
+            lesson.landings.pop_first();
         }
         landing
     }

@@ -18,6 +18,16 @@ pub const AHEAD_FROM: f64 = 0.05;
 pub const WATCH_FROM: f64 = 0.05;
 /// Share of the expected value on the bad side beyond which an objective is off its trajectory.
 pub const OFF_TRAJECTORY_FROM: f64 = 0.10;
+/// Probability under which, on several buckets in a row, an objective will hardly be reached.
+pub const UNLIKELY_UNDER: f64 = 0.30;
+/// So many in a row.
+const UNLIKELY_BUCKETS: usize = 3;
+/// Probability above which it is likely again.
+pub const LIKELY_FROM: f64 = 0.60;
+/// Probability from which an objective that is behind its trajectory is on its way all the same.
+pub const SURE_FROM: f64 = 0.80;
+/// Buckets that are looked back over for the last time when the objective was unlikely, or likely.
+const LOOK_BACK: usize = 31;
 /// Share of the period's buckets below which measures to date say little.
 pub const EARLY_SHARE: f64 = 0.20;
 /// Buckets below which a figure says little; never more than half of a short period's.
@@ -43,17 +53,14 @@ impl Assessment {
 
     fn judge(&self, standing: &Standing, objective: &Objective) -> Status {
         let met = objective.target.is_met_by(standing.actual);
-        if standing.is_over() {
-            if met {
-                return Status::Reached;
-            }
-            if is_final((standing.whole, objective.measure), &self.data, &self.kpi) {
-                return Status::Missed;
-            }
+        if standing.is_final(objective, &self.data, &self.kpi) {
+            return if met { Status::Reached } else { Status::Missed };
         }
         if standing.course == Course::Accumulates {
             match objective.target {
-                Target::Reach(_) | Target::AtLeast(_) if met => return Status::Reached,
+                Target::Reach(_) | Target::AtLeast(_) if met && self.is_settled(standing, objective) => {
+                    return Status::Reached;
+                }
                 // A budget that is spent does not come back.
                 Target::ReduceTo(_) | Target::AtMost(_) if !met => return Status::OffTrajectory,
                 _ => {}
@@ -62,7 +69,57 @@ impl Assessment {
         if is_too_early(standing, objective) {
             return Status::TooEarly;
         }
-        self.against_trajectory(objective).unwrap_or(Status::InsufficientData)
+        let by_pace = self.against_trajectory(objective).unwrap_or(Status::InsufficientData);
+        match self.probability() {
+            Ok(probability) => self.by_probability((standing, objective), probability, by_pace),
+            Err(_) => by_pace,
+        }
+    }
+
+    /// The words for a probability, beside what the pace alone would say.
+    fn by_probability(&self, of: (&Standing, &Objective), probability: f64, by_pace: Status) -> Status {
+        let is_behind = matches!(by_pace, Status::Watch | Status::OffTrajectory);
+        if self.is_unlikely(of) {
+            return if by_pace == Status::OffTrajectory { Status::OffTrajectory } else { Status::AtRisk };
+        }
+        match by_pace {
+            _ if probability < LIKELY_FROM => Status::Watch,
+            Status::OffTrajectory => Status::Watch,
+            _ if is_behind && probability < SURE_FROM => Status::Watch,
+            Status::Ahead if probability >= SURE_FROM => Status::Ahead,
+            _ => Status::OnTrack,
+        }
+    }
+
+    /// Whether the objective became unlikely on some buckets in a row, and has not been likely since.
+    fn is_unlikely(&self, (standing, objective): (&Standing, &Objective)) -> bool {
+        if standing.is_over() {
+            return !objective.target.is_met_by(standing.actual);
+        }
+        let judged_from = standing.whole.from + i64::from(early_buckets(standing.whole.due(), objective).max(1)) - 1;
+        let judged = self.data.range(judged_from, standing.counted.to);
+        let mut in_a_row = 0;
+        for point in judged.rev().take(LOOK_BACK) {
+            let Ok(landing) = self.landing_at(point.index) else { break };
+            match landing.probability(objective.target) {
+                likely if likely > LIKELY_FROM => return false,
+                unlikely if unlikely < UNLIKELY_UNDER => in_a_row += 1,
+                _ => in_a_row = 0,
+            }
+            if in_a_row == UNLIKELY_BUCKETS {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether the target is met by buckets that will not change any more.
+    fn is_settled(&self, standing: &Standing, objective: &Objective) -> bool {
+        let Span { from, to } = standing.counted;
+        let provisional = self.data.range(from, to).find(|point| point.provisional);
+        let to = provisional.map_or(to, |point| point.index - 1);
+        let settled = aggregate_of(objective.measure).over(Span { from, to }, &self.data, &self.kpi);
+        settled.is_ok_and(|settled| objective.target.is_met_by(settled))
     }
 
     fn against_trajectory(&self, objective: &Objective) -> Measured<Status> {
@@ -108,10 +165,21 @@ fn is_too_early(standing: &Standing, objective: &Objective) -> bool {
     if keeps_each || standing.is_over() {
         return false;
     }
-    let (due, whole) = (standing.counted.due(), standing.whole.due());
+    standing.counted.due() < early_buckets(standing.whole.due(), objective)
+}
+
+/// The buckets of a period of so many without which it is too early to tell.
+fn early_buckets(whole: u32, objective: &Objective) -> u32 {
     let to_date = matches!(objective.measure, Measure::Sum | Measure::Mean | Measure::Pooled | Measure::ToDate);
-    let share_missing = to_date && f64::from(due) + 1e-9 < EARLY_SHARE * f64::from(whole);
-    share_missing || due < EARLY_BUCKETS_MIN.min(whole.div_ceil(2))
+    let share = if to_date { (EARLY_SHARE * f64::from(whole) - 1e-9).ceil() as u32 } else { 0 };
+    share.max(EARLY_BUCKETS_MIN.min(whole.div_ceil(2)))
+}
+
+impl Standing {
+    /// True once no bucket of its period will change any more.
+    pub(super) fn is_final(&self, objective: &Objective, data: &SeriesData, kpi: &Kpi) -> bool {
+        self.is_over() && is_final((self.whole, objective.measure), data, kpi)
+    }
 }
 
 /// True when no bucket of a finished span will change any more: the last one is final (or a hole

@@ -1,9 +1,10 @@
 //! Whether the objective will be reached: its learned trajectory, where it lands, and how probable the target is.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use super::assessment::{Assessment, not_defined};
-use super::learned::{Figure, History, Landing, Learned, Part};
+use super::learned::{DOUBT, Figure, History, Landing, Learned, Part};
 use super::lessons::Ground;
 use super::trajectory::Course;
 use super::window::Span;
@@ -16,12 +17,15 @@ use crate::model::unit::Kind;
 pub const INTERVAL: f64 = 0.80;
 
 impl Assessment {
-    /// The probability that the period ends with the target met: strictly between 0 and 1 while it runs, 0 or 1 once it is
-    /// over.
+    /// The probability that the period ends with the target met: strictly between 0 and 1 while that may change, 0 or 1
+    /// once its last bucket is final.
     pub fn probability(&self) -> Measured<f64> {
         let (standing, objective) = (self.standing()?, self.the_objective()?);
         if standing.is_over() {
-            return Ok(f64::from(u8::from(objective.target.is_met_by(standing.actual))));
+            let met = f64::from(u8::from(objective.target.is_met_by(standing.actual)));
+            // Of a last bucket that may still change nothing is certain.
+            let is_final = standing.is_final(objective, &self.data, &self.kpi);
+            return Ok(if is_final { met } else { met.clamp(DOUBT, 1.0 - DOUBT) });
         }
         Ok(self.landing()?.probability(objective.target))
     }
@@ -63,16 +67,30 @@ impl Assessment {
             let history = History { data: &self.data, known_to: whole.from - 1, excluded: &ground.excluded, part };
             Learned::fit(&history, whole, &self.kpi)
         };
-        Ok(self.lessons().learned(&objective.id, ground, learn))
+        Ok(self.lessons().learned(&objective.id, ground, || self.print(whole.from - 1), learn))
+    }
+
+    /// Tells the figures up to a bucket from others.
+    fn print(&self, to: BucketIndex) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for point in self.data.range(BucketIndex::MIN, to) {
+            let parts = point.parts.map(|parts| (parts.numerator.to_bits(), parts.denominator.to_bits()));
+            (point.index, point.value.to_bits(), parts).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     pub(super) fn landing(&self) -> Measured<Arc<Landing>> {
+        self.landing_at(self.standing()?.counted.to)
+    }
+
+    /// The landing by what is known up to a bucket of the period, as its data stands now.
+    pub(super) fn landing_at(&self, known_to: BucketIndex) -> Measured<Arc<Landing>> {
         let (standing, objective) = (self.standing()?, self.the_objective()?);
         let Some(figure) = figure_of(objective.measure, self.kpi.kind) else {
             return not_defined("a probability of an objective that holds for each bucket by itself");
         };
         let learned = self.learned(standing.whole)?;
-        let known_to = standing.counted.to;
         let reckon = || {
             let excluded = self.excluded(standing.whole);
             let part = part_of(objective, self.kpi.kind);

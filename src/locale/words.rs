@@ -20,6 +20,7 @@ pub fn status(lang: Language, status: Status) -> &'static str {
         Status::Ahead => pick(lang, "En avance", "Ahead"),
         Status::OnTrack => pick(lang, "En bonne voie", "On track"),
         Status::Watch => pick(lang, "À surveiller", "To watch"),
+        Status::AtRisk => pick(lang, "À risque", "At risk"),
         Status::OffTrajectory => pick(lang, "Hors trajectoire", "Off trajectory"),
         Status::Reached => pick(lang, "Objectif atteint", "Objective reached"),
         Status::Missed => pick(lang, "Objectif manqué", "Objective missed"),

@@ -72,6 +72,8 @@ pub enum Status {
     Ahead,
     OnTrack,
     Watch,
+    /// It will hardly be reached, though it is not far from its trajectory.
+    AtRisk,
     OffTrajectory,
     Reached,
     Missed,
@@ -86,6 +88,7 @@ impl Status {
             Status::Ahead => "ahead",
             Status::OnTrack => "on_track",
             Status::Watch => "watch",
+            Status::AtRisk => "at_risk",
             Status::OffTrajectory => "off_trajectory",
             Status::Reached => "reached",
             Status::Missed => "missed",

@@ -127,7 +127,7 @@ impl Writer<'_> {
     /// The status, never rosier than the alert: a rule's own limits may be tighter than the usual ones.
     fn status(&self, objective: &ObjectiveFacts) -> Status {
         match (self.alert.stated_level().unwrap_or(Severity::Info), objective.status) {
-            (Severity::Critical, Status::Ahead | Status::OnTrack | Status::Watch) => Status::OffTrajectory,
+            (Severity::Critical, Status::Ahead | Status::OnTrack | Status::Watch) => Status::AtRisk,
             (Severity::Warning, Status::Ahead | Status::OnTrack) => Status::Watch,
             (_, status) => status,
         }

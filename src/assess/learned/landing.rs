@@ -13,7 +13,7 @@ use crate::model::kpi::{Empty, Kpi};
 use crate::model::objective::Target;
 
 /// Probabilities stay this far from certainty while the period runs.
-const DOUBT: f64 = 0.001;
+pub(in crate::assess) const DOUBT: f64 = 0.001;
 /// Reaches of the level (half months) in which gaps are counted.
 const GAP_REACHES: usize = 6;
 /// What the rate of a count or a share moves by, before anything is learned, and the independent windows that this guess

@@ -19,5 +19,5 @@ mod trajectory;
 mod tests;
 
 pub(in crate::assess) use history::{History, Part};
-pub(in crate::assess) use landing::{Figure, Landing};
+pub(in crate::assess) use landing::{DOUBT, Figure, Landing};
 pub(in crate::assess) use trajectory::Learned;

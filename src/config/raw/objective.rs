@@ -38,8 +38,8 @@ pub struct RawObjective {
     /// `month`, `quarter`, `year`, one of them by name (`2026-11`, `2026-Q4`, `2026`), or two days, both included:
     /// `{from: 2026-10-01, to: 2026-12-31}`.
     pub period: RawPeriod,
-    /// The way the figure is expected to go: `linear`, `working_days`, or `{milestones: {2026-10-31: 100000}}`.
-    /// Default: `working_days` for days with a country's calendar, else `linear`.
+    /// The way the figure is expected to go: `learned`, `working_days`, `linear`, or `{milestones: {2026-10-31: 100000}}`.
+    /// Default: `learned` for sums, else `working_days` for days with a country's calendar, else `linear`.
     pub trajectory: Option<RawTrajectory>,
     /// Where the measure stood when the objective was set, in the KPI's unit: start of the way for levels.
     pub baseline: Option<Written<Amount>>,

@@ -35,10 +35,12 @@ pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawObjective, k
     let target = target(context, id, raw, chosen?, kpi)?;
     direction(context, id, target, kpi.better);
     let measure = measure(context, id, raw.measure, target, kpi.kind)?;
+    let adds_up = measure == Measure::Sum;
     let trajectory = match &raw.trajectory {
         Some(RawTrajectory::WorkingDays) => Some(Trajectory::WorkingDays),
         Some(RawTrajectory::Learned) => Some(Trajectory::Learned),
         Some(RawTrajectory::Milestones(milestones)) => milestones_of(context, id, milestones, period, kpi),
+        None if adds_up => Some(Trajectory::Learned),
         None if kpi.grain == Grain::Day && kpi.calendar.rules().country.is_some() => Some(Trajectory::WorkingDays),
         Some(RawTrajectory::Linear) | None => Some(Trajectory::Linear),
     };
