@@ -16,6 +16,9 @@ pub struct Lessons(Mutex<HashMap<ObjectiveId, Lesson>>);
 /// Objectives whose lessons are kept.
 const KEPT_MAX: usize = 10_000;
 
+/// Landings of one objective that are kept: of its newest bucket, of a week before, and of the period's begin.
+const LANDINGS_MAX: usize = 4;
+
 /// What a trajectory was learned from: the same again gives the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ground {
@@ -33,8 +36,8 @@ pub(super) struct Ground {
 struct Lesson {
     ground: Ground,
     learned: Arc<Learned>,
-    /// Of the bucket up to which it was reckoned.
-    landing: Option<(BucketIndex, Option<Arc<Landing>>)>,
+    /// Each with the bucket up to which it was reckoned, oldest reckoning first.
+    landings: Vec<(BucketIndex, Option<Arc<Landing>>)>,
 }
 
 impl Lessons {
@@ -53,7 +56,7 @@ impl Lessons {
             kept.clear();
         }
         let learned = Arc::new(learn(&ground));
-        kept.insert(objective.clone(), Lesson { ground, learned: learned.clone(), landing: None });
+        kept.insert(objective.clone(), Lesson { ground, learned: learned.clone(), landings: Vec::new() });
         learned
     }
 
@@ -66,14 +69,16 @@ impl Lessons {
     ) -> Option<Arc<Landing>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lesson = kept.get_mut(objective).filter(|lesson| Arc::ptr_eq(&lesson.learned, learned));
-        if let Some(Lesson { landing: Some((at, landing)), .. }) = &lesson
-            && *at == known_to
-        {
+        let known = lesson.as_ref().and_then(|lesson| lesson.landings.iter().find(|(at, _)| *at == known_to));
+        if let Some((_, landing)) = known {
             return landing.clone();
         }
         let landing = reckon().map(Arc::new);
         if let Some(lesson) = lesson {
-            lesson.landing = Some((known_to, landing.clone()));
+            if lesson.landings.len() >= LANDINGS_MAX {
+                lesson.landings.remove(0);
+            }
+            lesson.landings.push((known_to, landing.clone()));
         }
         landing
     }
