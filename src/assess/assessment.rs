@@ -95,6 +95,25 @@ impl Assessment {
         value_of(self.current()?)
     }
 
+    /// The same as it stood when that bucket of the period was its newest one: what is there of later buckets is not read.
+    pub(super) fn stood_at(&self, newest: Point) -> Measured<Assessment> {
+        Ok(Assessment {
+            kpi: self.kpi.clone(),
+            labels: self.labels.clone(),
+            data: self.data.clone(),
+            objective: self.objective.clone(),
+            now: self.bucket(newest.index).end,
+            final_only: self.final_only,
+            not_before: None,
+            passages: self.passages.clone(),
+            lessons: self.lessons.clone(),
+            events: self.events.clone(),
+            current: OnceLock::from(Ok(newest)),
+            period: OnceLock::from(Ok(self.period()?)),
+            standing: OnceLock::new(),
+        })
+    }
+
     pub fn current_bucket(&self) -> Measured<Bucket> {
         Ok(self.bucket(self.current()?.index))
     }

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 
 use super::assessment::Assessment;
-use super::objective::{Standing, aggregate_of};
+use super::objective::{Standing, figure_over, measured_span};
 use super::window::{Span, before, year_before};
 use crate::model::assessment::{ComparisonBasis, ComparisonFact, DataFacts, Measured, ObjectiveFacts};
 use crate::model::grain::day_of;
@@ -98,12 +98,13 @@ impl Assessment {
         } else {
             whole.to.min(whole.from + i64::from(standing.counted.due()) - 1)
         };
-        let span = Span { from: whole.from, to };
-        if span.due() == 0 {
+        let counted = Span { from: whole.from, to };
+        if counted.due() == 0 {
             return None;
         }
+        let span = measured_span(objective.measure, counted, &self.kpi);
         self.check_basis(span).ok()?;
-        let reference = aggregate_of(objective.measure).over(span, &self.data, &self.kpi).ok()?;
+        let reference = figure_over(objective.measure, counted, &self.data, &self.kpi).ok()?;
         Some(self.comparison(basis, standing.actual, reference, span))
     }
 

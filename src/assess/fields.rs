@@ -179,6 +179,12 @@ pub const OBJECTIVE_FIELDS: &[Field] = &[
     field("target", FieldUnit::Kpi, "the target; of a band the nearer bound", |a| {
         a.target().map(|value| a.quantity(value))
     }),
+    field("target_kind", FieldUnit::Text, "reach, reduce_to, at_least, at_most or between", |a| {
+        a.the_objective().map(|objective| text(objective.target.as_str()))
+    }),
+    field("measure", FieldUnit::Text, "sum, pooled, mean, each, at_end, to_date or rolling", |a| {
+        a.the_objective().map(|objective| text(objective.measure.as_str()))
+    }),
     field("baseline", FieldUnit::Kpi, "where the way to the target begins; 0 for sums", |a| {
         let start = a.standing()?.start.clone()?;
         Ok(a.quantity(start))
@@ -212,6 +218,12 @@ pub const OBJECTIVE_FIELDS: &[Field] = &[
     field("probability", FieldUnit::Ratio, "that the period ends with the target met", |a| {
         a.probability().map(Figure::Ratio)
     }),
+    field(
+        "probability_change",
+        FieldUnit::Ratio,
+        "probability minus the one of seven days before; both within the period",
+        |a| a.probability_change().map(Figure::Ratio),
+    ),
     field("required_rate", FieldUnit::KpiPerWorkingDay, "what each working day left must bring", |a| {
         a.required_rate().map(|value| a.quantity(value))
     }),
@@ -220,6 +232,9 @@ pub const OBJECTIVE_FIELDS: &[Field] = &[
     }),
     field("required_ratio", FieldUnit::Ratio, "required over current pace; 1.2 is a fifth more a day", |a| {
         a.required_ratio().map(Figure::Ratio)
+    }),
+    field("target_date", FieldUnit::Date, "day on which a sum meets its target, or did, at the current rate", |a| {
+        a.target_date().map(Figure::Date)
     }),
     field("completeness", FieldUnit::Ratio, "share of the period's due buckets that are there", |a| {
         a.completeness().map(Figure::Ratio)

@@ -15,7 +15,7 @@ pub struct Lessons(Mutex<HashMap<ObjectiveId, Lesson>>);
 
 /// Objectives whose lessons are kept.
 const KEPT_MAX: usize = 10_000;
-/// Landings kept of one objective, the newest: whoever looks back asks again for those of the days before.
+/// Landings kept of one objective, the newest, and that of the period's begin: whoever looks back asks again for those.
 const LANDINGS_MAX: usize = 48;
 
 /// What a trajectory was learned from: the same again gives the same.
@@ -87,8 +87,10 @@ impl Lessons {
         }
         let landing = reckon().map(Arc::new);
         lesson.landings.insert(known_to, landing.clone());
-        if lesson.landings.len() > LANDINGS_MAX {
-            lesson.landings.pop_first();
+        if lesson.landings.len() > LANDINGS_MAX
+            && let Some(second) = lesson.landings.keys().nth(1).copied()
+        {
+            lesson.landings.remove(&second);
         }
         landing
     }

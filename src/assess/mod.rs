@@ -4,6 +4,7 @@
 //! data is the caller's work, judging it the rules'.
 
 mod assessment;
+mod burn;
 mod elapsed;
 mod events;
 mod facts;
@@ -24,6 +25,8 @@ mod window;
 mod fixture;
 #[cfg(test)]
 mod objective_tests;
+#[cfg(test)]
+mod outlook_tests;
 
 pub use assessment::Assessment;
 pub use events::KnownEvents;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use jiff::{Timestamp, ToSpan};
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::assessment::{Assessment, not_defined, quotient, value_of};
 use super::elapsed::Elapsed;
@@ -14,9 +15,14 @@ use crate::model::grain::{BucketIndex, day_of, start_of_day};
 use crate::model::kpi::Kpi;
 use crate::model::objective::{Measure, Objective, Target, Trajectory};
 use crate::model::period::Period;
+use crate::model::series::SeriesData;
+use crate::model::unit::Kind;
 
 /// What a shortfall is worth where the trajectory expects zero: all of it, beyond any sensible limit of a rule.
 const SHORTFALL_OF_NOTHING: f64 = 1.0;
+
+/// Days ahead within which a target is said to be met.
+const AHEAD_DAYS_MAX: f64 = 3_660.0;
 
 /// What the getters of an objective share; computed once per assessment.
 #[derive(Clone, Debug)]
@@ -46,17 +52,12 @@ impl Standing {
         let passage = assessment.passages().of(assessment.period()?, current.index, kpi);
         let Passage { period, whole, counted, covered, elapsed } = passage;
         let course = Course::of(objective, covered);
-        let actual = aggregate_of(objective.measure).over(counted, &assessment.data, kpi)?;
+        let actual = figure_over(objective.measure, counted, &assessment.data, kpi)?;
         let start = match course {
             Course::Accumulates => Ok(0.0),
             Course::Travels | Course::Keeps => assessment.baseline_at(whole),
         };
-        let share = match objective.trajectory {
-            Trajectory::Learned if course == Course::Accumulates => {
-                assessment.learned(whole)?.share_through(counted.to)
-            }
-            _ => elapsed.share(&objective.trajectory),
-        };
+        let share = assessment.share_behind(course, &passage)?;
         let mut standing =
             Standing { period, covered, whole, counted, elapsed, share, course, actual, start, expected: Ok(actual) };
         standing.expected = standing.expect(objective);
@@ -107,11 +108,16 @@ impl Standing {
 
 /// The buckets whose first day lies in the period.
 pub(super) fn buckets_of(period: Period, kpi: &Kpi) -> Span {
-    let first_from = |at: Timestamp| {
-        let index = kpi.grain.index_at(at, &kpi.zone);
-        if kpi.grain.start_of(index, &kpi.zone) < at { index + 1 } else { index }
-    };
-    Span { from: first_from(start_of_day(period.first, &kpi.zone)), to: first_from(end_of(period, kpi)) - 1 }
+    Span {
+        from: first_bucket_from(start_of_day(period.first, &kpi.zone), kpi),
+        to: first_bucket_from(end_of(period, kpi), kpi) - 1,
+    }
+}
+
+/// The first bucket that begins then or later.
+fn first_bucket_from(at: Timestamp, kpi: &Kpi) -> BucketIndex {
+    let index = kpi.grain.index_at(at, &kpi.zone);
+    if kpi.grain.start_of(index, &kpi.zone) < at { index + 1 } else { index }
 }
 
 /// First instant after the period.
@@ -119,13 +125,25 @@ pub(super) fn end_of(period: Period, kpi: &Kpi) -> Timestamp {
     start_of_day(period.last.saturating_add(1.day()), &kpi.zone)
 }
 
-pub(super) fn aggregate_of(measure: Measure) -> Aggregate {
-    match measure {
-        Measure::Sum => Aggregate::Sum,
-        Measure::Pooled => Aggregate::Pooled,
-        Measure::Mean => Aggregate::Mean,
-        Measure::Each | Measure::AtEnd | Measure::ToDate => Aggregate::Last,
-    }
+/// The measure's figure once the last bucket of a span of the period is the newest one.
+pub(super) fn figure_over(measure: Measure, counted: Span, data: &SeriesData, kpi: &Kpi) -> Measured<f64> {
+    let aggregate = match (measure, kpi.kind) {
+        (Measure::Sum, _) | (Measure::Rolling(_), Kind::Flow) => Aggregate::Sum,
+        (Measure::Pooled, _) | (Measure::Rolling(_), Kind::Ratio) => Aggregate::Pooled,
+        (Measure::Mean, _) | (Measure::Rolling(_), Kind::Level { .. } | Kind::Window) => Aggregate::Mean,
+        (Measure::Each | Measure::AtEnd | Measure::ToDate, _) => Aggregate::Last,
+    };
+    aggregate.over(measured_span(measure, counted, kpi), data, kpi)
+}
+
+/// The buckets that the measure's figure is made of: of a span of the period, or the stretch that ends with it.
+pub(super) fn measured_span(measure: Measure, counted: Span, kpi: &Kpi) -> Span {
+    let Measure::Rolling(stretch) = measure else { return counted };
+    let end = kpi.grain.bucket(counted.to, &kpi.zone).end;
+    let last = day_of(end.checked_sub(SignedDuration::from_millis(1)).unwrap_or(end), &kpi.zone);
+    let first = start_of_day(stretch.first_day(last), &kpi.zone);
+    // A stretch that is shorter than a bucket is that bucket.
+    Span { from: first_bucket_from(first, kpi).min(counted.to), to: counted.to }
 }
 
 /// The period that holds the first day of the bucket that decides.
@@ -271,6 +289,42 @@ impl Assessment {
         quotient(self.required_rate()?, self.current_rate()?)
     }
 
+    /// The day on which what adds up meets its target: the day that did, else by the current rate.
+    pub fn target_date(&self) -> Measured<Date> {
+        let standing = self.standing()?;
+        if standing.course != Course::Accumulates {
+            return not_defined("a day on which an objective without a sum meets its target");
+        }
+        let day_of_bucket = |index| self.days_of(Span { from: index, to: index }).1;
+        let missing = self.target()? - standing.actual;
+        if missing <= 0.0 {
+            return self.passed_at(standing.counted, self.target()?).map(day_of_bucket);
+        }
+        let days = quotient(missing, self.current_rate()?)?.ceil();
+        if !(0.0..=AHEAD_DAYS_MAX).contains(&days) {
+            return Err(Unmeasurable::OutsidePeriod);
+        }
+        let newest = day_of_bucket(standing.counted.to);
+        if standing.elapsed.working_total > 0.0 {
+            return Ok(self.kpi.calendar.add_working_days(newest, days as u32));
+        }
+        Ok(newest.saturating_add((days as i64).days()))
+    }
+
+    /// The first bucket by which what adds up had come to so much.
+    fn passed_at(&self, counted: Span, target: f64) -> Measured<BucketIndex> {
+        if self.the_objective()?.measure == Measure::ToDate {
+            let passed = self.data.range(counted.from, counted.to).find(|point| point.value >= target);
+            return Ok(passed.map_or(counted.to, |point| point.index));
+        }
+        let mut sum = 0.0;
+        let passed = self.data.range(counted.from, counted.to).find(|point| {
+            sum += point.value;
+            sum >= target
+        });
+        Ok(passed.map_or(counted.to, |point| point.index))
+    }
+
     /// Working days of the period after the newest bucket counted.
     pub fn working_days_left(&self) -> Measured<u32> {
         let elapsed = self.standing()?.elapsed;
@@ -307,8 +361,19 @@ impl Assessment {
         value_of(before.ok_or(Unmeasurable::NoHistory)?)
     }
 
+    /// Share of the way that the trajectory has behind it with the newest bucket of a passage, 0 to 1.
+    pub(super) fn share_behind(&self, course: Course, passage: &Passage) -> Measured<f64> {
+        let trajectory = &self.the_objective()?.trajectory;
+        match trajectory {
+            Trajectory::Learned if course == Course::Accumulates => {
+                Ok(self.learned(passage.whole)?.share_through(passage.counted.to))
+            }
+            _ => Ok(passage.elapsed.share(trajectory)),
+        }
+    }
+
     /// Days of rates, past and left, of an objective that has a pace.
-    fn paced(&self) -> Measured<(f64, f64)> {
+    pub(super) fn paced(&self) -> Measured<(f64, f64)> {
         let standing = self.standing()?;
         if standing.course == Course::Keeps {
             return not_defined("a rate of an objective without pace");

@@ -1,7 +1,7 @@
 //! The judgement in one word: the status while the period runs, the outcome once it is over.
 
 use super::assessment::Assessment;
-use super::objective::{Standing, aggregate_of, end_of};
+use super::objective::{Standing, end_of, figure_over};
 use super::trajectory::{Course, more_is_good};
 use super::window::Span;
 use crate::model::alert::PeriodOutcome;
@@ -118,7 +118,7 @@ impl Assessment {
         let Span { from, to } = standing.counted;
         let provisional = self.data.range(from, to).find(|point| point.provisional);
         let to = provisional.map_or(to, |point| point.index - 1);
-        let settled = aggregate_of(objective.measure).over(Span { from, to }, &self.data, &self.kpi);
+        let settled = figure_over(objective.measure, Span { from, to }, &self.data, &self.kpi);
         settled.is_ok_and(|settled| objective.target.is_met_by(settled))
     }
 
@@ -151,7 +151,7 @@ impl Assessment {
         if is_doubtful || whole.due() == 0 || !over || !is_final((whole, objective.measure), &self.data, &self.kpi) {
             return PeriodOutcome::ToBeConfirmed;
         }
-        match aggregate_of(objective.measure).over(whole, &self.data, &self.kpi) {
+        match figure_over(objective.measure, whole, &self.data, &self.kpi) {
             Ok(actual) if objective.target.is_met_by(actual) => PeriodOutcome::Reached,
             Ok(_) => PeriodOutcome::Missed,
             Err(_) => PeriodOutcome::ToBeConfirmed,
@@ -162,7 +162,8 @@ impl Assessment {
 fn is_too_early(standing: &Standing, objective: &Objective) -> bool {
     let keeps_each = matches!(objective.measure, Measure::Each | Measure::AtEnd)
         && matches!(objective.target, Target::AtLeast(_) | Target::AtMost(_) | Target::Between(..));
-    if keeps_each || standing.is_over() {
+    // What reaches back before the period is known when it begins.
+    if keeps_each || matches!(objective.measure, Measure::Rolling(_)) || standing.is_over() {
         return false;
     }
     standing.counted.due() < early_buckets(standing.whole.due(), objective)

@@ -3,9 +3,12 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use super::assessment::{Assessment, not_defined};
+use jiff::ToSpan;
+
+use super::assessment::Assessment;
 use super::learned::{DOUBT, Figure, History, Landing, Learned, Part};
 use super::lessons::Ground;
+use super::objective::measured_span;
 use super::trajectory::Course;
 use super::window::Span;
 use crate::model::assessment::{Basis, Measured, Unmeasurable};
@@ -15,6 +18,8 @@ use crate::model::unit::Kind;
 
 /// The interval that is shown holds the end with this probability.
 pub const INTERVAL: f64 = 0.80;
+/// Days over which a probability changes.
+const CHANGE_DAYS: i64 = 7;
 
 impl Assessment {
     /// The probability that the period ends with the target met: strictly between 0 and 1 while that may change, 0 or 1
@@ -28,6 +33,20 @@ impl Assessment {
             return Ok(if is_final { met } else { met.clamp(DOUBT, 1.0 - DOUBT) });
         }
         Ok(self.landing()?.probability(objective.target))
+    }
+
+    /// The probability minus the one by what was there seven days before, as far as the period had come and could be
+    /// judged by then. Later versions of those buckets are seen; buckets that came since are not.
+    pub fn probability_change(&self) -> Measured<f64> {
+        let probability = self.probability()?;
+        let standing = self.standing()?;
+        let zone = &self.kpi.zone;
+        let end = zone.to_datetime(self.bucket(standing.counted.to).end);
+        let before = end.checked_sub(CHANGE_DAYS.days()).and_then(|before| zone.to_timestamp(before));
+        let ended = self.kpi.grain.last_ended(before.map_err(|_| Unmeasurable::NoHistory)?, zone);
+        let newest = self.data.range(standing.whole.from, ended).next_back().ok_or(Unmeasurable::NoHistory)?;
+        let then = self.stood_at(newest)?;
+        if then.too_early()? { Err(Unmeasurable::NoHistory) } else { Ok(probability - then.probability()?) }
     }
 
     /// Lower end of the interval that holds the period's end with a probability of 80 %.
@@ -86,16 +105,20 @@ impl Assessment {
 
     /// The landing by what is known up to a bucket of the period, as its data stands now.
     pub(super) fn landing_at(&self, known_to: BucketIndex) -> Measured<Arc<Landing>> {
-        let (standing, objective) = (self.standing()?, self.the_objective()?);
-        let Some(figure) = figure_of(objective.measure, self.kpi.kind) else {
-            return not_defined("a probability of an objective that holds for each bucket by itself");
-        };
-        let learned = self.learned(standing.whole)?;
+        self.landing_from(self.standing()?.whole, known_to)
+    }
+
+    /// Where a period lands by what is there up to a bucket.
+    pub(super) fn landing_from(&self, whole: Span, known_to: BucketIndex) -> Measured<Arc<Landing>> {
+        let objective = self.the_objective()?;
+        let figure = figure_of(objective.measure, self.kpi.kind);
+        let learned = self.learned(whole)?;
         let reckon = || {
-            let excluded = self.excluded(standing.whole);
+            let excluded = self.excluded(whole);
             let part = part_of(objective, self.kpi.kind);
             let history = History { data: &self.data, known_to, excluded: &excluded, part };
-            learned.landing(figure, standing.whole, &history, &self.kpi)
+            let span = measured_span(objective.measure, whole, &self.kpi);
+            learned.landing(figure, span, &history, &self.kpi)
         };
         self.lessons().landing(&objective.id, (&learned, known_to), reckon).ok_or(Unmeasurable::NoHistory)
     }
@@ -113,21 +136,20 @@ impl Assessment {
     }
 }
 
-/// How the figure at the period's end comes about; none where each bucket counts by itself.
-fn figure_of(measure: Measure, kind: Kind) -> Option<Figure> {
+/// How the figure at the period's end comes about. Where each bucket counts by itself the last one decides.
+fn figure_of(measure: Measure, kind: Kind) -> Figure {
     match (measure, kind) {
-        (Measure::Sum, _) => Some(Figure::Sum),
-        (Measure::Mean | Measure::Pooled, Kind::Ratio) => Some(Figure::Pooled),
-        (Measure::Mean | Measure::Pooled, _) => Some(Figure::Mean),
-        (Measure::AtEnd | Measure::ToDate, _) => Some(Figure::Last),
-        (Measure::Each, _) => None,
+        (Measure::Sum, _) | (Measure::Rolling(_), Kind::Flow) => Figure::Sum,
+        (Measure::Mean | Measure::Pooled | Measure::Rolling(_), Kind::Ratio) => Figure::Pooled,
+        (Measure::Mean | Measure::Pooled | Measure::Rolling(_), _) => Figure::Mean,
+        (Measure::AtEnd | Measure::ToDate | Measure::Each, _) => Figure::Last,
     }
 }
 
 /// Which figures a trajectory is learned from: of pooled ratios how the volume comes.
 fn part_of(objective: &Objective, kind: Kind) -> Part {
     match (objective.measure, kind) {
-        (Measure::Mean | Measure::Pooled, Kind::Ratio) => Part::Denominator,
+        (Measure::Mean | Measure::Pooled | Measure::Rolling(_), Kind::Ratio) => Part::Denominator,
         _ => Part::Value,
     }
 }

@@ -15,6 +15,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use crate::model::grain::Grain;
 use crate::model::kpi::{Lateness, Recheck, RecheckEvery};
 use crate::model::ledger_query::Accounts;
+use crate::model::objective::Stretch;
 use crate::model::rule::Patience;
 use crate::model::unit::Unit;
 
@@ -116,6 +117,30 @@ impl Notation for SignedDuration {
         // A hundred years: longer is a slip, and would leave the range of instants.
         let total = count.checked_mul(seconds).filter(|total| *total <= 36_525 * 86_400);
         total.map(SignedDuration::from_secs).ok_or_else(|| format!("`{text}` is longer than a hundred years"))
+    }
+}
+
+impl Notation for Stretch {
+    const NAME: &'static str = "Stretch";
+    const FORMS: &'static str = "a number of days, weeks or months such as `28d`, `4w` or `12 months`";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let wrong = || expected::<Self>(text);
+        let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (digits, unit) = text.split_at(split);
+        let count: u32 = digits.parse().map_err(|_| wrong())?;
+        let (stretch, days) = match unit.trim() {
+            "d" => (Stretch::Days(count), u64::from(count)),
+            "w" => (Stretch::Days(count.saturating_mul(7)), u64::from(count) * 7),
+            "month" | "months" => (Stretch::Months(count), u64::from(count) * 30),
+            _ => return Err(wrong()),
+        };
+        // Ten years, a little over: no history is kept for longer.
+        if (1..=3_660).contains(&days) {
+            Ok(stretch)
+        } else {
+            Err(format!("`{text}` is not between a day and ten years"))
+        }
     }
 }
 

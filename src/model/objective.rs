@@ -1,5 +1,6 @@
 //! The definition of an objective: a SMART target on a series over a period.
 
+use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,17 @@ impl Target {
         }
     }
 
+    /// Its name, as the configuration writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Target::Reach(_) => "reach",
+            Target::ReduceTo(_) => "reduce_to",
+            Target::AtLeast(_) => "at_least",
+            Target::AtMost(_) => "at_most",
+            Target::Between(..) => "between",
+        }
+    }
+
     /// True when `value` satisfies the target.
     pub fn is_met_by(&self, value: f64) -> bool {
         match *self {
@@ -82,6 +94,42 @@ pub enum Measure {
     ToDate,
     /// The value at the period's end: the newest stands for it until then.
     AtEnd,
+    /// The newest stretch of time, wherever the period began: flows add up, ratios pool, levels are averaged.
+    Rolling(Stretch),
+}
+
+impl Measure {
+    /// Its name, as the configuration writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Measure::Sum => "sum",
+            Measure::Pooled => "pooled",
+            Measure::Mean => "mean",
+            Measure::Each => "each",
+            Measure::ToDate => "to_date",
+            Measure::AtEnd => "at_end",
+            Measure::Rolling(_) => "rolling",
+        }
+    }
+}
+
+/// A length of time by the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stretch {
+    Days(u32),
+    Months(u32),
+}
+
+impl Stretch {
+    /// The first day of the stretch that ends with a day.
+    pub fn first_day(self, last: Date) -> Date {
+        let next = last.saturating_add(1.day());
+        match self {
+            Stretch::Days(days) => next.saturating_sub(i64::from(days).days()),
+            Stretch::Months(months) => next.saturating_sub(i64::from(months).months()),
+        }
+    }
 }
 
 /// The way the figure is expected to go.

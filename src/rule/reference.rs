@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::outcome::FUNCTIONS;
 use super::shipped::SHIPPED;
 use super::sidecar::Sidecar;
-use super::views::WINDOWS;
+use super::views::{BURNS, WINDOWS};
 use crate::assess::{Field, FieldUnit, KPI_FIELDS, OBJECTIVE_FIELDS};
 
 /// `rules/README.md`; a test compares the file with this.
@@ -19,6 +19,10 @@ pub fn reference() -> String {
     page.push_str("| `kpi.label(\"channel\")` | value of a dimension of this series, or `()` |\n");
     page.push_str("| `kpi.has(\"name\")` | whether reading it gives a value now |\n");
     fields(&mut page, "What `objective` has", "objective", OBJECTIVE_FIELDS);
+    page.push_str("\n| call | meaning |\n|---|---|\n");
+    for (call, meaning) in BURNS {
+        let _ = writeln!(page, "| `objective.{call}` | {meaning} |");
+    }
     page.push_str("\n## What a script calls and returns\n\n| call | meaning |\n|---|---|\n");
     for (call, meaning) in FUNCTIONS {
         let _ = writeln!(page, "| `{call}` | {meaning} |");
@@ -69,6 +73,10 @@ pub fn definitions() -> String {
     }
     for (name, meaning) in WINDOWS {
         let _ = writeln!(page, "\n/// {meaning}\nfn {name}(kpi: kpi, n: int) -> float;");
+    }
+    for (call, meaning) in BURNS {
+        let call = call.replace("(share", "(objective: objective, share: float").replace("slack", "slack: float");
+        let _ = writeln!(page, "\n/// {meaning}\nfn {call} -> float;");
     }
     page.push_str("\n/// value of a dimension of this series, or `()`\nfn label(kpi: kpi, name: string) -> ?;\n");
     page.push_str("\n/// whether reading it gives a value now\nfn has(kpi: kpi, name: string) -> bool;\n");

@@ -87,6 +87,8 @@ pub(super) struct Ended {
 
 /// Buckets of a window that are read in the time of about one operation.
 const BUCKETS_PER_OPERATION: u32 = 16;
+/// What finding a part of a way takes, in operations.
+const WAY_OPERATIONS: u64 = 100;
 
 /// Windows over the last buckets: name, meaning.
 pub(super) const WINDOWS: [(&str, &str); 8] = [
@@ -98,6 +100,21 @@ pub(super) const WINDOWS: [(&str, &str); 8] = [
     ("change", "last n buckets against the n before, as a ratio (0.1 is +10 %)"),
     ("change_abs", "last n buckets against the n before, in the KPI's unit"),
     ("change_year", "last n buckets against the same span a year before, as a ratio"),
+];
+
+/// Calls over the newest part of an objective's way: name and arguments, meaning.
+pub(super) const BURNS: [(&str, &str); 2] = [
+    (
+        "burn(share, slack)",
+        "speed at which the newest buckets that make up a share of the trajectory (0.1 is 10 %) use up its room: 1 is all of it \
+         by the period's end. Of a sum the room is what the history promises beyond the target, at least `slack` of it; of a \
+         pooled ratio what the target leaves",
+    ),
+    (
+        "burn_events(share)",
+        "events that this rests on: cases of a ratio, units of a count, without bound for other sums; 0 where the objective has \
+         no burn",
+    ),
 ];
 
 impl KpiView {
@@ -136,6 +153,13 @@ pub(super) fn register(engine: &mut Engine) {
     for (name, _) in WINDOWS {
         engine.register_fn(name, move |kpi: &mut KpiView, n: INT| window(kpi, name, n));
     }
+    engine.register_fn("burn", |objective: &mut ObjectiveView, share: FLOAT, slack: FLOAT| {
+        let shares = [("share", share), ("slack", slack)];
+        over_way(objective, "burn", &shares, |a| a.burn(share, slack))
+    });
+    engine.register_fn("burn_events", |objective: &mut ObjectiveView, share: FLOAT| {
+        over_way(objective, "burn_events", &[("share", share)], |a| a.burn_events(share))
+    });
     engine.register_fn("workdays", |context: NativeCallContext, days: INT| workdays(&context, days));
     engine.register_fn("days", |context: NativeCallContext, days: INT| civil_days(&context, days));
     engine.register_fn("to_string", |day: &mut Day| day.0.to_string());
@@ -241,6 +265,22 @@ fn window(kpi: &mut KpiView, name: &'static str, n: INT) -> Fallible<FLOAT> {
         _ => a.change_year(n),
     };
     found.map_err(|missing| ended(missing, &format!("kpi.{name}({n})")))
+}
+
+/// Reads a figure over the newest part of an objective's way.
+fn over_way(
+    objective: &mut ObjectiveView,
+    name: &str,
+    shares: &[(&str, f64)],
+    read: impl FnOnce(&Assessment) -> Measured<f64>,
+) -> Fallible<FLOAT> {
+    let run = &objective.0;
+    run.read_data.store(true, Ordering::Relaxed);
+    if let Some((what, share)) = shares.iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
+        return Err(runtime(&format!("objective.{name}(): {share} is no {what}; it goes from 0 to 1")));
+    }
+    run.spend(WAY_OPERATIONS)?;
+    read(&run.assessment).map_err(|missing| ended(missing, &format!("objective.{name}()")))
 }
 
 fn workdays(context: &NativeCallContext, days: INT) -> Fallible<Day> {

@@ -11,6 +11,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use crate::config::scalar::{Amount, Written};
+use crate::model::objective::Stretch;
 
 /// A SMART target on a KPI over a period. Exactly one of `reach`, `reduce_to`, `at_least`, `at_most`, `between`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -30,8 +31,9 @@ pub struct RawObjective {
     pub at_most: Option<Written<Amount>>,
     /// Stay within these two, both included, in the KPI's unit. Example: `[18, 22]`.
     pub between: Option<Vec<Written<Amount>>>,
-    /// How the period's buckets make one figure: `sum` (flows), `pooled` (ratios), `each`, `mean`, `at_end`, or `to_date`
-    /// (windows: the source is asked for the period so far, which is a KPI of its own, such as `users@month`).
+    /// How the period's buckets make one figure: `sum` (flows), `pooled` (ratios), `each`, `mean`, `at_end`, `to_date`
+    /// (windows: the source is asked for the period so far, which is a KPI of its own, such as `users@month`), or
+    /// `{rolling: 28d}`, `{rolling: 12 months}`: the newest stretch of time, whose figure is judged at the period's end.
     /// Default: `sum` for flows, `pooled` for ratios, `to_date` for windows; for levels `each` when something is to be kept
     /// (`at_least`, `at_most`, `between`), else `at_end`.
     pub measure: Option<RawMeasure>,
@@ -59,7 +61,7 @@ pub struct RawObjective {
     pub actions: Vec<RawAction>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RawMeasure {
     Sum,
@@ -68,6 +70,8 @@ pub enum RawMeasure {
     Mean,
     AtEnd,
     ToDate,
+    /// The newest days, weeks or months: a flow's sum, a ratio pooled, the mean of a level.
+    Rolling(Written<Stretch>),
 }
 
 /// Something undertaken for an objective.

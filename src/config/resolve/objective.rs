@@ -34,7 +34,7 @@ pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawObjective, k
     let kpi = kpi?;
     let target = target(context, id, raw, chosen?, kpi)?;
     direction(context, id, target, kpi.better);
-    let measure = measure(context, id, raw.measure, target, kpi.kind)?;
+    let measure = measure(context, id, raw.measure.as_ref(), target, kpi)?;
     let adds_up = measure == Measure::Sum;
     let trajectory = match &raw.trajectory {
         Some(RawTrajectory::WorkingDays) => Some(Trajectory::WorkingDays),
@@ -150,10 +150,11 @@ fn direction(context: &mut Context<'_>, id: &str, target: Target, better: Direct
 fn measure(
     context: &mut Context<'_>,
     id: &str,
-    raw: Option<RawMeasure>,
+    raw: Option<&RawMeasure>,
     target: Target,
-    kind: Kind,
+    kpi: &Kpi,
 ) -> Option<Measure> {
+    let kind = kpi.kind;
     let keep = matches!(target, Target::AtLeast(_) | Target::AtMost(_) | Target::Between(..));
     let default = match kind {
         Kind::Flow => Measure::Sum,
@@ -170,14 +171,15 @@ fn measure(
         RawMeasure::Each => (Measure::Each, true),
         RawMeasure::AtEnd => (Measure::AtEnd, !matches!(kind, Kind::Flow | Kind::Window)),
         RawMeasure::ToDate => (Measure::ToDate, matches!(kind, Kind::Window)),
+        RawMeasure::Rolling(stretch) => (Measure::Rolling(stretch.0), !matches!(kind, Kind::Window)),
     };
     if fits {
         return Some(measure);
     }
     let (kind, help) = match kind {
-        Kind::Flow => ("flow", "a flow's measure is `sum`, `mean` or `each`"),
-        Kind::Ratio => ("ratio", "a ratio's measure is `pooled`, `each` or `at_end`"),
-        Kind::Level { .. } => ("level", "a level's measure is `at_end`, `mean` or `each`"),
+        Kind::Flow => ("flow", "a flow's measure is `sum`, `mean`, `each` or `rolling`"),
+        Kind::Ratio => ("ratio", "a ratio's measure is `pooled`, `each`, `at_end` or `rolling`"),
+        Kind::Level { .. } => ("level", "a level's measure is `at_end`, `mean`, `each` or `rolling`"),
         Kind::Window => ("window", "a window's measure is `to_date` or `each`"),
     };
     context.report.error(&["objectives", id, "measure"], format!("this measure makes no sense for a {kind}"), help);
