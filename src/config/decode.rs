@@ -47,7 +47,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("was", "keep the old id"),
     ("monthly", "write one objective per period"),
     ("table", "write one objective per period"),
-    ("fiscal_year", "use `{from: ..., to: ...}`"),
     ("learned", "use `working_days` or `linear`"),
     ("rolling", "use `mean` or `each`"),
     ("google_analytics", "ask its API with `http_json`, or export to CSV or SQL"),

@@ -19,6 +19,8 @@ const EXAMPLE: &str = include_str!("../../contrib/examples/vigie.yaml");
 /// The smallest configuration that holds one of each; mistakes are planted into it.
 #[path = "kpi_tests.rs"]
 mod of_kpis;
+#[path = "objective_tests.rs"]
+mod of_objectives;
 #[path = "service_tests.rs"]
 mod of_the_service;
 
@@ -464,7 +466,6 @@ fn roll_ups_are_bounded() {
 #[test]
 fn what_is_planned_is_told_as_not_yet() {
     for (from, to) in [
-        ("period: month", "period: fiscal_year"),
         ("reach: 400000", "reach: +15 %"),
         ("mail: claire@example.test", "mail: claire@example.test, role: manager"),
         ("csv: {path: shop.csv}", "google_analytics: {property: 1}"),

@@ -21,7 +21,7 @@ use crate::model::ids::{KpiId, SeriesKey};
 use crate::model::kpi::{Kpi, Quality};
 use crate::model::objective::Objective;
 use crate::model::observation::Observation;
-use crate::model::period::{Period, PeriodSpec};
+use crate::model::period::Period;
 use crate::model::suspect::{Suspect, SuspectState};
 
 /// What came this long after a slot came with the slot's own pull; later, with one that was made again.
@@ -105,10 +105,7 @@ impl<'a> Past<'a> {
         let labels = objective.labels.clone();
         let whole = Assessment::new(kpi.clone(), labels, data.clone(), Some(objective.clone()), now).final_only();
         let mut outcomes = Vec::new();
-        let mut day = match objective.period {
-            PeriodSpec::Between { from, .. } => from,
-            PeriodSpec::Month | PeriodSpec::Quarter | PeriodSpec::Year => kpi.grain.date_of(first),
-        };
+        let mut day = objective.period.single().map_or_else(|| kpi.grain.date_of(first), |period| period.first);
         let today = day_of(now, &kpi.zone);
         while let Some(period) = objective.period.holding(day).filter(|period| period.last < today) {
             outcomes.push((period, whole.outcome_of(period)));

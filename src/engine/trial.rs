@@ -13,7 +13,6 @@ use crate::model::ids::{KpiId, Labels, RuleId};
 use crate::model::kpi::Kpi;
 use crate::model::objective::Objective;
 use crate::model::observation::Parts;
-use crate::model::period::PeriodSpec;
 use crate::model::rule::SeriesChoice;
 use crate::model::series::{Point, SeriesData};
 use crate::model::unit::Kind;
@@ -103,13 +102,8 @@ fn subjects(setup: &Setup, rule: &CompiledRule, kpi: &Kpi) -> Vec<(Labels, Optio
 
 /// An instant within the objective's period, some way into it.
 fn moment(kpi: &Kpi, objective: Option<&Objective>) -> Timestamp {
-    let day = match objective.map(|objective| &objective.period) {
-        Some(PeriodSpec::Between { from, to }) => {
-            let days = to.duration_since(*from).as_secs() / 86_400;
-            from.saturating_add((days * 3 / 5).days())
-        }
-        Some(PeriodSpec::Month | PeriodSpec::Quarter | PeriodSpec::Year) | None => DAY,
-    };
+    let period = objective.and_then(|objective| objective.period.single());
+    let day = period.map_or(DAY, |period| period.first.saturating_add((i64::from(period.days() - 1) * 3 / 5).days()));
     let newest = kpi.grain.last_ended(start_of_day(day.saturating_add(1.day()), &kpi.zone), &kpi.zone);
     let end = kpi.grain.bucket(newest, &kpi.zone).end;
     end.checked_add(SignedDuration::from_millis(1)).unwrap_or(end)

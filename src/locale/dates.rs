@@ -87,7 +87,7 @@ pub fn duration(lang: Language, span: SignedDuration) -> String {
     format!("{sign}{}", written.join(" "))
 }
 
-/// The name of a span of days, both included: a month, a quarter, a year, else its two ends.
+/// The name of a span of days, both included: a month, a quarter, a half, a year, else its two ends.
 pub fn period(lang: Language, first: Date, last: Date) -> String {
     if first == last {
         return date(lang, first);
@@ -96,6 +96,7 @@ pub fn period(lang: Language, first: Date, last: Date) -> String {
     match (whole, first.month(), last.month()) {
         (true, 1, 12) => first.year().to_string(),
         (true, from, to) if from == to => month(lang, first),
+        (true, from @ (1 | 7), to) if to == from + 5 => half(lang, to / 6, first.year()),
         (true, from, to) if from % 3 == 1 && to == from + 2 => quarter(lang, to / 3, first.year()),
         _ => between(lang, first, last),
     }
@@ -129,6 +130,14 @@ pub(super) fn brief_month(lang: Language, day: Date) -> &'static str {
     match lang {
         Language::Fr => BRIEF_MONTHS_FR[usize::from(day.month().unsigned_abs()) - 1],
         Language::En => &month_name(lang, day)[..3],
+    }
+}
+
+fn half(lang: Language, number: i8, year: i16) -> String {
+    match (lang, number) {
+        (Language::Fr, 1) => format!("1er semestre {year}"),
+        (Language::Fr, _) => format!("{number}e semestre {year}"),
+        (Language::En, _) => format!("H{number} {year}"),
     }
 }
 
@@ -227,6 +236,8 @@ mod tests {
         check_period(day(2026, 11, 1), day(2026, 11, 30), "novembre 2026", "November 2026");
         check_period(day(2028, 2, 1), day(2028, 2, 29), "février 2028", "February 2028");
         check_period(day(2026, 10, 1), day(2026, 12, 31), "4e trimestre 2026", "Q4 2026");
+        check_period(day(2026, 1, 1), day(2026, 6, 30), "1er semestre 2026", "H1 2026");
+        check_period(day(2026, 7, 1), day(2026, 12, 31), "2e semestre 2026", "H2 2026");
         check_period(day(2026, 1, 1), day(2026, 3, 31), "1er trimestre 2026", "Q1 2026");
         check_period(day(2026, 1, 1), day(2026, 12, 31), "2026", "2026");
         check_period(day(2026, 11, 1), day(2026, 11, 17), "du 1er au 17 novembre 2026", "1 to 17 November 2026");

@@ -2,6 +2,7 @@
 
 use jiff::ToSpan;
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 /// Longest stretch of one yearly closure, in days: it must not reach into itself.
 pub const YEARLY_DAYS_MAX: u32 = 366;
@@ -39,7 +40,7 @@ pub struct Yearly {
 }
 
 /// A day without its year.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DayOfYear {
     pub month: i8,
     pub day: i8,
@@ -110,7 +111,8 @@ impl DayOfYear {
         Date::new(year, self.month, self.day).ok()
     }
 
-    fn of_or_after(self, year: i16) -> Option<Date> {
+    /// In that year; 1 March for a 29 February that does not come.
+    pub(super) fn of_or_after(self, year: i16) -> Option<Date> {
         self.of(year).or_else(|| Date::new(year, 3, 1).ok())
     }
 

@@ -18,4 +18,4 @@ pub use people::RawPerson;
 pub use query::{RawLabels, RawQuery, RawQueryMap};
 pub use route::{RawGroup, RawMatch, RawRoute, RawSubRoute};
 pub use rule::{OneOrMany, RawNoData, RawOn, RawParam, RawRule, RawSelection};
-pub use top::{RawHeartbeat, RawLog, RawLogFormat, RawMetrics, RawRetention, RawTop};
+pub use top::{RawFiscalYear, RawHeartbeat, RawLog, RawLogFormat, RawMetrics, RawRetention, RawTop, RawYearName};

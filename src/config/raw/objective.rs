@@ -37,7 +37,8 @@ pub struct RawObjective {
     /// Default: `sum` for flows, `pooled` for ratios, `to_date` for windows; for levels `each` when something is to be kept
     /// (`at_least`, `at_most`, `between`), else `at_end`.
     pub measure: Option<RawMeasure>,
-    /// `month`, `quarter`, `year`, one of them by name (`2026-11`, `2026-Q4`, `2026`), or two days, both included:
+    /// `month`, `quarter`, `half`, `year`, `fiscal_year` (as the top-level `fiscal_year` has it), which recur; one of them
+    /// by name (`2026-11`, `2026-Q4`, `2026-H1`, `2026`, `FY2026`); or two days, both included:
     /// `{from: 2026-10-01, to: 2026-12-31}`.
     pub period: RawPeriod,
     /// The way the figure is expected to go: `learned`, `working_days`, `linear`, or `{milestones: {2026-10-31: 100000}}`.

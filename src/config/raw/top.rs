@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{RawCalendar, RawCalendarChoice, RawEvent, RawKpi, RawObjective, RawPerson, RawRoute, RawRule};
+use crate::config::days::OneDay;
 use crate::config::parts::{MailConfig, ReceiverParts, SourceConfig};
 use crate::config::scalar::{StateUrl, Written};
 use crate::model::unit::Language;
@@ -26,6 +27,9 @@ pub struct RawTop {
     /// `atelier: {country: FR, region: alsace-moselle, bridge_days: true}`.
     #[serde(default)]
     pub calendars: IndexMap<String, RawCalendar>,
+    /// When the company's years begin, for `period: fiscal_year` and names such as `FY2026`. Default: on 1 January. Example:
+    /// `{starts: 04-01}`.
+    pub fiscal_year: Option<RawFiscalYear>,
     /// Database that holds the state. Default: `sqlite:///var/lib/vigie/vigie.db`.
     pub state: Option<Written<StateUrl>>,
     /// Address and port of `/metrics` and health. Default: none, nothing listens. Example: `127.0.0.1:9810`.
@@ -71,6 +75,24 @@ pub struct RawTop {
     pub receivers: IndexMap<String, ReceiverParts>,
     /// Which alert goes to which receiver. Default: everything to the first receiver.
     pub route: Option<RawRoute>,
+}
+
+/// The company's years.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawFiscalYear {
+    /// First day, without the year. Example: `04-01`.
+    pub starts: Written<OneDay>,
+    /// Which civil year gives it its name: that of its `end`, or that of its `start`. With `starts: 04-01`, `FY2026` ends on
+    /// 31 March 2026, or begins on 1 April 2026. Default: `end`.
+    pub named_after: Option<RawYearName>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawYearName {
+    Start,
+    End,
 }
 
 /// Signs of life: an empty POST while everything moves, and none while nothing can be written to the state or a send is stuck.

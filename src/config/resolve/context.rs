@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use jiff::tz::TimeZone;
 
 use super::gather::{Gathered, Section};
+use super::period::FiscalYears;
 use crate::config::load::Documents;
 use crate::config::problem::{Level, Problem};
 use crate::config::scalar::Amount;
@@ -56,6 +57,7 @@ pub(super) struct Context<'a> {
     pub(super) zone: TimeZone,
     pub(super) language: Language,
     pub(super) calendars: Calendars,
+    pub(super) fiscal: FiscalYears,
 }
 
 /// The calendars that can be named, and the one of those who name none.

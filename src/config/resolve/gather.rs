@@ -12,8 +12,8 @@ use crate::config::load::{Document, problem, top_level_names};
 use crate::config::parts::{MailConfig, ReceiverParts, SourceConfig};
 use crate::config::problem::Problem;
 use crate::config::raw::{
-    RawCalendar, RawCalendarChoice, RawEvent, RawHeartbeat, RawKpi, RawLog, RawMetrics, RawObjective, RawPerson,
-    RawRetention, RawRoute, RawRule,
+    RawCalendar, RawCalendarChoice, RawEvent, RawFiscalYear, RawHeartbeat, RawKpi, RawLog, RawMetrics, RawObjective,
+    RawPerson, RawRetention, RawRoute, RawRule,
 };
 use crate::config::scalar::{StateUrl, Written};
 use crate::config::suggest;
@@ -45,6 +45,7 @@ pub(super) struct Gathered {
     pub(super) timezone: Option<Item<String>>,
     pub(super) language: Option<Item<Language>>,
     pub(super) calendar: Option<Item<RawCalendarChoice>>,
+    pub(super) fiscal_year: Option<Item<RawFiscalYear>>,
     pub(super) state: Option<Item<Written<StateUrl>>>,
     pub(super) listen: Option<Item<String>>,
     pub(super) control: Option<Item<String>>,
@@ -76,6 +77,7 @@ pub(super) fn gather(report: &mut Report<'_>) -> Gathered {
                 "timezone" => at.single(&mut all.timezone, entry),
                 "language" => at.single(&mut all.language, entry),
                 "calendar" => at.single(&mut all.calendar, entry),
+                "fiscal_year" => at.single(&mut all.fiscal_year, entry),
                 "state" => at.single(&mut all.state, entry),
                 "listen" => at.single(&mut all.listen, entry),
                 "control" => at.single(&mut all.control, entry),

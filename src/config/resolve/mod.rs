@@ -8,6 +8,7 @@ mod gather;
 mod kpi;
 mod measurable;
 mod objective;
+mod period;
 mod query;
 mod receiver;
 mod reconcile;

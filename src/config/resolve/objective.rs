@@ -3,14 +3,14 @@
 use jiff::civil::Date;
 
 use super::context::Context;
-use crate::config::decode::not_yet;
-use crate::config::raw::{RawFixedPeriod, RawMeasure, RawMilestones, RawObjective, RawPeriod, RawTrajectory};
+use super::period;
+use crate::config::raw::{RawMeasure, RawMilestones, RawObjective, RawTrajectory};
 use crate::config::scalar::Notation;
 use crate::model::grain::Grain;
 use crate::model::ids::{KpiId, Labels, ObjectiveId};
 use crate::model::kpi::Kpi;
 use crate::model::objective::{Measure, Milestone, Objective, PlannedAction, Target, Trajectory};
-use crate::model::period::PeriodSpec;
+use crate::model::period::{Period, PeriodSpec};
 use crate::model::unit::{Direction, Kind};
 
 const TARGETS: &str = "`reach`, `reduce_to`, `at_least`, `at_most` or `between`";
@@ -27,7 +27,7 @@ pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawObjective, k
             "say in a sentence what is to be reached by when",
         );
     }
-    let period = period(context, id, &raw.period);
+    let period = period::resolve(context, &at("period"), &raw.period);
     let owner = context.person(&at("owner"), raw.owner.as_deref());
     let actions = actions(context, id, raw);
     let chosen = chosen_target(context, id, raw);
@@ -186,54 +186,6 @@ fn measure(
     None
 }
 
-fn period(context: &mut Context<'_>, id: &str, raw: &RawPeriod) -> Option<PeriodSpec> {
-    let path = ["objectives", id, "period"];
-    match raw {
-        RawPeriod::Fixed(RawFixedPeriod { from, to }) if from.0 > to.0 => {
-            context.report.error(
-                &path,
-                "the period ends before it begins",
-                "swap `from` and `to`; both days are included",
-            );
-            None
-        }
-        RawPeriod::Fixed(RawFixedPeriod { from, to }) => Some(PeriodSpec::Between { from: from.0, to: to.0 }),
-        RawPeriod::Named(name) => {
-            let spec = named_period(name);
-            if spec.is_none() {
-                let (message, help) = not_yet(name).unwrap_or_else(|| {
-                    let help =
-                        "write `month`, `quarter`, `year`, `2026-11`, `2026-Q4`, `2026` or `{from: ..., to: ...}`";
-                    (format!("`{name}` is not a period"), help.to_owned())
-                });
-                context.report.error(&path, message, &help);
-            }
-            spec
-        }
-    }
-}
-
-/// `month`, or a fixed one: `2026-11`, `2026-Q4`, `2026`.
-pub(super) fn named_period(name: &str) -> Option<PeriodSpec> {
-    match name {
-        "month" => return Some(PeriodSpec::Month),
-        "quarter" => return Some(PeriodSpec::Quarter),
-        "year" => return Some(PeriodSpec::Year),
-        _ => {}
-    }
-    let (year, part) = name.split_once('-').unwrap_or((name, ""));
-    let year: i16 = year.parse().ok().filter(|year| (1971..=9000).contains(year))?;
-    let (first, months): (i8, i8) = match part.strip_prefix('Q') {
-        Some(quarter) => (quarter.parse::<i8>().ok().filter(|quarter| (1..=4).contains(quarter))? * 3 - 2, 3),
-        None if part.is_empty() && name.len() == 4 => (1, 12),
-        None if part.len() == 2 => (part.parse::<i8>().ok().filter(|month| (1..=12).contains(month))?, 1),
-        None => return None,
-    };
-    let from = Date::new(year, first, 1).ok()?;
-    let to = Date::new(year, first + months - 1, 1).ok()?.last_of_month();
-    Some(PeriodSpec::Between { from, to })
-}
-
 /// Figures by day: within the period, each day later than the one before.
 fn milestones_of(
     context: &mut Context<'_>,
@@ -243,13 +195,10 @@ fn milestones_of(
     kpi: &Kpi,
 ) -> Option<Trajectory> {
     let path = ["objectives", id, "trajectory", "milestones"];
-    let (from, to) = match period? {
-        PeriodSpec::Between { from, to } => (from, to),
-        PeriodSpec::Month | PeriodSpec::Quarter | PeriodSpec::Year => {
-            let help = "name the period, such as `2026-Q4`, or choose another trajectory";
-            context.report.error(&path, "milestones are days, so the period must be a fixed one", help);
-            return None;
-        }
+    let Some(Period { first: from, last: to }) = period?.single() else {
+        let help = "name the period, such as `2026-Q4`, or choose another trajectory";
+        context.report.error(&path, "milestones are days, so the period must be a fixed one", help);
+        return None;
     };
     let mut milestones: Vec<Milestone> = Vec::new();
     let before = context.report.problems.len();

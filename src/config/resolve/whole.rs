@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::context::{Context, Report};
 use super::gather::{Gathered, Section, gather};
-use super::{calendar, event, kpi, measurable, objective, receiver, reconcile, route, rule, service, to_date};
+use super::{calendar, event, kpi, measurable, objective, period, receiver, reconcile, route, rule, service, to_date};
 use crate::config::load::{Documents, LoadOptions, problem};
 use crate::config::problem::{Level, Problem};
 use crate::config::secrets::{Environment, Secrets};
@@ -136,7 +136,8 @@ fn was<T, K: for<'t> From<&'t str> + Ord>(
 fn context<'a>(mut report: Report<'a>, all: &'a Gathered) -> Context<'a> {
     let language = all.language.as_ref().and_then(|item| item.value).unwrap_or(Language::Fr);
     let calendars = calendar::resolve(&mut report, all);
-    let mut context = Context { report, all, zone: TimeZone::UTC, language, calendars };
+    let fiscal = period::fiscal_years(&mut report, all);
+    let mut context = Context { report, all, zone: TimeZone::UTC, language, calendars, fiscal };
     if let Some(name) = all.timezone.as_ref().and_then(|item| item.value.as_ref()) {
         context.zone = kpi::zone(&mut context, &["timezone"], name).unwrap_or(TimeZone::UTC);
     }
