@@ -32,6 +32,6 @@ pub use forecast::{Forecast, Seasons};
 pub use freshness::due_at;
 pub use jump::Band;
 pub use lessons::Lessons;
-pub use outcome::{AHEAD_FROM, EARLY_BUCKETS_MIN, EARLY_SHARE, OFF_TRAJECTORY_FROM, WATCH_FROM};
+pub use outcome::{AHEAD_FROM, Closing, EARLY_BUCKETS_MIN, EARLY_SHARE, OFF_TRAJECTORY_FROM, WATCH_FROM};
 pub use outlook::INTERVAL;
 pub use passage::Passages;
