@@ -36,7 +36,8 @@ pub use freshness::due_at;
 pub use jump::Band;
 pub use lessons::Lessons;
 pub use outcome::{
-    AHEAD_FROM, EARLY_BUCKETS_MIN, EARLY_SHARE, LIKELY_FROM, OFF_TRAJECTORY_FROM, SURE_FROM, UNLIKELY_UNDER, WATCH_FROM,
+    AHEAD_FROM, Closing, EARLY_BUCKETS_MIN, EARLY_SHARE, LIKELY_FROM, OFF_TRAJECTORY_FROM, SURE_FROM, UNLIKELY_UNDER,
+    WATCH_FROM,
 };
 pub use outlook::INTERVAL;
 pub use passage::Passages;

@@ -141,22 +141,38 @@ impl Assessment {
 
     /// How a finished period ended, as far as the data known now can tell.
     pub fn outcome_of(&self, period: Period) -> PeriodOutcome {
-        let Ok(objective) = self.the_objective() else {
-            return PeriodOutcome::ToBeConfirmed;
-        };
+        self.closing_of(period).map_or(PeriodOutcome::ToBeConfirmed, |closing| closing.outcome)
+    }
+
+    /// What a finished period came to; none while that is to be confirmed.
+    pub fn closing_of(&self, period: Period) -> Option<Closing> {
+        let objective = self.the_objective().ok()?;
         let whole = self.passages().buckets_of(period, &self.kpi);
         let over = self.now >= end_of(period, &self.kpi).max(self.bucket(whole.to).end);
         // A total that rests on a value nobody believes yet is no outcome.
         let is_doubtful = self.data.held.is_some_and(|held| held <= whole.to);
         if is_doubtful || whole.due() == 0 || !over || !is_final((whole, objective.measure), &self.data, &self.kpi) {
-            return PeriodOutcome::ToBeConfirmed;
+            return None;
         }
-        match figure_over(objective.measure, whole, &self.data, &self.kpi) {
-            Ok(actual) if objective.target.is_met_by(actual) => PeriodOutcome::Reached,
-            Ok(_) => PeriodOutcome::Missed,
-            Err(_) => PeriodOutcome::ToBeConfirmed,
-        }
+        let actual = figure_over(objective.measure, whole, &self.data, &self.kpi).ok()?;
+        let is_met = objective.target.is_met_by(actual);
+        let outcome = if is_met { PeriodOutcome::Reached } else { PeriodOutcome::Missed };
+        let (present, due) = (whole.present(&self.data), whole.due());
+        Some(Closing { outcome, target: objective.target, actual, present, due })
     }
+}
+
+/// What a finished period came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Closing {
+    /// Reached or missed.
+    pub outcome: PeriodOutcome,
+    /// The period's target.
+    pub target: Target,
+    pub actual: f64,
+    /// Buckets of the period that are there, and how many there are in all.
+    pub present: u32,
+    pub due: u32,
 }
 
 fn is_too_early(standing: &Standing, objective: &Objective) -> bool {

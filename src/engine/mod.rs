@@ -4,6 +4,7 @@
 //! any decision.
 
 mod act;
+mod closed;
 mod correct;
 mod entered;
 mod evaluate;

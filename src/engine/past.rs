@@ -5,8 +5,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp};
 
+use super::closed::over_by;
 use super::event::{Answer, Effects, Event, PullReport, SlotEvent};
 use super::replay::first_slots;
 use super::setup::Setup;
@@ -104,14 +105,9 @@ impl<'a> Past<'a> {
         let Some((first, _)) = data.span() else { return Vec::new() };
         let labels = objective.labels.clone();
         let whole = Assessment::new(kpi.clone(), labels, data.clone(), Some(objective.clone()), now).final_only();
-        let mut outcomes = Vec::new();
-        let mut day = objective.period.single().map_or_else(|| kpi.grain.date_of(first), |period| period.first);
         let today = day_of(now, &kpi.zone);
-        while let Some(period) = objective.period.holding(day).filter(|period| period.last < today) {
-            outcomes.push((period, whole.outcome_of(period)));
-            day = period.last.saturating_add(1.day());
-        }
-        outcomes
+        let over = over_by(objective, day_of(kpi.grain.start_of(first, &kpi.zone), &kpi.zone), today);
+        over.map(|period| (period, whole.outcome_of(period))).collect()
     }
 
     fn wake(&mut self, at: Timestamp, watch: Watch<'_>) {

@@ -22,6 +22,8 @@ pub struct Setup {
     pub catalog: Arc<Catalog>,
     pub rules: Arc<RuleSet>,
     bindings: HashMap<KpiId, Vec<Binding>>,
+    /// In the order of the configuration.
+    objectives: HashMap<KpiId, Vec<Arc<Objective>>>,
     roll_ups: HashMap<KpiId, Arc<RollUps>>,
     /// For each KPI that rules read beside their own: the KPIs that those rules run on.
     readers: HashMap<KpiId, Vec<KpiId>>,
@@ -51,7 +53,9 @@ pub(super) struct Binding {
 impl Setup {
     pub fn new(catalog: Arc<Catalog>, rules: Arc<RuleSet>) -> Setup {
         let mut by_kpi: HashMap<&KpiId, HashMap<Labels, Vec<Arc<Objective>>>> = HashMap::new();
+        let mut objectives: HashMap<KpiId, Vec<Arc<Objective>>> = HashMap::new();
         for objective in catalog.objectives.values() {
+            objectives.entry(objective.kpi.clone()).or_default().push(objective.clone());
             let by_labels = by_kpi.entry(&objective.kpi).or_default();
             by_labels.entry(objective.labels.clone()).or_default().push(objective.clone());
         }
@@ -91,7 +95,8 @@ impl Setup {
         let digests =
             |kpi: &Arc<Kpi>| (kpi.id.clone(), Digests { definition: definition_of(kpi), shape: shape_of(kpi) });
         let digests = catalog.kpis.values().map(digests).collect();
-        Setup { catalog, rules, bindings, roll_ups, readers, computed, reconciled, digests, is_logging: false }
+        let is_logging = false;
+        Setup { catalog, rules, bindings, objectives, roll_ups, readers, computed, reconciled, digests, is_logging }
     }
 
     /// Has each slot leave a record of what rules found: for what is stored.
@@ -118,6 +123,11 @@ impl Setup {
     /// True when what is stored of a KPI is not what it now asks for, so that its history must be pulled anew.
     pub fn asks_anew(&self, kpi: &Kpi, clock: &KpiClock) -> bool {
         clock.definition != self.definition(kpi) || !self.roll_ups(&kpi.id).is_covered_by(&clock.roll_ups)
+    }
+
+    /// The objectives on a KPI, whether or not a rule watches them.
+    pub(super) fn objectives(&self, kpi: &KpiId) -> &[Arc<Objective>] {
+        self.objectives.get(kpi).map_or(&[], Vec::as_slice)
     }
 
     /// The rules that run on a KPI; on a period to date only those that read its objective.

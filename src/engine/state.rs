@@ -12,8 +12,9 @@ use crate::assess::Lessons;
 use crate::model::alert::{Alert, AlertKey, Change, Phase, Transition};
 use crate::model::commit::{KpiClock, SourceState, StoredState};
 use crate::model::event::BusinessEvent;
-use crate::model::ids::{KpiId, RuleId, SourceId};
+use crate::model::ids::{KpiId, ObjectiveId, RuleId, SourceId};
 use crate::model::notification::Silence;
+use crate::model::outcome::ClosedPeriod;
 use crate::notify::Groups;
 
 /// The engine's state. What the store holds, minus old versions and the log of what was.
@@ -34,6 +35,8 @@ pub struct State {
     pub catching_up: BTreeSet<KpiId>,
     /// Events that people added, also those that were removed since.
     pub events: Vec<Arc<BusinessEvent>>,
+    /// Periods of objectives that were decided, oldest first.
+    pub(super) closed: HashMap<ObjectiveId, Vec<ClosedPeriod>>,
     /// What was learned of objectives, so that it is learned once.
     pub lessons: Arc<Lessons>,
     /// How often alerts that left the book have fired, by their identities' digest.
@@ -48,7 +51,7 @@ impl State {
     pub fn from_stored(stored: StoredState) -> State {
         let book: Book = stored.alerts.into_iter().collect();
         let changed = book.sorted().into_keys().cloned().collect();
-        State {
+        let mut state = State {
             history: History::default(),
             book,
             groups: stored.groups.into_iter().collect(),
@@ -61,10 +64,15 @@ impl State {
             changed,
             catching_up: BTreeSet::new(),
             events: stored.events.into_iter().map(Arc::new).collect(),
+            closed: HashMap::new(),
             lessons: Arc::default(),
             episodes: stored.episodes,
             pulsed: stored.pulses.into_iter().map(|pulse| (pulse.kpi, pulse.rule)).collect(),
+        };
+        for closed in stored.closed {
+            state.keep_closed(closed);
         }
+        state
     }
 
     /// The state as a start finds it again: all that goes beyond what the store keeps is lost.
@@ -83,8 +91,23 @@ impl State {
             notifications: self.notifications,
             config_checksum: None,
             events: self.events.iter().map(|event| (**event).clone()).collect(),
+            closed: self.closed.into_values().flatten().collect(),
         };
         State { history: self.history, ..State::from_stored(stored) }
+    }
+
+    /// The periods of an objective that were decided, oldest first.
+    pub fn closed_of(&self, objective: &ObjectiveId) -> &[ClosedPeriod] {
+        self.closed.get(objective).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn keep_closed(&mut self, closed: ClosedPeriod) {
+        let known = self.closed.entry(closed.objective.clone()).or_default();
+        let days = |closed: &ClosedPeriod| (closed.period.first, closed.period.last);
+        match known.binary_search_by_key(&days(&closed), days) {
+            Ok(place) => known[place] = closed,
+            Err(place) => known.insert(place, closed),
+        }
     }
 
     /// When the notify half has something to do next.

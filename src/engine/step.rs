@@ -9,7 +9,7 @@ use super::event::{Effects, Event};
 use super::setup::Setup;
 use super::state::State;
 use super::suspects::Suspects;
-use super::{act, entered, evaluate, moves, outage, slot};
+use super::{act, closed, entered, evaluate, moves, outage, slot};
 use crate::alert::Book;
 use crate::model::alert::{Alert, AlertFacts, AlertKey, Aspect, Phase, Subject};
 use crate::model::commit::{EvaluateCommit, NotifyCommit};
@@ -24,6 +24,7 @@ const RENEWED_MAX: usize = 100;
 /// evaluate half first. A commit that fails is tried again with the same effects.
 pub fn step(state: &mut State, setup: &Setup, event: Event, now: Timestamp) -> Effects {
     let mut effects = Effects::default();
+    let about = closed::about(state, &event);
     match event {
         Event::Slot(slot) => effects.tally = slot::slot(state, setup, slot, now, &mut effects.evaluate),
         Event::Wake => wake(state, setup, now, &mut effects),
@@ -32,6 +33,9 @@ pub fn step(state: &mut State, setup: &Setup, event: Event, now: Timestamp) -> E
         Event::Service { trouble } => outage::service(state, trouble.as_ref(), now, &mut effects.evaluate),
         Event::Reconfigured => moves::close_removed(state, setup, now, &mut effects.evaluate),
         Event::Entered(figure) => entered::entered(state, setup, figure, now, &mut effects),
+    }
+    if let Some((kpi, before)) = about {
+        closed::close(state, setup, (&kpi, before), now, &mut effects.evaluate);
     }
     effects
 }

@@ -27,6 +27,8 @@ use crate::model::unit::{Category, Direction, Kind, Language, Unit};
 use crate::model::verdict::Severity;
 use crate::rule::{RuleSet, ScriptFiles, on_large_stack};
 
+#[path = "closed_tests.rs"]
+mod closing;
 #[path = "ends_tests.rs"]
 mod ends;
 #[path = "many_tests.rs"]

@@ -14,6 +14,7 @@ use super::grain::BucketIndex;
 use super::ids::{KpiId, RuleId, SilenceId, SourceId};
 use super::notification::{Group, GroupKey, NewDelivery, Notification, Silence};
 use super::observation::{Observation, Rejection};
+use super::outcome::ClosedPeriod;
 use super::suspect::Suspect;
 
 /// First half: what came in, what it did to alerts, and that the slot is done.
@@ -50,6 +51,9 @@ pub struct EvaluateCommit {
     /// What people did.
     #[serde(default)]
     pub audit: Vec<AuditEntry>,
+    /// Periods of objectives that were decided, or whose figures were revised; each replaces what stood there.
+    #[serde(default)]
+    pub closed: Vec<ClosedPeriod>,
 }
 
 /// The series that a KPI had so far, kept under another name: its numbers don't mix with those that follow.
@@ -198,4 +202,6 @@ pub struct StoredState {
     pub config_checksum: Option<String>,
     /// Those that people added, also those that were removed since.
     pub events: Vec<BusinessEvent>,
+    /// Periods of objectives that were decided.
+    pub closed: Vec<ClosedPeriod>,
 }

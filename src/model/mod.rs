@@ -26,6 +26,7 @@ pub mod ledger_query;
 pub mod notification;
 pub mod objective;
 pub mod observation;
+pub mod outcome;
 pub mod period;
 pub mod rename;
 pub mod roll_ups;

@@ -12,7 +12,7 @@ use crate::model::suspect::Suspect;
 use super::error::{Failure, StoreError};
 use super::open::Store;
 use super::write::{Write, batch};
-use super::{audit, evaluations, observations};
+use super::{audit, closed, evaluations, observations};
 
 /// Rejections kept per KPI, newest first.
 pub const REJECTIONS_PER_KPI_MAX: usize = 100;
@@ -68,6 +68,7 @@ impl Write for Evaluate<'_> {
         put_events(conn, &commit.events).await?;
         evaluations::put(conn, &commit.evaluations).await?;
         audit::put(conn, &commit.audit).await?;
+        closed::put(conn, &commit.closed).await?;
         put_progress(conn, commit).await
     }
 }

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_audit.sql"),
     include_str!("migrations/0008_identity.sql"),
     include_str!("migrations/0009_rolled_and_heads.sql"),
+    include_str!("migrations/0010_closed_period.sql"),
 ];
 
 /// The newest schema version that this program knows.

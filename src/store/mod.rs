@@ -5,6 +5,7 @@
 
 mod audit;
 mod backup;
+mod closed;
 mod error;
 mod evaluate;
 mod evaluations;

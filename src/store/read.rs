@@ -16,6 +16,7 @@ use crate::model::notification::{Delivery, DeliveryState, Silence};
 use crate::model::observation::Rejection;
 use crate::model::suspect::Suspect;
 
+use super::closed;
 use super::error::{Failure, StoreError};
 use super::evaluate::millis;
 use super::observations::instant;
@@ -96,6 +97,7 @@ impl Store {
             let sources: Vec<SourceState> =
                 bodies(&mut *tx, "SELECT source, body FROM source_state ORDER BY source").await?;
             let suspects = bodies(&mut *tx, OPEN_SUSPECTS).await?;
+            let closed = closed::all(&mut *tx, None).await?;
             let last_seq: i64 =
                 sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM transition").fetch_one(&mut *tx).await?;
             let sql = "SELECT max((SELECT count(*) FROM notification), \
@@ -117,6 +119,7 @@ impl Store {
                 notifications,
                 config_checksum,
                 events,
+                closed,
             })
         };
         self.explained(load.await)

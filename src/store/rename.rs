@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::SqliteConnection;
 
+use super::closed;
 use super::error::{Failure, StoreError};
 use super::notify::{group_id, put_groups};
 use super::open::Store;
@@ -17,6 +18,7 @@ use crate::model::evaluation::SeriesVerdict;
 use crate::model::event::BusinessEvent;
 use crate::model::ids::{AlertId, KpiId, ObjectiveId, RuleId};
 use crate::model::notification::{Group, Silence};
+use crate::model::outcome::ClosedPeriod;
 use crate::model::rename::Renames;
 
 /// What became of names that were to be carried over.
@@ -48,7 +50,9 @@ impl Write for Rename<'_> {
         let keys = keys(conn).await?;
         let names = names(conn).await?;
         let clocks: Vec<KpiClock> = all(conn, "SELECT kpi, body FROM kpi_clock").await?;
-        let renamed = due(self.0, &keys, &names, &clocks);
+        let closed = closed::all(&mut *conn, None).await?;
+        let objectives = closed.iter().map(|closed| closed.objective.clone()).collect();
+        let renamed = due(self.0, (&keys, objectives), &names, &clocks);
         if !renamed.done.is_empty() {
             let renames = &renamed.done;
             let moved = keys.values().filter_map(|key| Some((key, renames.alert(key)?))).collect();
@@ -57,6 +61,7 @@ impl Write for Rename<'_> {
             put_alerts(conn, &moved).await?;
             put_groups_anew(conn, renames).await?;
             put_others(conn, renames, &moved, clocks).await?;
+            put_closed(conn, renames, closed).await?;
         }
         Ok(renamed)
     }
@@ -81,15 +86,20 @@ async fn keys(conn: &mut SqliteConnection) -> Result<BTreeMap<String, AlertKey>,
 async fn names(conn: &mut SqliteConnection) -> Result<BTreeSet<KpiId>, Failure> {
     let sql = "SELECT kpi FROM series UNION SELECT kpi FROM kpi_clock UNION SELECT kpi FROM rejection \
                UNION SELECT kpi FROM suspect UNION SELECT kpi FROM entry UNION SELECT kpi FROM evaluation \
-               UNION SELECT kpi FROM pulse";
+               UNION SELECT kpi FROM pulse UNION SELECT kpi FROM closed_period";
     let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(conn).await?;
     Ok(rows.into_iter().map(KpiId::from).collect())
 }
 
 /// The renames of which something is stored under the old name, and nothing under the new one.
-fn due(asked: &Renames, keys: &BTreeMap<String, AlertKey>, names: &BTreeSet<KpiId>, clocks: &[KpiClock]) -> Renamed {
+fn due(
+    asked: &Renames,
+    (keys, mut objectives): (&BTreeMap<String, AlertKey>, BTreeSet<ObjectiveId>),
+    names: &BTreeSet<KpiId>,
+    clocks: &[KpiClock],
+) -> Renamed {
     let kpis: BTreeSet<KpiId> = names.iter().chain(keys.values().filter_map(AlertKey::kpi)).map(base).collect();
-    let objectives: BTreeSet<ObjectiveId> = keys.values().filter_map(AlertKey::objective).cloned().collect();
+    objectives.extend(keys.values().filter_map(AlertKey::objective).cloned());
     let judged = clocks.iter().flat_map(|clock| &clock.rules);
     let rules: BTreeSet<RuleId> = judged.chain(keys.values().filter_map(AlertKey::rule)).cloned().collect();
     let mut refused = Vec::new();
@@ -247,6 +257,26 @@ async fn put_others(
     }
     let rows: Vec<_> = events.into_iter().map(|event| (event.id.clone(), (), event)).collect();
     put(conn, "UPDATE event SET body = j.value -> 2", "event.id", &rows).await
+}
+
+async fn put_closed(conn: &mut SqliteConnection, renames: &Renames, closed: Vec<ClosedPeriod>) -> Result<(), Failure> {
+    let concerned = |closed: &ClosedPeriod| {
+        renames.objectives.contains_key(&closed.objective) || renames.kpi(&closed.kpi) != closed.kpi
+    };
+    let moved: Vec<ClosedPeriod> = closed.into_iter().filter(concerned).collect();
+    let old: Vec<_> = moved.iter().map(|closed| (&closed.objective, closed.period.first, closed.period.last)).collect();
+    let sql = "DELETE FROM closed_period WHERE (objective, first_day, last_day) IN \
+                   (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1))";
+    batch(conn, sql, &old).await?;
+    let renamed: Vec<ClosedPeriod> = moved
+        .into_iter()
+        .map(|closed| ClosedPeriod {
+            objective: renames.objective(&closed.objective),
+            kpi: renames.kpi(&closed.kpi),
+            ..closed
+        })
+        .collect();
+    closed::put(conn, &renamed).await
 }
 
 async fn put<T: Serialize>(

@@ -10,8 +10,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::audit::entry_of;
 use super::fixtures::{
-    Place, alert, at, clock, delivery, files_of, group, key, kpi, labelled, notification, observation, queued, reading,
-    total, transition,
+    Place, alert, at, clock, closed, delivery, files_of, group, key, kpi, labelled, notification, observation, queued,
+    reading, total, transition,
 };
 use crate::model::alert::Phase;
 use crate::model::commit::{EvaluateCommit, NotifyCommit, Pulse, RulePulse};
@@ -55,6 +55,7 @@ async fn filled(place: &Place) -> Store {
         clocks: vec![clock(200)],
         silences: vec![silence],
         evaluations: vec![evaluation],
+        closed: vec![closed("month", 10), closed("plan", 10)],
         ..EvaluateCommit::default()
     };
     store.commit_evaluate(&commit, store.epoch()).await.unwrap();
@@ -84,7 +85,7 @@ async fn filled(place: &Place) -> Store {
 fn renames() -> Renames {
     Renames {
         kpis: BTreeMap::from([(kpi(), "turnover".into())]),
-        objectives: BTreeMap::from([("month".into(), "turnover-month".into())]),
+        objectives: BTreeMap::from([("month".into(), "turnover-month".into()), ("plan".into(), "aim".into())]),
         rules: BTreeMap::from([("r".into(), "late".into())]),
     }
 }
@@ -122,6 +123,9 @@ async fn everything_goes_on_under_the_new_names() {
     assert_eq!((&feedback[0].alert, feedback[0].rule.as_str()), (&new.id(), "late"));
     let logged = store.evaluations(&"late".into(), &turnover, (at(9_999), 9)).await.unwrap();
     assert_eq!(logged[0].series[0].objective.as_ref().unwrap().as_str(), "turnover-month");
+    let closed = store.closed_periods(None, (None, None)).await.unwrap();
+    let names: Vec<_> = closed.iter().map(|closed| (closed.objective.as_str(), &closed.kpi)).collect();
+    assert_eq!(names, [("aim", &turnover), ("turnover-month", &turnover)], "also where no alert ever was");
     assert_eq!(store.violations(&[&"direction".into()]).await.unwrap(), []);
     // It stays in the configuration, and is asked for at every start.
     let again = store.rename(&renames()).await.unwrap();
@@ -200,7 +204,7 @@ async fn as_of_version(path: &Path, version: u32) {
     let options = SqliteConnectOptions::new().filename(path);
     let mut conn = options.connect().await.unwrap();
     let sql = format!(
-        "DROP TABLE audit; DROP TABLE rolled; DELETE FROM meta WHERE name = 'identity'; PRAGMA user_version = {version}"
+        "DROP TABLE audit; DROP TABLE rolled; DROP TABLE closed_period; DELETE FROM meta WHERE name = 'identity'; PRAGMA user_version = {version}"
     );
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
     conn.close().await.unwrap();

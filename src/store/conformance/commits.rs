@@ -3,7 +3,7 @@
 use super::audit::entry_of;
 use super::evaluations::record;
 use super::fixtures::{
-    Place, alert, at, clock, delivery, group, key, kpi, labelled, notification, observation, total, transition,
+    Place, alert, at, clock, closed, delivery, group, key, kpi, labelled, notification, observation, total, transition,
 };
 use crate::model::alert::{Alert, Phase};
 use crate::model::commit::{EvaluateCommit, KpiClock, NotifyCommit, Pulse, Retired, RulePulse, SourceState};
@@ -65,6 +65,7 @@ fn full_evaluate() -> EvaluateCommit {
         events: vec![event("e1", None), event("e2", Some(at(9)))],
         evaluations: vec![record(at(200), VerdictCounts { breach: 1, ..VerdictCounts::default() }, None)],
         audit: vec![entry_of("silence", 3)],
+        closed: vec![closed("month", 10), closed("year", 10)],
     }
 }
 

@@ -6,13 +6,18 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use crate::model::alert::{About, Alert, AlertKey, Aspect, Change, Counters, Phase, Subject, Transition};
+use crate::model::alert::{
+    About, Alert, AlertKey, Aspect, Change, Counters, PeriodOutcome, Phase, Subject, Transition,
+};
 use crate::model::commit::{KpiClock, NotifyCommit};
 use crate::model::ids::{KpiId, Labels, SeriesKey};
 use crate::model::notification::{
     Group, GroupBy, GroupKey, Message, NewDelivery, Notification, NotificationItem, NotifyReason, ThreadRef, Told,
 };
+use crate::model::objective::{Measure, Target};
 use crate::model::observation::Observation;
+use crate::model::outcome::ClosedPeriod;
+use crate::model::period::Period;
 use crate::model::unit::Language;
 use crate::model::verdict::Severity;
 use crate::store::{OpenOptions, Store};
@@ -100,6 +105,29 @@ pub(super) fn alert(rule: &str, phase: Phase) -> Alert {
         stated: None,
         value: None,
         facts: None,
+    }
+}
+
+/// A month of 2026 that was reached.
+pub(super) fn closed(objective: &str, month: i8) -> ClosedPeriod {
+    let first = jiff::civil::date(2026, month, 1);
+    ClosedPeriod {
+        objective: objective.into(),
+        kpi: kpi(),
+        labels: labelled("web").labels,
+        period: Period { first, last: first.last_of_month() },
+        outcome: PeriodOutcome::Reached,
+        target: Target::Reach(400.5),
+        measure: Measure::Sum,
+        actual: 412.25,
+        present: 30,
+        due: 31,
+        alerts: 2,
+        decided_at: at(300),
+        filled_in: false,
+        shape: "day".into(),
+        revision: 0,
+        replaced: None,
     }
 }
 

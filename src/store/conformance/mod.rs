@@ -2,6 +2,7 @@
 
 mod audit;
 mod carried;
+mod closed;
 mod commits;
 mod evaluations;
 mod fixtures;

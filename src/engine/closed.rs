@@ -1,0 +1,218 @@
+//! Periods of objectives that are over: each is decided once, as soon as its last bucket is final, and anew when one of its
+//! values is revised. Of an objective that is new here the stored history is gone through once.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
+
+use super::event::Event;
+use super::setup::Setup;
+use super::state::State;
+use crate::assess::{Assessment, Closing, Passages};
+use crate::model::alert::{AlertKey, Aspect, Subject};
+use crate::model::commit::EvaluateCommit;
+use crate::model::grain::{day_of, start_of_day};
+use crate::model::ids::{KpiId, SeriesKey};
+use crate::model::kpi::Kpi;
+use crate::model::objective::{Measure, Objective};
+use crate::model::outcome::{ClosedPeriod, Replaced};
+use crate::model::period::Period;
+use crate::model::series::SeriesData;
+
+/// Periods of one objective that one step looks at, newest first: ten years of months.
+const PERIODS_MAX: usize = 120;
+
+/// The KPI that an event is about, with the slot that it had stepped before.
+pub(super) fn about(state: &State, event: &Event) -> Option<(KpiId, Option<Timestamp>)> {
+    let kpi = match event {
+        // New rules are stepped through a past that knows all that came since.
+        Event::Slot(slot) if slot.pull.is_none() && slot.only.is_some() => return None,
+        Event::Slot(slot) => &slot.kpi,
+        Event::Entered(entered) => &entered.entry.kpi,
+        Event::Wake | Event::Act(_) | Event::DeliveryEnded(_) | Event::Service { .. } | Event::Reconfigured => {
+            return None;
+        }
+    };
+    Some((kpi.clone(), state.clocks.get(kpi).and_then(|clock| clock.last_slot)))
+}
+
+/// Decides what can be decided of the KPI's objectives now that its step is done.
+pub(super) fn close(
+    state: &mut State,
+    setup: &Setup,
+    (id, before): (&KpiId, Option<Timestamp>),
+    now: Timestamp,
+    commit: &mut EvaluateCommit,
+) {
+    let Some(kpi) = setup.catalog.kpi(id) else { return };
+    let passages = Arc::<Passages>::default();
+    let mut decided = Vec::new();
+    for objective in setup.objectives(id) {
+        let Some(data) = state.history.series(id, &objective.labels) else { continue };
+        let desk = Desk { state: &*state, setup, kpi, objective, data, before, now, passages: &passages };
+        decided.extend(desk.decide(commit));
+    }
+    for closed in &decided {
+        state.keep_closed(closed.clone());
+    }
+    commit.closed.extend(decided);
+}
+
+/// Periods of an objective from the one that holds a day on, as far as they were over on another.
+pub(super) fn over_by(objective: &Objective, from: Date, today: Date) -> impl Iterator<Item = Period> {
+    let mut day = objective.period.single().map_or(from, |single| from.max(single.first));
+    std::iter::from_fn(move || {
+        let period = objective.period.holding(day).filter(|period| period.last < today)?;
+        day = period.last.saturating_add(1.day());
+        Some(period)
+    })
+}
+
+/// What one objective is judged by.
+struct Desk<'a> {
+    state: &'a State,
+    setup: &'a Setup,
+    kpi: &'a Arc<Kpi>,
+    objective: &'a Arc<Objective>,
+    data: &'a Arc<SeriesData>,
+    /// The slot that was stepped before.
+    before: Option<Timestamp>,
+    now: Timestamp,
+    passages: &'a Arc<Passages>,
+}
+
+impl Desk<'_> {
+    fn decide(&self, commit: &EvaluateCommit) -> Vec<ClosedPeriod> {
+        let known = self.state.closed_of(&self.objective.id);
+        let touched = self.touched(commit);
+        let today = day_of(self.now, &self.kpi.zone);
+        let is_known = |period: &Period| known.iter().any(|closed| closed.period == *period);
+        let revised = known.iter().filter(|closed| touched.iter().any(|day| closed.period.contains(*day)));
+        let mut decided: Vec<ClosedPeriod> = revised.filter_map(|closed| self.revise(closed)).collect();
+        let next = known.iter().map(|closed| closed.period.last.saturating_add(1.day())).max();
+        let Some(from) = next.or_else(|| Some(self.day_of_bucket(self.data.span()?.0))) else { return decided };
+        let late = touched.iter().filter_map(|day| self.objective.period.holding(*day));
+        let late = late.filter(|period| period.last < today && period.last < from);
+        let mut open: Vec<Period> = late.chain(over_by(self.objective, from, today)).collect();
+        open.dedup();
+        open.retain(|period| !is_known(period));
+        let oldest = open.len().saturating_sub(PERIODS_MAX);
+        for period in open.split_off(oldest) {
+            let news = touched.range(period.first..).next().is_some() || self.was_settled(commit);
+            decided.extend(self.close(period, news));
+        }
+        decided
+    }
+
+    /// The first days of the buckets of its series that changed.
+    fn touched(&self, commit: &EvaluateCommit) -> BTreeSet<Date> {
+        let of_it = |series: &SeriesKey| series.kpi == self.kpi.id && series.labels == self.objective.labels;
+        let changed = commit.observations.iter().filter(|seen| of_it(&seen.series));
+        changed.map(|seen| self.day_of_bucket(seen.bucket)).collect()
+    }
+
+    fn was_settled(&self, commit: &EvaluateCommit) -> bool {
+        let of_it = |series: &SeriesKey| series.kpi == self.kpi.id && series.labels == self.objective.labels;
+        commit.suspects.iter().any(|suspect| of_it(&suspect.series))
+    }
+
+    fn day_of_bucket(&self, bucket: i64) -> Date {
+        day_of(self.kpi.grain.start_of(bucket, &self.kpi.zone), &self.kpi.zone)
+    }
+
+    fn close(&self, period: Period, news: bool) -> Option<ClosedPeriod> {
+        let closing = self.closing(self.objective, period)?;
+        // A sum over a period that began before the history did is not the period's.
+        let is_whole = self.reaches_back(judged(self.objective.measure, period)) || takes_last(self.objective.measure);
+        let end = start_of_day(period.last.saturating_add(1.day()), &self.kpi.zone);
+        let final_at = end.checked_add(self.kpi.settle).unwrap_or(Timestamp::MAX);
+        let filled_in = self.before.is_none_or(|before| !news && before >= final_at);
+        is_whole.then(|| self.closed(self.objective, period, closing, filled_in))
+    }
+
+    /// The same period by the values as they are now, if that makes a difference.
+    fn revise(&self, was: &ClosedPeriod) -> Option<ClosedPeriod> {
+        let is_its_own = was.kpi == self.kpi.id && was.labels == self.objective.labels;
+        if !is_its_own || was.shape != self.setup.shape(self.kpi) {
+            return None;
+        }
+        // What was decided was decided by the target of its time.
+        let then = Objective { target: was.target, measure: was.measure, ..(**self.objective).clone() };
+        let then = Arc::new(then);
+        let closing = self.closing(&then, was.period)?;
+        // What has grown too old to be kept is missing now, and was there.
+        let is_whole = self.reaches_back(judged(was.measure, was.period))
+            || takes_last(was.measure)
+            || closing.present >= was.present;
+        if !is_whole || (closing.outcome == was.outcome && closing.actual.to_bits() == was.actual.to_bits()) {
+            return None;
+        }
+        let replaced = Replaced { outcome: was.outcome, actual: was.actual, decided_at: was.decided_at };
+        let closed = self.closed(&then, was.period, closing, was.filled_in);
+        Some(ClosedPeriod { revision: was.revision + 1, replaced: Some(replaced), ..closed })
+    }
+
+    fn closing(&self, objective: &Arc<Objective>, period: Period) -> Option<Closing> {
+        let (labels, data) = (objective.labels.clone(), self.data.clone());
+        let assessment = Assessment::new(self.kpi.clone(), labels, data, Some(objective.clone()), self.now);
+        let closing = assessment.final_only().sharing(self.passages).closing_of(period)?;
+        closing.actual.is_finite().then_some(closing)
+    }
+
+    fn reaches_back(&self, period: Period) -> bool {
+        let first = self.kpi.grain.index_at(start_of_day(period.first, &self.kpi.zone), &self.kpi.zone);
+        // A bucket that the period's start cuts through belongs to the period before.
+        self.data.span().is_some_and(|(oldest, _)| oldest <= first || self.day_of_bucket(oldest - 1) < period.first)
+    }
+
+    fn closed(&self, objective: &Objective, period: Period, closing: Closing, filled_in: bool) -> ClosedPeriod {
+        ClosedPeriod {
+            objective: objective.id.clone(),
+            kpi: self.kpi.id.clone(),
+            labels: objective.labels.clone(),
+            period,
+            outcome: closing.outcome,
+            target: closing.target,
+            measure: objective.measure,
+            actual: closing.actual,
+            present: closing.present,
+            due: closing.due,
+            alerts: self.alerts(period),
+            decided_at: self.now,
+            filled_in,
+            shape: self.setup.shape(self.kpi).to_owned(),
+            revision: 0,
+            replaced: None,
+        }
+    }
+
+    fn alerts(&self, period: Period) -> u32 {
+        let rules = self.setup.rules_on(&self.kpi.id).filter(|rule| rule.needs_objective);
+        rules
+            .map(|rule| {
+                let series = SeriesKey { kpi: self.kpi.id.clone(), labels: self.objective.labels.clone() };
+                let objective = Some(self.objective.id.clone());
+                let subject = Subject::Rule { rule: rule.def.id.clone(), series, objective };
+                let key = AlertKey { subject, period: Some(period.first), aspect: Aspect::Breach };
+                self.state.book.get(&key).map_or_else(|| self.state.episodes_of(&key), |alert| alert.episode)
+            })
+            .sum()
+    }
+}
+
+/// The days that the figure of a period is made of.
+fn judged(measure: Measure, period: Period) -> Period {
+    match measure {
+        Measure::Rolling(stretch) => Period { first: stretch.first_day(period.last), ..period },
+        _ => period,
+    }
+}
+
+fn takes_last(measure: Measure) -> bool {
+    match measure {
+        Measure::Sum | Measure::Pooled | Measure::Mean | Measure::Rolling(_) => false,
+        Measure::Each | Measure::ToDate | Measure::AtEnd => true,
+    }
+}
