@@ -4,6 +4,7 @@
 //! data is the caller's work, judging it the rules'.
 
 mod assessment;
+mod course;
 mod elapsed;
 mod events;
 mod facts;
@@ -20,6 +21,8 @@ mod passage;
 mod trajectory;
 mod window;
 
+#[cfg(test)]
+mod course_tests;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

@@ -96,7 +96,7 @@ impl Assessment {
 }
 
 /// How the figure at the period's end comes about; none where each bucket counts by itself.
-fn figure_of(measure: Measure, kind: Kind) -> Option<Figure> {
+pub(super) fn figure_of(measure: Measure, kind: Kind) -> Option<Figure> {
     match (measure, kind) {
         (Measure::Sum, _) => Some(Figure::Sum),
         (Measure::Mean | Measure::Pooled, Kind::Ratio) => Some(Figure::Pooled),
