@@ -92,7 +92,7 @@ impl Assessment {
             return Ok(0.0);
         }
         let passage = self.passages().of(standing.period, index, &self.kpi);
-        let share = self.share_behind(standing.course, &passage)?;
+        let share = self.share_behind((standing.course, passage.whole), passage.counted.to, &passage.elapsed)?;
         let objective = self.the_objective()?;
         if standing.course != Course::Accumulates || !has_milestones(&objective.trajectory, standing.covered) {
             return Ok(share);

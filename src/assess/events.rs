@@ -74,7 +74,7 @@ impl Assessment {
     }
 
     /// Newest first: of many a message shows the first few.
-    fn events_within(&self, from: Date, to: Date) -> Vec<EventFact> {
+    pub(super) fn events_within(&self, from: Date, to: Date) -> Vec<EventFact> {
         let events = self.events.iter().flat_map(|events| events.iter());
         let touching = events.filter(|event| self.is_touched(event, from, to));
         let mut facts: Vec<EventFact> = touching.map(|event| event.what.fact()).collect();

@@ -208,7 +208,7 @@ pub const OBJECTIVE_FIELDS: &[Field] = &[
         a.progress().map(Figure::Ratio)
     }),
     field("attainment", FieldUnit::Ratio, "actual over target", |a| a.attainment().map(Figure::Ratio)),
-    field("projected", FieldUnit::Kpi, "where the period ends if the pace holds", |a| {
+    field("projected", FieldUnit::Kpi, "where the period is expected to end", |a| {
         a.projected().map(|value| a.quantity(value))
     }),
     field("low", FieldUnit::Kpi, "lower end of the interval that holds the period's end with 80 %", |a| {

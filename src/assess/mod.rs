@@ -5,6 +5,7 @@
 
 mod assessment;
 mod burn;
+mod course;
 mod elapsed;
 mod events;
 mod facts;
@@ -21,6 +22,8 @@ mod passage;
 mod trajectory;
 mod window;
 
+#[cfg(test)]
+mod course_tests;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::elapsed::Elapsed;
 use super::passage::Passage;
 use super::trajectory::{Course, expected_on_way, has_milestones, more_is_good};
 use super::window::{Aggregate, Span};
-use crate::model::assessment::{Measured, Unmeasurable};
+use crate::model::assessment::{Basis, Measured, Unmeasurable};
 use crate::model::grain::{BucketIndex, day_of, start_of_day};
 use crate::model::kpi::Kpi;
 use crate::model::objective::{Measure, Objective, Target, Trajectory};
@@ -57,10 +57,10 @@ impl Standing {
             Course::Accumulates => Ok(0.0),
             Course::Travels | Course::Keeps => assessment.baseline_at(whole),
         };
-        let share = assessment.share_behind(course, &passage)?;
+        let share = assessment.share_behind((course, whole), counted.to, &elapsed)?;
         let mut standing =
             Standing { period, covered, whole, counted, elapsed, share, course, actual, start, expected: Ok(actual) };
-        standing.expected = standing.expect(objective);
+        standing.expected = standing.expect(objective, objective.target);
         Ok(standing)
     }
 
@@ -69,10 +69,26 @@ impl Standing {
         self.counted.to >= self.whole.to
     }
 
-    fn expect(&self, objective: &Objective) -> Measured<f64> {
+    /// What is expected by the end of another bucket of the period, on the way to the bound that counts now.
+    pub(super) fn expected_by(&self, bucket: BucketIndex, assessment: &Assessment) -> Measured<f64> {
+        let objective = assessment.the_objective()?;
+        let Passage { counted, elapsed, .. } = Passage::of(self.period, self.whole, bucket, &assessment.kpi);
+        let share = assessment.share_behind((self.course, self.whole), counted.to, &elapsed)?;
+        let target = match (self.course, objective.target) {
+            // One and the same bound over the whole way, though another may be nearer elsewhere.
+            (Course::Accumulates, Target::Between(low, high)) => {
+                let is_low = self.expected == self.expected_on_way(objective, low);
+                Target::Reach(if is_low { low } else { high })
+            }
+            (_, target) => target,
+        };
+        Standing { counted, elapsed, share, ..self.clone() }.expect(objective, target)
+    }
+
+    fn expect(&self, objective: &Objective, target: Target) -> Measured<f64> {
         let on_way = |goal| self.expected_on_way(objective, goal);
-        let goal = objective.target.figure(self.actual);
-        match (self.course, objective.target) {
+        let goal = target.figure(self.actual);
+        match (self.course, target) {
             (Course::Keeps, _) => Ok(goal),
             (Course::Accumulates, Target::Between(low, high)) => {
                 Ok(Target::Between(on_way(low)?, on_way(high)?).figure(self.actual))
@@ -108,14 +124,11 @@ impl Standing {
 
 /// The buckets whose first day lies in the period.
 pub(super) fn buckets_of(period: Period, kpi: &Kpi) -> Span {
-    Span {
-        from: first_bucket_from(start_of_day(period.first, &kpi.zone), kpi),
-        to: first_bucket_from(end_of(period, kpi), kpi) - 1,
-    }
+    Span { from: first_from(start_of_day(period.first, &kpi.zone), kpi), to: first_from(end_of(period, kpi), kpi) - 1 }
 }
 
-/// The first bucket that begins then or later.
-fn first_bucket_from(at: Timestamp, kpi: &Kpi) -> BucketIndex {
+/// The first bucket that starts at that instant or after it.
+pub(super) fn first_from(at: Timestamp, kpi: &Kpi) -> BucketIndex {
     let index = kpi.grain.index_at(at, &kpi.zone);
     if kpi.grain.start_of(index, &kpi.zone) < at { index + 1 } else { index }
 }
@@ -127,13 +140,17 @@ pub(super) fn end_of(period: Period, kpi: &Kpi) -> Timestamp {
 
 /// The measure's figure once the last bucket of a span of the period is the newest one.
 pub(super) fn figure_over(measure: Measure, counted: Span, data: &SeriesData, kpi: &Kpi) -> Measured<f64> {
-    let aggregate = match (measure, kpi.kind) {
+    aggregate_of(measure, kpi.kind).over(measured_span(measure, counted, kpi), data, kpi)
+}
+
+/// How the buckets of its span make the measure's figure.
+pub(super) fn aggregate_of(measure: Measure, kind: Kind) -> Aggregate {
+    match (measure, kind) {
         (Measure::Sum, _) | (Measure::Rolling(_), Kind::Flow) => Aggregate::Sum,
         (Measure::Pooled, _) | (Measure::Rolling(_), Kind::Ratio) => Aggregate::Pooled,
         (Measure::Mean, _) | (Measure::Rolling(_), Kind::Level { .. } | Kind::Window) => Aggregate::Mean,
         (Measure::Each | Measure::AtEnd | Measure::ToDate, _) => Aggregate::Last,
-    };
-    aggregate.over(measured_span(measure, counted, kpi), data, kpi)
+    }
 }
 
 /// The buckets that the measure's figure is made of: of a span of the period, or the stretch that ends with it.
@@ -143,7 +160,7 @@ pub(super) fn measured_span(measure: Measure, counted: Span, kpi: &Kpi) -> Span 
     let last = day_of(end.checked_sub(SignedDuration::from_millis(1)).unwrap_or(end), &kpi.zone);
     let first = start_of_day(stretch.first_day(last), &kpi.zone);
     // A stretch that is shorter than a bucket is that bucket.
-    Span { from: first_bucket_from(first, kpi).min(counted.to), to: counted.to }
+    Span { from: first_from(first, kpi).min(counted.to), to: counted.to }
 }
 
 /// The period that holds the first day of the bucket that decides.
@@ -240,11 +257,25 @@ impl Assessment {
         quotient(self.actual()?, self.target()?)
     }
 
-    /// Where the period ends if the present pace holds.
+    /// Where the period ends: at what the history before it says, where there is enough of it, whatever way the trajectory
+    /// takes; else where the present pace leads.
     pub fn projected(&self) -> Measured<f64> {
         let standing = self.standing()?;
         let objective = self.the_objective()?;
-        if standing.course == Course::Keeps || standing.is_over() {
+        if standing.is_over() {
+            return Ok(standing.actual);
+        }
+        // The middle of what the interval and the probability tell: a pace would contradict them.
+        let is_learned = || {
+            objective.trajectory == Trajectory::Learned
+                || self.learned(standing.whole).is_ok_and(|learned| matches!(learned.basis(), Basis::Learned { .. }))
+        };
+        if let Ok(landing) = self.landing()
+            && is_learned()
+        {
+            return Ok(landing.mean());
+        }
+        if standing.course == Course::Keeps {
             return Ok(standing.actual);
         }
         let start = standing.start.clone()?;
@@ -253,12 +284,6 @@ impl Assessment {
             let expected = standing.expected.clone()?;
             let pace = quotient(done, expected - start)?;
             return Ok(standing.actual + (self.target()? - expected) * pace);
-        }
-        // What was learned knows more of the rest than the pace so far.
-        if objective.trajectory == Trajectory::Learned
-            && let Ok(landing) = self.landing()
-        {
-            return Ok(landing.mean());
         }
         Ok(start + quotient(done, standing.share)?)
     }
@@ -350,6 +375,20 @@ impl Assessment {
         }
     }
 
+    /// Share of the way that is behind at the end of a bucket, 0 to 1.
+    pub(super) fn share_behind(
+        &self,
+        (course, whole): (Course, Span),
+        bucket: BucketIndex,
+        elapsed: &Elapsed,
+    ) -> Measured<f64> {
+        let trajectory = &self.the_objective()?.trajectory;
+        if *trajectory == Trajectory::Learned && course == Course::Accumulates {
+            return Ok(self.learned(whole)?.share_through(bucket));
+        }
+        Ok(elapsed.share(trajectory))
+    }
+
     /// The baseline that was given, else the value of the newest bucket before the period, at most
     /// one period's length old.
     fn baseline_at(&self, whole: Span) -> Measured<f64> {
@@ -359,17 +398,6 @@ impl Assessment {
         let oldest: BucketIndex = whole.from - i64::from(whole.due());
         let before = self.data.range(oldest, whole.from - 1).next_back();
         value_of(before.ok_or(Unmeasurable::NoHistory)?)
-    }
-
-    /// Share of the way that the trajectory has behind it with the newest bucket of a passage, 0 to 1.
-    pub(super) fn share_behind(&self, course: Course, passage: &Passage) -> Measured<f64> {
-        let trajectory = &self.the_objective()?.trajectory;
-        match trajectory {
-            Trajectory::Learned if course == Course::Accumulates => {
-                Ok(self.learned(passage.whole)?.share_through(passage.counted.to))
-            }
-            _ => Ok(passage.elapsed.share(trajectory)),
-        }
     }
 
     /// Days of rates, past and left, of an objective that has a pace.

@@ -137,7 +137,7 @@ impl Assessment {
 }
 
 /// How the figure at the period's end comes about. Where each bucket counts by itself the last one decides.
-fn figure_of(measure: Measure, kind: Kind) -> Figure {
+pub(super) fn figure_of(measure: Measure, kind: Kind) -> Figure {
     match (measure, kind) {
         (Measure::Sum, _) | (Measure::Rolling(_), Kind::Flow) => Figure::Sum,
         (Measure::Mean | Measure::Pooled | Measure::Rolling(_), Kind::Ratio) => Figure::Pooled,

@@ -26,7 +26,7 @@ pub(super) struct Passage {
 }
 
 impl Passage {
-    fn of(period: Period, whole: Span, current: BucketIndex, kpi: &Kpi) -> Passage {
+    pub(super) fn of(period: Period, whole: Span, current: BucketIndex, kpi: &Kpi) -> Passage {
         let counted = Span { from: whole.from, to: current.min(whole.to) };
         let covered = covered_days(period, whole, kpi);
         let through = kpi.grain.bucket(counted.to, &kpi.zone).end.min(end_of(covered, kpi));

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::course::Fan;
 use super::objective::{Measure, Target};
 
 /// Why a value can't be had. Reading one ends a script as *no data*; no comparison ever sees it.
@@ -117,7 +118,7 @@ pub struct ObjectiveFacts {
     pub drift_ratio: Option<f64>,
     /// Drift in working days of the planned rate; negative is late.
     pub drift_days: Option<f64>,
-    /// Where the period ends if the present pace holds.
+    /// Where the period is expected to end.
     pub projected: Option<f64>,
     /// Both ends of the interval that holds the period's end with a probability of 80 %.
     #[serde(default)]
@@ -137,6 +138,19 @@ pub struct ObjectiveFacts {
     pub working_days_left: Option<u32>,
     /// Share of the due buckets that are there, 0 to 1.
     pub completeness: f64,
+}
+
+impl ObjectiveFacts {
+    /// Where the period lands, between the ends of its interval; none without one, and once the period is over.
+    pub fn landing(&self) -> Option<Fan> {
+        let fan = Fan { mean: self.projected?, low: self.low?, high: self.high? };
+        (fan.low <= fan.mean && fan.mean <= fan.high && fan.low < fan.high).then_some(fan)
+    }
+
+    /// The probability while something is still open.
+    pub fn chance(&self) -> Option<f64> {
+        self.probability.filter(|probability| 0.0 < *probability && *probability < 1.0)
+    }
 }
 
 /// A figure beside the same span of another time.

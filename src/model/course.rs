@@ -42,6 +42,28 @@ pub struct Fan {
     pub high: f64,
 }
 
+/// An interval shows at least so many steps of its last digit.
+const STEPS_LEAST: f64 = 20.0;
+
+impl Fan {
+    /// Rounded as far as so wide an interval leaves no digit that says nothing: 371 000, between 352 000 and 389 000.
+    pub fn rounded(self) -> Fan {
+        let Some(round) = self.rounding() else { return self };
+        Fan { mean: round(self.mean), low: round(self.low), high: round(self.high) }
+    }
+
+    /// To the power of ten that fits the interval; none where there is nothing to round by.
+    pub fn rounding(self) -> Option<impl Fn(f64) -> f64> {
+        let power = ((self.high - self.low) / STEPS_LEAST).log10().floor();
+        let is_apt = power.is_finite() && power.abs() < 15.0;
+        is_apt.then_some(move |figure: f64| {
+            // Powers below one are not exact, their inverses are.
+            let scale = 10_f64.powi(power.abs() as i32);
+            if power < 0.0 { (figure * scale).round() / scale } else { (figure / scale).round() * scale }
+        })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
@@ -98,4 +120,23 @@ pub enum CourseWord {
     Today,
     /// Between two figures.
     To,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fan;
+
+    #[test]
+    fn estimates_keep_the_digits_that_their_interval_bears() {
+        let check = |(mean, low, high): (f64, f64, f64), rounded: (f64, f64, f64)| {
+            let fan = Fan { mean, low, high }.rounded();
+            assert_eq!((fan.mean, fan.low, fan.high), rounded);
+        };
+        check((371_234.56, 352_123.4, 388_987.6), (371_000.0, 352_000.0, 389_000.0));
+        check((0.943_21, 0.931_4, 0.955_1), (0.943, 0.931, 0.955));
+        check((-12.34, -15.0, -9.87), (-12.3, -15.0, -9.9));
+        // Nothing to round by.
+        check((7.123, 7.123, 7.123), (7.123, 7.123, 7.123));
+        check((1.0, f64::NEG_INFINITY, 2.0), (1.0, f64::NEG_INFINITY, 2.0));
+    }
 }
