@@ -417,6 +417,20 @@ mod tests {
     }
 
     #[test]
+    fn stretches() {
+        check("28d", Stretch::Days(28));
+        check("4 w", Stretch::Days(28));
+        check("1 month", Stretch::Months(1));
+        check("122 months", Stretch::Months(122));
+        for wrong in ["28", "d", "2h", "-1d", "a year"] {
+            refused::<Stretch>(wrong, "is not a number of days, weeks or months");
+        }
+        for wrong in ["0d", "0 months", "123 months", "99999d", "4294967295w"] {
+            refused::<Stretch>(wrong, "is not between a day and ten years");
+        }
+    }
+
+    #[test]
     fn patience_and_lateness() {
         check("2 buckets", Patience::Buckets(2));
         check("1 bucket", Patience::Buckets(1));

@@ -9,7 +9,7 @@ use crate::model::http_query::{HttpBody, HttpMethod, Paging};
 use crate::model::ids::{KpiId, ObjectiveId, ReceiverId, RuleId};
 use crate::model::kpi::{Lateness, Query};
 use crate::model::ledger_query::{Figure, LedgerQuery, Reads, Side};
-use crate::model::objective::{Measure, Target, Trajectory};
+use crate::model::objective::{Measure, Stretch, Target, Trajectory};
 use crate::model::period::PeriodSpec;
 use crate::model::rule::{Patience, SeriesChoice};
 use crate::model::unit::Language;
@@ -108,6 +108,18 @@ fn the_small_configuration_resolves_with_defaults() {
     let receiver = &config.catalog.receivers[&ReceiverId::from("direction")];
     assert_eq!(receiver.recipients[0].name, "claire@example.test");
     assert_eq!(config.catalog.route.path, "0");
+}
+
+#[test]
+fn a_rolling_measure_names_its_stretch() {
+    let rolling = |stretch: &str| {
+        SMALL.replacen("period: month", &format!("period: month\n    measure: {{rolling: {stretch}}}"), 1)
+    };
+    let measure = |stretch| accepted(&rolling(stretch)).catalog.objectives[&ObjectiveId::from("revenue-month")].measure;
+    assert_eq!(measure("28d"), Measure::Rolling(Stretch::Days(28)));
+    assert_eq!(measure("12 months"), Measure::Rolling(Stretch::Months(12)));
+    let text = told(&[("vigie.yaml", &rolling("a while"))]);
+    assert!(text.contains("`a while` is not a number of days, weeks or months such as `28d`"), "{text}");
 }
 
 /// The small configuration with an HTTP API in the place of its table.
@@ -383,7 +395,7 @@ fn what_does_not_agree_is_refused() {
     mistake(
         "period: month",
         "period: month\n    measure: pooled",
-        &["makes no sense for a flow", "`sum`, `mean` or `each`"],
+        &["makes no sense for a flow", "`sum`, `mean`, `each` or `rolling`"],
     );
     mistake("reach: 400000", "reach: 1\n    at_most: 2", &["two targets, `reach` and `at_most`"]);
     mistake("    reach: 400000\n", "", &["16:3: the objective has no target"]);

@@ -214,4 +214,14 @@ tests:
   for within; `series` and `objective` choose where the rule runs on several.
 
 ## Rules that ship
+
+Of the rules about objectives one tells of one trouble:
+
+- `objective/at_risk` where there are a few months of history, else `objective/off_trajectory`: not both on one KPI.
+- `objective/burn` beside either tells of a sudden loss before it shows in the whole; while the target is likely it is silent.
+- `objective/budget` in the place of these three on KPIs whose objectives are sums not to exceed; it passes over all others.
+- `objective/missed` beside any of them has the last word: what is out of reach, or was not reached. Send it where decisions are
+  made rather than to those who act from day to day.
+- `objective/rebaseline` beside `at_risk` is for whoever may change the target, and `objective/reached_early` for whoever can use
+  the effort elsewhere; both tell for information only.
 ";

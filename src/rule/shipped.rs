@@ -14,7 +14,19 @@ macro_rules! shipped {
     };
 }
 
-shipped!["data/stale", "objective/off_trajectory", "operational/stock_out", "signal/change", "signal/threshold"];
+shipped![
+    "data/stale",
+    "objective/at_risk",
+    "objective/budget",
+    "objective/burn",
+    "objective/missed",
+    "objective/off_trajectory",
+    "objective/reached_early",
+    "objective/rebaseline",
+    "operational/stock_out",
+    "signal/change",
+    "signal/threshold",
+];
 
 /// A shipped rule by name.
 pub fn shipped(name: &str) -> Option<ScriptFiles> {

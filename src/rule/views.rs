@@ -112,7 +112,7 @@ pub(super) const BURNS: [(&str, &str); 2] = [
     ),
     (
         "burn_events(share)",
-        "events that this rests on: cases of a ratio, units of a count, without bound for other sums; 0 where the objective has \
+        "events that this rests on: cases of a ratio, units of a count, more than any for other sums; 0 where the objective has \
          no burn",
     ),
 ];

@@ -138,19 +138,21 @@ impl Learned {
         let values = numerators.values(self.first, numerators.known_to);
         let rates: Vec<f64> =
             values.iter().zip(&now.values).map(|(numerator, denominator)| numerator / denominator).collect();
-        let scale = Scale::plain(&rates);
+        let pairs = || values.iter().zip(&now.values).filter(|(numerator, _)| !numerator.is_nan());
+        let are_parts = pairs().all(|(part, whole)| *part >= 0.0 && part <= whole);
+        let scale = if are_parts { Scale::Part } else { Scale::plain(&rates) };
         let past = Past { values: &values, tame: &values, volumes: &now.values, rhythm: &self.rhythm, scale };
         let outlook = Outlook::of(past, ahead)?;
         let there = Span { from: span.from, to: now.history.known_to };
         let (done, over) = (numerators.sum(there).0, now.history.sum(there).0 + trials);
         let rate = scale.take(outlook.center);
-        let pairs = || values.iter().zip(&now.values).filter(|(numerator, _)| !numerator.is_nan());
-        let are_shares = pairs().all(|(part, whole)| is_whole(*part) && is_whole(*whole) && part <= whole);
-        if are_shares && trials * rate.min(1.0 - rate) <= EXPECTED_MAX {
+        let are_counts = pairs().all(|(part, whole)| is_whole(*part) && is_whole(*whole));
+        if are_parts && are_counts && trials * rate.min(1.0 - rate) <= EXPECTED_MAX {
             return Some(Landing { done, over, law: Law::Counted(shares(&outlook, scale, trials)) });
         }
-        let off = rates.iter().filter(|other| other.is_finite()).map(|other| (other - rate).abs() / rate.abs());
-        let chance = off.sum::<f64>() / (rates.len() as f64 * (ahead.take as f64).sqrt());
+        let off = rates.iter().filter(|other| other.is_finite()).map(|other| (other - rate).abs());
+        let size = scale.take(scale.share_at(outlook.center)).max(f64::MIN_POSITIVE);
+        let chance = off.sum::<f64>() / (size * rates.len() as f64 * (ahead.take as f64).sqrt());
         Some(Landing { done, over, law: Law::level(&outlook, scale, trials, chance) })
     }
 

@@ -7,6 +7,8 @@ pub(super) enum Scale {
     Log { least: f64 },
     /// Levels over a unit.
     Plain { unit: f64 },
+    /// Levels that are parts of a whole, from 0 to 1.
+    Part,
 }
 
 /// Part of the usual level under which logarithms are not followed: a series that stands still would go on for ever.
@@ -26,18 +28,15 @@ impl Scale {
             count += 1.0;
             negative += f64::from(u8::from(*value < 0.0));
         }
-        let plain @ Scale::Plain { unit } = Scale::plain(values) else { return Scale::plain(values) };
         if sum > 0.0 && negative <= NEGATIVE_SHARE_MAX * count {
-            return Scale::Log { least: LEAST_SHARE * unit };
+            return Scale::Log { least: LEAST_SHARE * unit_of(values) };
         }
-        plain
+        Scale::plain(values)
     }
 
     /// The mean size of the values as unit.
     pub(super) fn plain(values: &[f64]) -> Scale {
-        let sizes = values.iter().filter(|value| value.is_finite());
-        let (size, count) = sizes.fold((0.0, 0.0), |(size, count), value| (size + value.abs(), count + 1.0));
-        Scale::Plain { unit: if size > 0.0 { size / count } else { 1.0 } }
+        Scale::Plain { unit: unit_of(values) }
     }
 
     pub(super) fn put(self, level: f64) -> f64 {
@@ -46,6 +45,7 @@ impl Scale {
             Scale::Log { least } if level < least => least.ln(),
             Scale::Log { .. } => level.ln(),
             Scale::Plain { unit } => level / unit,
+            Scale::Part => level,
         }
     }
 
@@ -54,6 +54,7 @@ impl Scale {
         match self {
             Scale::Log { .. } => (level > 0.0).then(|| level.ln() - center),
             Scale::Plain { unit } => Some(level / unit - center),
+            Scale::Part => Some(level - center),
         }
     }
 
@@ -62,6 +63,8 @@ impl Scale {
         match self {
             Scale::Log { .. } => 1.0,
             Scale::Plain { .. } => put.abs(),
+            // One per cent of 98 % moves the 2 % that are left by half.
+            Scale::Part => put.min(1.0 - put).max(0.0),
         }
     }
 
@@ -69,8 +72,15 @@ impl Scale {
         match self {
             Scale::Log { .. } => put.exp(),
             Scale::Plain { unit } => put * unit,
+            Scale::Part => put,
         }
     }
+}
+
+fn unit_of(values: &[f64]) -> f64 {
+    let sizes = values.iter().filter(|value| value.is_finite());
+    let (size, count) = sizes.fold((0.0, 0.0), |(size, count), value| (size + value.abs(), count + 1.0));
+    if size > 0.0 { size / count } else { 1.0 }
 }
 
 /// True for whole numbers that are mostly small: their logarithms would not add up.
