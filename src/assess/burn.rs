@@ -44,10 +44,8 @@ impl Assessment {
             return self.burn_of_cases(&newest);
         }
         let room = self.room(standing, &newest, slack)?;
-        let lost = match more_is_good(self.the_objective()?.target) {
-            true => room.planned - room.actual,
-            false => room.actual - room.planned,
-        };
+        let behind = room.planned - room.actual;
+        let lost = if more_is_good(self.the_objective()?.target) { behind } else { -behind };
         quotient(quotient(lost, room.slack)?, newest.way)
     }
 
@@ -129,9 +127,10 @@ impl Assessment {
         }
         let target = objective.target.figure(standing.actual);
         let usual = self.usual(standing).unwrap_or(target);
-        let (plan, spare) = match more_is_good(objective.target) {
-            true => (usual.max(target), usual - target),
-            false => (usual.min(target), target - usual),
+        let (plan, spare) = if more_is_good(objective.target) {
+            (usual.max(target), usual - target)
+        } else {
+            (usual.min(target), target - usual)
         };
         let actual = Aggregate::Sum.over(newest.span, &self.data, &self.kpi)?;
         Ok(Room { planned: plan * newest.way, actual, slack: spare.max(slack * target.abs()) })
