@@ -1,6 +1,6 @@
 //! The end-to-end suite: the built program against real servers, judged by scripts that share no code with it.
 //!
-//! Needs python3, python3-aiosmtpd, python3-openpyxl, openssl, opensmtpd, prometheus, postgresql, mariadb-server, faketime,
+//! Needs python3, python3-aiosmtpd, chromium, python3-openpyxl, openssl, opensmtpd, prometheus, postgresql, mariadb-server, faketime,
 //! sqlite3, strace, systemd and what judges cards for Teams (`.ci/run` installs them) and, for opensmtpd, the databases and
 //! a disk of its own, root. With `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and `VIGIE_SEED` set the
 //! crash runs.
@@ -87,6 +87,12 @@ fn the_quick_start_runs_as_the_readme_has_it() {
 fn the_demo_tells_what_its_database_holds() {
     let (_alone, folder) = (alone(), folder());
     check(python("demo.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
+}
+
+#[test]
+fn an_alert_mail_is_shown_by_a_browser_as_it_was_meant() {
+    let (_alone, folder) = (alone(), folder());
+    check(python("alert_mail.py").arg("--vigie").arg(vigie()).arg("--dir").arg(folder.path()));
 }
 
 #[test]

@@ -28,7 +28,7 @@ const EVENT_CHARS_MAX: usize = 60;
 /// A day off brings less than this part of what every bucket would bring if all were alike; else people work on it.
 const CLOSED_BELOW: f64 = 0.5;
 /// Significant digits of what is only drawn: a picture has some thousand pixels.
-const DIGITS: i32 = 6;
+const DIGITS: usize = 6;
 
 impl Assessment {
     /// The period under way as its picture shows it; none without objective, and while nothing of it can be measured.
@@ -283,5 +283,5 @@ fn short(figure: f64) -> f64 {
     if figure == 0.0 || !figure.is_finite() {
         return figure;
     }
-    format!("{figure:.*e}", (DIGITS - 1) as usize).parse().unwrap_or(figure)
+    format!("{figure:.*e}", DIGITS - 1).parse().unwrap_or(figure)
 }

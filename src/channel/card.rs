@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn details_go_in_the_stated_order_and_are_counted() {
-        let full = [2, 1, 10, 1, 3];
+        let full = [2, 1, 12, 1, 3];
         assert_eq!(shown(1), (1, full, String::new()));
         let mut before = full;
         let mut steps = 0;

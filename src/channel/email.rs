@@ -16,6 +16,7 @@ use crate::secret::Resolver;
 use super::build::{ChannelContext, MailContext};
 use super::config::{MailConfig, SmtpConfig, TlsMode};
 use super::mime::{self, Mime, Parties};
+use super::picture::drawn;
 use super::smtp::{Security, Smtp};
 use super::view::bodies;
 
@@ -54,7 +55,8 @@ impl Email {
     }
 
     pub(super) async fn send(&self, delivery: &NewDelivery, attempt: u32, deadline: Duration) -> AttemptOutcome {
-        match self.head.write(delivery) {
+        let (pictures, deadline) = drawn(delivery, deadline).await;
+        match self.head.write(delivery, &pictures) {
             Ok(mail) => self.smtp.deliver(mail, attempt, deadline).await,
             Err(cause) => AttemptOutcome::Permanent { cause },
         }
@@ -104,7 +106,7 @@ impl Letterhead {
     }
 
     /// The delivery as a mail to its recipient.
-    pub(super) fn write(&self, delivery: &NewDelivery) -> Result<Mime, String> {
+    pub(super) fn write(&self, delivery: &NewDelivery, pictures: &[Option<Vec<u8>>]) -> Result<Mime, String> {
         let wanted = |each: &&Reader| each.mailbox.email.to_string().eq_ignore_ascii_case(&delivery.recipient);
         let Some(recipient) = self.to.iter().chain(&self.cc).find(wanted) else {
             return Err(format!(
@@ -119,12 +121,12 @@ impl Letterhead {
             cc: self.cc.iter().map(|each| &each.mailbox).collect(),
             recipient: &recipient.mailbox,
         };
-        mime::build(delivery, &parties)
+        mime::build(delivery, &parties, pictures)
     }
 
     /// The mail as a person would read it: a few headers and the plain text.
     pub(super) fn preview(&self, delivery: &NewDelivery) -> String {
-        let text = bodies(&delivery.message).map_or_else(|cause| cause, |bodies| bodies.text);
+        let text = bodies(&delivery.message, &[]).map_or_else(|cause| cause, |bodies| bodies.text);
         format!("From: {}\nTo: {}\nSubject: {}\n\n{text}", self.from, delivery.recipient, mime::subject(delivery))
     }
 }

@@ -3,11 +3,15 @@
 use std::path::Path;
 
 use jiff::Timestamp;
+use jiff::civil::Weekday;
 
 use crate::model::alert::{About, Phase};
+use crate::model::course::{Course, CourseEvent, CourseShape, Fan, Goal};
 use crate::model::ids::{Labels, PersonId};
-use crate::model::notification::{Fact, Message, NewDelivery, NotifyReason, Payload, Person, Section, ThreadRef};
-use crate::model::unit::Language;
+use crate::model::notification::{
+    Fact, Message, NewDelivery, NotifyReason, Payload, Person, Picture, Section, ThreadRef,
+};
+use crate::model::unit::{Language, Unit};
 use crate::model::verdict::Severity;
 use crate::secret::{Secret, SecretRef};
 
@@ -80,8 +84,13 @@ pub(super) fn escalated_en() -> NewDelivery {
         ("Expected to date", "€300,000"),
         ("Target", "€400,000"),
         ("Drift", "-€37,500 (-12.5%)"),
-        ("Landing", "€351,234.5"),
+        ("Landing", "€351,000 (between €338,000 and €365,000, 8 times out of 10)"),
+        ("Probability of reaching the target", "less than 1%"),
     ]);
+    if let Some(picture) = &mut section.picture {
+        picture.title = "Revenue – November 2026".to_owned();
+        picture.remark = Some("Probability of reaching the target: less than 1%".to_owned());
+    }
     section.comparisons =
         vec!["8.1% less than the span before, 1 to 22 October 2026 (€262,500 against €285,600)".to_owned()];
     section.suggestions = vec!["Follow up on abandoned carts (claire, by 30 November 2026)".to_owned()];
@@ -158,12 +167,15 @@ fn section_fr() -> Section {
             ("Cible", "400\u{202f}000\u{202f}€"),
             ("Écart", "-37\u{202f}500\u{202f}€ (-12,5\u{202f}%)"),
             ("Avance ou retard", "2,5\u{a0}jours ouvrés de retard"),
-            ("Atterrissage", "351\u{202f}234,5\u{202f}€"),
+            ("Atterrissage", "351\u{202f}000\u{202f}€ (entre 338\u{202f}000\u{202f}€ et 365\u{202f}000\u{202f}€, 8 fois sur 10)"),
+            ("Probabilité d'atteindre la cible", "moins de 1\u{202f}%"),
             ("Rythme requis", "22\u{202f}916,67\u{202f}€ par jour ouvré"),
             ("Rythme actuel", "17\u{202f}500\u{202f}€ par jour ouvré"),
             ("Période", "novembre 2026"),
+            ("Trajectoire", "apprise sur 12 périodes"),
             ("Depuis", "lundi 23 novembre 2026 à 06:15"),
         ]),
+        picture: Some(picture()),
         comparisons: vec![
             "8,1\u{202f}% de moins que la période précédente, du 1er au 22 octobre 2026 (262\u{202f}500\u{202f}€ contre 285\u{202f}600\u{202f}€)"
                 .to_owned(),
@@ -175,6 +187,36 @@ fn section_fr() -> Section {
             "Pour prendre en charge : vigie ack a0123456789".to_owned(),
         ],
         payload: payload(),
+    }
+}
+
+/// A month whose first 22 days are known.
+fn picture() -> Picture {
+    let days = || (1..=30_i8).map(|day| jiff::civil::date(2026, 11, day));
+    let last = 351_000.0;
+    let landing = |day: i8| {
+        let share = (f64::from(day) - 22.0) / 8.0;
+        let (mean, open) = (262_500.0 + share * (last - 262_500.0), share.sqrt());
+        (day > 22).then_some(Fan { mean, low: mean - open * 13_000.0, high: mean + open * 14_000.0 })
+    };
+    Picture {
+        title: "Chiffre d'affaires – novembre 2026".to_owned(),
+        remark: Some("Probabilité d'atteindre la cible\u{a0}: moins de 1\u{202f}%".to_owned()),
+        unit: Unit::Currency("EUR".to_owned()),
+        course: Course {
+            shape: CourseShape::Cumulated,
+            buckets: days().map(|day| day.at(0, 0, 0, 0)).collect(),
+            end: jiff::civil::date(2026, 12, 1).at(0, 0, 0, 0),
+            now: Some(jiff::civil::date(2026, 11, 23).at(6, 15, 0, 0)),
+            actual: (1..=22).map(|day| Some(262_500.0 * f64::from(day) / 22.0)).collect(),
+            expected: (1..=30)
+                .map(|day| Some(if day == 22 { 300_000.0 } else { 400_000.0 * f64::from(day) / 30.0 }))
+                .collect(),
+            landing: (1..=30).map(landing).collect(),
+            target: Some(Goal::At(400_000.0)),
+            closed: days().map(|day| day.weekday() == Weekday::Sunday).collect(),
+            events: vec![CourseEvent { on: jiff::civil::date(2026, 11, 27), name: "Black Friday".to_owned() }],
+        },
     }
 }
 
@@ -204,6 +246,9 @@ fn payload() -> Payload {
         drift_ratio: Some(-0.125),
         drift_days: Some(-2.5),
         projected: Some(351_234.5),
+        low: Some(338_120.0),
+        high: Some(364_870.25),
+        probability: Some(0.006),
         unit: "EUR".to_owned(),
     }
 }

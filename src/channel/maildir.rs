@@ -14,6 +14,7 @@ use super::build::ChannelContext;
 use super::clean;
 use super::config::MaildirConfig;
 use super::email::Letterhead;
+use super::picture::drawn;
 
 pub(super) struct Maildir {
     path: PathBuf,
@@ -37,7 +38,8 @@ impl Maildir {
     }
 
     pub(super) async fn send(&self, delivery: &NewDelivery, deadline: Duration) -> AttemptOutcome {
-        let mail = match self.head.write(delivery) {
+        let (pictures, deadline) = drawn(delivery, deadline).await;
+        let mail = match self.head.write(delivery, &pictures) {
             Ok(mail) => mail,
             Err(cause) => return AttemptOutcome::Permanent { cause },
         };

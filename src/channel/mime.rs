@@ -1,4 +1,4 @@
-//! A delivery as one MIME mail: headers that thread and stop automatic answers, a text part, an HTML part.
+//! A delivery as one MIME mail: headers that thread and stop automatic answers, a text part, an HTML part with its pictures.
 //!
 //! The same delivery always gives the same bytes, so a repeat can be known as one.
 
@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use lettre::Address;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message as Mail, MessageBuilder, MultiPart, SinglePart};
+use lettre::message::{Attachment, Mailbox, Message as Mail, MessageBuilder, MultiPart, SinglePart};
 
 use crate::model::notification::{NewDelivery, NotifyReason};
 use crate::model::verdict::Severity;
@@ -17,6 +17,7 @@ use super::view::{Bodies, bodies};
 const SUBJECT_CHARS_MAX: usize = 250;
 /// Alert names listed in a header.
 const ALERTS_MAX: usize = 20;
+const PNG_IS_A_TYPE: &str = "invariant: image/png is a content type";
 
 /// A mail for one recipient, ready for the wire.
 pub(super) struct Mime {
@@ -37,15 +38,34 @@ pub(super) struct Parties<'a> {
 }
 
 /// Builds the mail.
-pub(super) fn build(delivery: &NewDelivery, parties: &Parties<'_>) -> Result<Mime, String> {
-    let Bodies { text, html } = bodies(&delivery.message)?;
+pub(super) fn build(
+    delivery: &NewDelivery,
+    parties: &Parties<'_>,
+    pictures: &[Option<Vec<u8>>],
+) -> Result<Mime, String> {
+    let names = names(delivery, parties, pictures);
+    let Bodies { text, html, shown } = bodies(&delivery.message, &names)?;
     let part = |kind: ContentType, body: String| {
         SinglePart::builder().header(kind).header(ContentTransferEncoding::QuotedPrintable).body(body)
     };
-    let parts = MultiPart::alternative()
-        .boundary(format!("=_vigie_{}", clean::token(&format!("{}/boundary", delivery.key)).replace('.', "_")))
-        .singlepart(part(ContentType::TEXT_PLAIN, text))
-        .singlepart(part(ContentType::TEXT_HTML, html));
+    let alternative = MultiPart::alternative()
+        .boundary(boundary(delivery, "boundary"))
+        .singlepart(part(ContentType::TEXT_PLAIN, text));
+    let html = part(ContentType::TEXT_HTML, html);
+    let mut inline = names.iter().zip(pictures).take(shown).filter_map(|(name, png)| name.as_ref().zip(png.as_ref()));
+    let parts = match inline.next() {
+        None => alternative.singlepart(html),
+        Some(first) => {
+            let related = MultiPart::related().boundary(boundary(delivery, "related")).singlepart(html);
+            let add = |related: MultiPart, (name, png): (&String, &Vec<u8>)| {
+                // Readers that show the parts as a list name them by this.
+                let file = name.split('.').next().unwrap_or_default();
+                let picture = Attachment::new_inline_with_name(name.clone(), format!("{file}.png"));
+                related.singlepart(picture.body(png.clone(), ContentType::parse("image/png").expect(PNG_IS_A_TYPE)))
+            };
+            alternative.multipart(std::iter::once(first).chain(inline).fold(related, add))
+        }
+    };
     let mail = headers(delivery, parties)
         .multipart(parts)
         .map_err(|error| format!("the mail for {} can't be built: {error}", delivery.recipient))?;
@@ -57,6 +77,17 @@ pub(super) fn build(delivery: &NewDelivery, parties: &Parties<'_>) -> Result<Mim
         ));
     }
     Ok(Mime { from: parties.from.email.clone(), to: parties.recipient.email.clone(), bytes })
+}
+
+/// The content ids of the pictures: as unique as the delivery's own.
+fn names(delivery: &NewDelivery, parties: &Parties<'_>, pictures: &[Option<Vec<u8>>]) -> Vec<Option<String>> {
+    let (token, domain) = (clean::token(&delivery.key), domain_of(parties.from));
+    let name = |(at, png): (usize, &Option<Vec<u8>>)| png.as_ref().map(|_| format!("chart{at}.{token}@{domain}"));
+    pictures.iter().enumerate().map(name).collect()
+}
+
+fn boundary(delivery: &NewDelivery, of: &str) -> String {
+    format!("=_vigie_{}", clean::token(&format!("{}/{of}", delivery.key)).replace('.', "_"))
 }
 
 /// The subject as it is sent: follow-ups get a prefix that mail readers ignore when they thread.
@@ -140,7 +171,32 @@ mod tests {
     fn mail_of(delivery: &NewDelivery) -> String {
         let (from, to) = (mailbox("Vigie <vigie@example.test>"), mailbox("Claire Léger <claire@example.test>"));
         let parties = Parties { from: &from, reply_to: None, to: vec![&to], cc: vec![], recipient: &to };
-        String::from_utf8(build(delivery, &parties).expect("builds").bytes).expect("ascii")
+        String::from_utf8(build(delivery, &parties, &[]).expect("builds").bytes).expect("ascii")
+    }
+
+    #[test]
+    fn pictures_go_inside_beside_the_html_that_shows_them() {
+        let mut delivery = fixture::firing_fr();
+        delivery.message.sections = vec![delivery.message.sections[0].clone(); 3];
+        let (from, to) = (mailbox("Vigie <vigie@example.test>"), mailbox("claire@example.test"));
+        let parties = Parties { from: &from, reply_to: None, to: vec![&to], cc: vec![], recipient: &to };
+        let pictures = [Some(b"\x89PNG one".to_vec()), None, Some(b"\x89PNG three".to_vec())];
+        let built = || build(&delivery, &parties, &pictures).expect("builds").bytes;
+        let mail = String::from_utf8(built()).expect("ascii");
+        assert_eq!(mail.as_bytes(), built(), "the same delivery gives the same bytes");
+        assert_eq!(header(&mail, "Content-Type").map(|kind| kind.starts_with("multipart/alternative;")), Some(true));
+        let order = ["text/plain", "multipart/related", "text/html", "image/png", "image/png"];
+        let kinds: Vec<&str> = mail.split("Content-Type: ").skip(2).filter_map(|part| part.split(';').next()).collect();
+        let kinds: Vec<&str> = kinds.iter().filter_map(|kind| kind.split("\r\n").next()).collect();
+        assert_eq!(kinds, order);
+        let html = mail.split("text/html").nth(1).and_then(|rest| rest.split("--=_vigie").next()).expect("a part");
+        let html = html.replace("=\r\n", "").replace("=3D", "=");
+        for at in [0, 2] {
+            let name = format!("chart{at}.n0000001-claire@example.test");
+            assert!(mail.contains(&format!("Content-ID: <{name}>")), "{mail}");
+            assert!(html.contains(&format!(r#"src="cid:{name}""#)), "{html}");
+        }
+        assert_eq!((html.matches("<img").count(), mail.matches("Content-Disposition: inline").count()), (2, 2));
     }
 
     fn header<'a>(mail: &'a str, name: &str) -> Option<&'a str> {

@@ -11,6 +11,7 @@ mod http;
 mod maildir;
 mod mark;
 mod mime;
+mod picture;
 mod reply;
 mod send;
 mod slack;

@@ -13,6 +13,7 @@ use crate::model::unit::Language;
 use crate::model::verdict::Severity;
 
 use super::clean;
+use super::picture::alt_text;
 
 /// Mail readers clip longer HTML (Gmail near 100 KB after encoding).
 const HTML_BYTES_MAX: usize = 80_000;
@@ -46,16 +47,19 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 pub(super) struct Bodies {
     pub(super) text: String,
     pub(super) html: String,
+    /// Sections shown.
+    pub(super) shown: usize,
 }
 
-/// Renders both bodies; an alert too many is counted, never cut in half.
-pub(super) fn bodies(message: &Message) -> Result<Bodies, String> {
+/// Renders both bodies; an alert too many is counted, never cut in half. `pictures` are the content ids of the sections'
+/// pictures; what has none is shown without.
+pub(super) fn bodies(message: &Message, pictures: &[Option<String>]) -> Result<Bodies, String> {
     let mut shown = message.sections.len().min(SECTIONS_MAX);
     loop {
-        let view = View::of(message, shown);
+        let view = View::of(message, shown, pictures);
         let html = rendered("mail.html", &view)?;
         if html.len() <= HTML_BYTES_MAX || shown == 0 {
-            return Ok(Bodies { text: rendered("mail.txt", &view)?, html });
+            return Ok(Bodies { text: rendered("mail.txt", &view)?, html, shown });
         }
         shown /= 2;
     }
@@ -66,7 +70,7 @@ pub(super) fn bodies(message: &Message) -> Result<Bodies, String> {
 /// # Errors
 /// The template can't be rendered.
 pub fn text_of(message: &Message) -> Result<String, String> {
-    bodies(message).map(|bodies| bodies.text)
+    bodies(message, &[]).map(|bodies| bodies.text)
 }
 
 fn rendered(name: &str, view: &View) -> Result<String, String> {
@@ -105,6 +109,10 @@ struct SectionView {
     rule_line: String,
     tone: Tone,
     sentences: Vec<String>,
+    /// What the picture shows, in words.
+    picture_text: Option<String>,
+    /// The picture's content id.
+    picture: Option<String>,
     facts: Vec<FactView>,
     comparisons: Vec<String>,
     suggestions: Vec<String>,
@@ -135,7 +143,7 @@ struct Words {
 }
 
 impl View {
-    fn of(message: &Message, shown: usize) -> View {
+    fn of(message: &Message, shown: usize, pictures: &[Option<String>]) -> View {
         let lang = message.language;
         let hidden = message.sections.len() - shown + message.more;
         View {
@@ -146,7 +154,11 @@ impl View {
             subject: clean::one_line(&message.subject, TITLE_CHARS_MAX),
             headline: clean::one_line(&message.headline, LINE_CHARS_MAX),
             tone: tone(message.severity, message.resolved),
-            sections: message.sections[..shown].iter().map(|section| SectionView::of(section, lang)).collect(),
+            sections: message.sections[..shown]
+                .iter()
+                .enumerate()
+                .map(|(at, section)| SectionView::of(section, lang, pictures.get(at).cloned().flatten()))
+                .collect(),
             more: (hidden > 0).then(|| format!("{hidden} {}", text(lang, Text::MoreAlerts))),
             sent: clean::one_line(&message.sent_line, LINE_CHARS_MAX),
             words: Words {
@@ -165,7 +177,7 @@ impl View {
 }
 
 impl SectionView {
-    fn of(section: &Section, lang: Language) -> SectionView {
+    fn of(section: &Section, lang: Language, picture: Option<String>) -> SectionView {
         let state = clean::one_line(&section.state, TITLE_CHARS_MAX);
         let title = clean::one_line(&section.title, TITLE_CHARS_MAX);
         let counts = [
@@ -183,6 +195,11 @@ impl SectionView {
             state: if state.is_empty() { severity(lang, section.severity).to_owned() } else { state },
             tone: tone(section.severity, section.resolved),
             sentences: listed(&section.sentences),
+            picture_text: section
+                .picture
+                .as_ref()
+                .map(|picture| clean::one_line(&alt_text(picture, lang), LINE_CHARS_MAX)),
+            picture,
             facts: facts(&section.facts, lang),
             comparisons: listed(&section.comparisons),
             suggestions: listed(&section.suggestions),
@@ -198,7 +215,8 @@ fn listed(items: &[String]) -> Vec<String> {
 }
 
 fn facts(facts: &[Fact], lang: Language) -> Vec<FactView> {
-    let keys = [Text::Drift, Text::DriftDays, Text::Landing].map(|each| text(lang, each));
+    let keys = [Text::Drift, Text::DriftDays, Text::Landing, Text::ChanceToReach, Text::ChanceToKeep]
+        .map(|each| text(lang, each));
     let labels: Vec<String> =
         facts.iter().take(ITEMS_MAX).map(|fact| clean::one_line(&fact.label, TITLE_CHARS_MAX)).collect();
     let width = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
@@ -233,7 +251,7 @@ mod tests {
         let mut message = fixture::firing_fr().message;
         message.headline = "<script>alert(1)</script> & \"x\"\u{202e}".to_owned();
         message.sections[0].title = "<b>CA</b>".to_owned();
-        let bodies = bodies(&message).expect("renders");
+        let bodies = bodies(&message, &[]).expect("renders");
         assert!(!bodies.html.contains("<script") && !bodies.html.contains("<b>CA"), "{}", bodies.html);
         assert!(bodies.html.contains("&lt;b&gt;CA"));
         assert!(bodies.text.starts_with("<script>alert(1)</script> & \"x\"\n"), "{}", bodies.text);
@@ -242,7 +260,7 @@ mod tests {
     #[test]
     fn headline_comes_first_in_both_bodies() {
         let message = fixture::firing_fr().message;
-        let bodies = bodies(&message).expect("renders");
+        let bodies = bodies(&message, &[]).expect("renders");
         assert_eq!(bodies.text.lines().next(), Some(message.headline.as_str()));
         let body = bodies.html.split("<body").nth(1).expect("a body");
         let first =
@@ -254,7 +272,7 @@ mod tests {
     fn floods_are_counted_and_stay_under_the_clip() {
         let mut message = fixture::firing_fr().message;
         message.sections = vec![message.sections[0].clone(); 500];
-        let bodies = bodies(&message).expect("renders");
+        let bodies = bodies(&message, &[]).expect("renders");
         assert!(bodies.html.len() <= HTML_BYTES_MAX, "{}", bodies.html.len());
         assert!(bodies.html.contains("autres alertes") && bodies.text.contains("autres alertes"));
         let shown = bodies.text.matches("Ajustements proposés").count();
@@ -268,7 +286,7 @@ mod tests {
         let section = &mut message.sections[0];
         section.sentences = vec!["é<".repeat(100_000); 100];
         section.comparisons = section.sentences.clone();
-        let bodies = bodies(&message).expect("renders");
+        let bodies = bodies(&message, &[]).expect("renders");
         assert!(bodies.html.len() <= HTML_BYTES_MAX, "{}", bodies.html.len());
         assert!(bodies.text.starts_with(&message.headline));
     }

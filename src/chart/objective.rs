@@ -11,6 +11,7 @@ use super::scene::Point;
 use super::svg;
 use super::theme::Theme;
 use crate::model::course::{Course, CourseFacts, CourseWord, CourseWords, Fan, Goal};
+use crate::model::notification::Picture;
 
 /// Pixels per CSS pixel.
 const DENSITY: f64 = 2.0;
@@ -55,7 +56,12 @@ impl Reading {
     }
 }
 
-impl ObjectiveChart<'_> {
+impl<'a> ObjectiveChart<'a> {
+    pub fn of(picture: &'a Picture, words: &'a dyn CourseWords) -> ObjectiveChart<'a> {
+        let Picture { title, remark, unit: _, course } = picture;
+        ObjectiveChart { title: title.clone(), remark: remark.clone(), course, words }
+    }
+
     /// As SVG: 600 by 300, whole in itself.
     pub fn svg(&self, theme: Theme) -> String {
         svg::svg(&drawing::scene(self, theme), &self.alt_text())
@@ -133,7 +139,9 @@ impl ObjectiveChart<'_> {
         let (low, high) = (self.figure(reading, low), self.figure(reading, high));
         let unit = |text: &str| text.rfind(|character: char| character.is_ascii_digit()).map_or(0, |at| at + 1);
         let begin = &low[..unit(&low)];
-        let low = if low[begin.len()..] == high[unit(&high)..] { begin } else { &low };
+        // Between a sign before the figure and one behind it the latter would seem to be missing: €362k to €434k.
+        let is_bare = low.starts_with(|first: char| first.is_ascii_digit() || first == '-');
+        let low = if is_bare && low[begin.len()..] == high[unit(&high)..] { begin } else { &low };
         format!("{low} {} {high}", self.words.word(CourseWord::To))
     }
 

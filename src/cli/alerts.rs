@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::output::{Out, Table, ago, counted, moment, or_dash};
 use super::{configuration, state};
-use crate::locale::{Sign, days_late};
+use crate::locale::{Sign, chance, chance_label, days_late, landing, text};
 use crate::locale::{end_reason, freeze, percent, quantity, said, suspicion, vanished};
 use crate::model::alert::{Alert, AlertFacts, Change, Subject, Transition};
 use crate::model::catalog::Catalog;
@@ -124,7 +124,12 @@ fn headline(facts: &AlertFacts) -> String {
         parts.extend(objective.expected.map(|expected| format!("expected {}", amount(expected))));
         parts.extend(objective.drift_ratio.map(|ratio| percent(language, ratio, Sign::Always)));
         parts.extend(objective.drift_days.map(|days| days_late(language, days)));
-        parts.extend(objective.projected.map(|projected| format!("landing at {}", amount(projected))));
+        let lands = objective.landing().map(|fan| landing(language, fan, &facts.unit));
+        parts.extend(lands.or(objective.projected.map(amount)).map(|lands| format!("landing at {lands}")));
+        parts.extend(objective.chance().map(|probability| {
+            let label = text(language, chance_label(objective.target)).to_lowercase();
+            format!("{label} {}", chance(language, probability))
+        }));
     } else if let Some(text) = facts.said.as_ref().and_then(|text| said(text, language)) {
         parts.push(text);
     } else {
@@ -150,6 +155,8 @@ fn record(alert: &Alert, catalog: &Catalog) -> Value {
         "drift": objective.and_then(|facts| facts.drift), "drift_ratio": objective.and_then(|facts| facts.drift_ratio),
         "drift_days": objective.and_then(|facts| facts.drift_days),
         "projected": objective.and_then(|facts| facts.projected),
+        "low": objective.and_then(|facts| facts.low), "high": objective.and_then(|facts| facts.high),
+        "probability": objective.and_then(|facts| facts.probability),
     })
 }
 

@@ -12,12 +12,12 @@ use super::args::duration;
 use super::backtest::stored::{Past, past};
 use super::configuration;
 use super::instant::When;
-use super::output::{Out, Table, moment};
+use super::output::{Out, Table, blocks, moment};
 use super::query::{kpi_named, label_text};
 use crate::assess::{Assessment, Lessons};
 use crate::config::Config;
 use crate::engine::{Doubt, History};
-use crate::locale::quantity;
+use crate::locale::{picture, quantity};
 use crate::model::assessment::ObjectiveFacts;
 use crate::model::ids::Labels;
 use crate::model::kpi::Kpi;
@@ -46,6 +46,9 @@ pub struct AssessArgs {
     /// From one instant to the next; whole days are civil days of the configuration's zone
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1d", requires = "from")]
     pub every: SignedDuration,
+    /// Draw each objective's period under the table: actual, expected, target, landing
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    pub chart: bool,
 }
 
 pub(super) async fn assess(out: &mut Out, paths: &[PathBuf], args: AssessArgs, now: Timestamp) -> anyhow::Result<u8> {
@@ -71,13 +74,18 @@ pub(super) async fn assess(out: &mut Out, paths: &[PathBuf], args: AssessArgs, n
     }
     let mut table =
         Table::new(&["AT", "KPI", "SERIES", "VALUE", "OBJECTIVE", "ACTUAL", "EXPECTED", "LANDING", "CHANCE", "STATUS"]);
+    if args.chart && out.is_json() {
+        bail!("--chart draws for people; leave out --format json");
+    }
     let mut lines = 0;
+    let mut charts = Vec::new();
     replay(&config, past, &instants, &mut |line| {
         lines += 1;
         if out.is_json() {
             return Ok(out.record(&record(&line))?);
         }
         table.row(cells(&line, &config));
+        charts.extend(if args.chart { chart(&line) } else { None });
         Ok(())
     })?;
     if !out.is_json() {
@@ -85,6 +93,10 @@ pub(super) async fn assess(out: &mut Out, paths: &[PathBuf], args: AssessArgs, n
             out.line("nothing was known then")?;
         } else {
             out.table(&table)?;
+        }
+        for chart in charts {
+            out.line("")?;
+            out.text(&chart)?;
         }
     }
     Ok(0)
@@ -97,6 +109,7 @@ struct Line<'a> {
     labels: &'a Labels,
     value: Option<f64>,
     objective: Option<(&'a Objective, ObjectiveFacts)>,
+    assessment: Assessment,
 }
 
 fn instants(config: &Config, args: &AssessArgs, now: Timestamp) -> anyhow::Result<Vec<Timestamp>> {
@@ -181,15 +194,23 @@ fn of_series(
     let value = of(None).value().ok();
     let mut any = false;
     for objective in config.catalog.objectives_on(&kpi.id).filter(|objective| objective.labels == *labels) {
-        let Some(facts) = of(Some(objective.clone())).facts() else { continue };
+        let assessment = of(Some(objective.clone()));
+        let Some(facts) = assessment.facts() else { continue };
         any = true;
-        each(Line { at, kpi, labels, value, objective: Some((objective, facts)) })?;
+        each(Line { at, kpi, labels, value, objective: Some((objective, facts)), assessment })?;
     }
     // A period to date is there for its objective alone.
     if !any && kpi.since.is_none() {
-        each(Line { at, kpi, labels, value, objective: None })?;
+        each(Line { at, kpi, labels, value, objective: None, assessment: of(None) })?;
     }
     Ok(())
+}
+
+/// The objective's period in blocks, under its title.
+fn chart(line: &Line<'_>) -> Option<String> {
+    let (_, facts) = line.objective.as_ref()?;
+    let title = format!("{}{}", line.kpi.title, line.labels);
+    Some(blocks(&picture(Language::En, &title, facts, &line.kpi.unit, line.assessment.course()?), Language::En))
 }
 
 fn record(line: &Line<'_>) -> serde_json::Value {

@@ -7,8 +7,13 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::args::{ColorChoice, Format};
-use crate::locale::duration;
+use crate::chart::ObjectiveChart;
+use crate::locale::{PictureWords, duration};
+use crate::model::notification::Picture;
 use crate::model::unit::Language;
+
+/// Columns of a chart.
+const CHART_COLUMNS: usize = 78;
 
 /// The command's output.
 pub(super) struct Out {
@@ -145,6 +150,14 @@ pub(super) fn counted(count: usize, one: &str) -> String {
 /// The cell of something that may be absent.
 pub(super) fn or_dash(text: Option<impl ToString>) -> String {
     text.map_or_else(|| "-".to_owned(), |text| text.to_string())
+}
+
+/// A picture for a terminal: its title, what is said under it, and blocks.
+pub(super) fn blocks(picture: &Picture, language: Language) -> String {
+    let words = PictureWords { lang: language, unit: picture.unit.clone() };
+    let remark = picture.remark.as_ref().map(|remark| format!("{remark}\n")).unwrap_or_default();
+    let blocks = ObjectiveChart::of(picture, &words).blocks(CHART_COLUMNS);
+    format!("{}\n{remark}{}", picture.title, blocks.trim_end())
 }
 
 #[cfg(test)]

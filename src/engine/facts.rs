@@ -12,6 +12,7 @@ pub(super) fn of_finding(assessment: &Assessment, finding: Finding, details: Det
         conditions: details.conditions,
         suggestions: details.suggestions,
         objective: assessment.facts(),
+        course: assessment.course(),
         comparisons: assessment.comparisons(),
         events: assessment.shown_events(),
         ..bare(assessment)
@@ -39,6 +40,7 @@ fn bare(assessment: &Assessment) -> AlertFacts {
         suggestions: Vec::new(),
         statement: objective.map(|objective| objective.statement.clone()).filter(|statement| !statement.is_empty()),
         objective: None,
+        course: None,
         comparisons: Vec::new(),
         data: Some(assessment.data_facts()),
         cause: None,

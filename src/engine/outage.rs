@@ -115,6 +115,7 @@ pub(super) fn trouble_facts(cause: Option<String>, title: String, now: Timestamp
         suggestions: Vec::new(),
         statement: None,
         objective: None,
+        course: None,
         comparisons: Vec::new(),
         data: None,
         cause,

@@ -475,6 +475,22 @@ fn a_period_ends_with_its_outcome() {
 }
 
 #[test]
+fn a_message_about_an_objective_carries_what_its_picture_shows() {
+    let def = RuleDef { use_provisional: true, ..rule(BEHIND) };
+    let mut bench = Bench::new(catalog(kpi(), vec![def], vec![objective()]));
+    bench.feed("8");
+    bench.feed("7");
+    let effects = bench.step(Event::Wake);
+    let [delivery] = effects.notify.deliveries.as_slice() else { panic!("{:?}", effects.notify.deliveries) };
+    let section = &delivery.message.sections[0];
+    let picture = section.picture.as_ref().expect("a picture");
+    assert_eq!(picture.course.actual.last().copied().flatten(), section.payload.actual);
+    assert_eq!((picture.course.buckets.len(), picture.course.actual.len()), (30, 2));
+    let bytes = serde_json::to_string(&delivery.message).expect("JSON").len();
+    assert!(bytes < 8_000, "{bytes} bytes go through the outbox");
+}
+
+#[test]
 fn an_acknowledgement_does_not_cross_periods() {
     let (mut bench, _) = november("8", "8");
     let old = bench.alert(Aspect::Breach).expect("ended, and nobody was told yet");

@@ -5,6 +5,7 @@
 mod compact;
 mod dates;
 mod numbers;
+mod outlook;
 mod pictures;
 mod render;
 mod sentences;
@@ -13,6 +14,7 @@ mod words;
 
 pub use dates::{date, datetime, duration, month, period, short_date};
 pub use numbers::{Decimals, Sign, currency_symbol, days, days_late, number, percent, quantity, signed, working_days};
+pub use outlook::{basis, chance, chance_label, landing, picture};
 pub use pictures::PictureWords;
 pub use render::{figure, render, said};
 pub use sentences::{

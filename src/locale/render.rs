@@ -7,8 +7,12 @@ use crate::model::unit::{Language, Unit};
 
 use super::dates::date;
 use super::numbers::{Decimals, Sign, days, percent, quantity, signed};
+use super::outlook::chance;
 use super::texts::{Text, text};
 use super::words::status;
+
+/// How texts name the probability of an objective.
+const PROBABILITY: &str = "objective.probability";
 
 /// The template's words with its figures; a figure that is absent reads `indisponible`.
 pub fn render(template: &Template, figures: &BTreeMap<String, Figure>, lang: Language) -> String {
@@ -16,9 +20,13 @@ pub fn render(template: &Template, figures: &BTreeMap<String, Figure>, lang: Lan
     for part in &template.parts {
         match part {
             Part::Literal(words) => out.push_str(words),
-            Part::Field { path, format } => {
-                out.push_str(&figure(figures.get(path).unwrap_or(&Figure::Unknown), *format, lang));
-            }
+            Part::Field { path, format } => match figures.get(path).unwrap_or(&Figure::Unknown) {
+                // Not as a share, which has a sign and may be none at all.
+                Figure::Ratio(value) if path == PROBABILITY && 0.0 < *value && *value < 1.0 => {
+                    out.push_str(&chance(lang, *value));
+                }
+                found => out.push_str(&figure(found, *format, lang)),
+            },
         }
     }
     out
@@ -80,6 +88,7 @@ mod tests {
             ("objective.drift".to_owned(), Figure::Quantity(1200.0, euro)),
             ("objective.drift_days".to_owned(), Figure::Days(-2.5)),
             ("objective.status".to_owned(), Figure::Status(Status::OffTrajectory)),
+            ("objective.probability".to_owned(), Figure::Ratio(0.224)),
             ("n".to_owned(), Figure::Number(3.0)),
             ("by".to_owned(), Figure::Date(jiff::civil::date(2026, 11, 30))),
         ])
@@ -102,6 +111,7 @@ mod tests {
         check("{objective.drift|signed}", "+1 200 €", "+€1,200");
         check("{objective.drift_days|days}", "-2,5", "-2.5");
         check("{n|signed} {n|percent}", "+3 +300 %", "+3 +300%");
+        check("{objective.probability|percent}", "22 %", "22%");
         check("{objective.status}", "Hors trajectoire", "Off trajectory");
         check("{by}", "30 novembre 2026", "30 November 2026");
         check("{nothing.here|unit}", "indisponible", "unavailable");

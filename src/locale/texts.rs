@@ -40,6 +40,9 @@ texts! {
     Drift: "Écart", "Drift";
     DriftDays: "Avance ou retard", "Ahead or late";
     Landing: "Atterrissage", "Landing";
+    ChanceToReach: "Probabilité d'atteindre la cible", "Probability of reaching the target";
+    ChanceToKeep: "Probabilité de tenir la cible", "Probability of keeping to the target";
+    Trajectory: "Trajectoire", "Trajectory";
     RequiredRate: "Rythme requis", "Required rate";
     CurrentRate: "Rythme actuel", "Current rate";
     PerWorkingDay: "par jour ouvré", "per working day";

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::assessment::{ComparisonFact, DataFacts, ObjectiveFacts, Unmeasurable};
+use super::course::Course;
 use super::digest::Digest;
 use super::event::EventFact;
 use super::grain::BucketIndex;
@@ -339,6 +340,9 @@ pub struct AlertFacts {
     pub suggestions: Vec<Suggestion>,
     pub statement: Option<String>,
     pub objective: Option<ObjectiveFacts>,
+    /// The objective's period as its picture shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub course: Option<Course>,
     pub comparisons: Vec<ComparisonFact>,
     pub data: Option<DataFacts>,
     /// For data and system alerts: what is wrong, in words free of secrets.

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::{About, AlertKey, Phase};
 use super::calendar::Calendar;
+use super::course::Course;
 use super::grain::BucketIndex;
 use super::ids::{AlertId, KpiId, Labels, PersonId, ReceiverId, RuleId, SilenceId};
-use super::unit::{Category, Language};
+use super::unit::{Category, Language, Unit};
 use super::verdict::Severity;
 
 /// A person of the configuration.
@@ -260,6 +261,9 @@ pub struct Section {
     /// The verdict in one or two sentences.
     pub sentences: Vec<String>,
     pub facts: Vec<Fact>,
+    /// Of an objective: what its picture shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<Picture>,
     /// Comparisons, one sentence each.
     pub comparisons: Vec<String>,
     /// Suggested adjustments, one sentence each.
@@ -270,6 +274,17 @@ pub struct Section {
     pub why: Vec<String>,
     /// The raw figures, for machines.
     pub payload: Payload,
+}
+
+/// A picture of an objective before it is drawn: its figures, and what names them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Picture {
+    pub title: String,
+    /// How probable it is that the target will be met, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
+    pub unit: Unit,
+    pub course: Course,
 }
 
 /// A label and a value in words.
@@ -307,6 +322,14 @@ pub struct Payload {
     pub drift_ratio: Option<f64>,
     pub drift_days: Option<f64>,
     pub projected: Option<f64>,
+    /// Both ends of the interval that holds the period's end with a probability of 80 %.
+    #[serde(default)]
+    pub low: Option<f64>,
+    #[serde(default)]
+    pub high: Option<f64>,
+    /// That the period ends with the target met, 0 to 1.
+    #[serde(default)]
+    pub probability: Option<f64>,
     pub unit: String,
 }
 

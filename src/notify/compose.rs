@@ -16,6 +16,8 @@ use crate::model::verdict::Severity;
 
 /// Most alerts told one by one in a message; the rest is counted.
 const SECTIONS_MAX: usize = 20;
+/// Most pictures in a message: those of the weightiest alerts.
+const PICTURES_MAX: usize = 8;
 
 /// One alert of a message.
 #[derive(Clone, Debug)]
@@ -37,6 +39,9 @@ pub fn compose(catalog: &Catalog, group: &GroupKey, told: &[Item<'_>], language:
     let headline = headline(&sections, reason, language);
     let more = sections.len().saturating_sub(SECTIONS_MAX);
     sections.truncate(SECTIONS_MAX);
+    for section in sections.iter_mut().skip(PICTURES_MAX) {
+        section.picture = None;
+    }
     let sent = datetime(language, now, &catalog.zone);
     Message {
         language,

@@ -7,13 +7,16 @@ use jiff::civil::date;
 use super::super::{Item, compose};
 use super::{alert, at, catalog, route};
 use crate::model::alert::{Alert, AlertFacts, Aspect, Correction, EndReason, Freeze, Phase, Stated, Subject};
-use crate::model::assessment::{ComparisonBasis, ComparisonFact, DataFacts, ObjectiveFacts, Status, Unmeasurable};
+use crate::model::assessment::{
+    Basis, ComparisonBasis, ComparisonFact, DataFacts, ObjectiveFacts, Status, Unmeasurable,
+};
 use crate::model::catalog::Catalog;
+use crate::model::course::{Course, CourseShape, Goal};
 use crate::model::event::EventFact;
 use crate::model::grain::Grain;
 use crate::model::ids::SeriesKey;
 use crate::model::kpi::{Empty, Kpi, Lateness, Quality, Query};
-use crate::model::notification::{GroupBy, GroupKey, Matcher, NotifyReason, Told};
+use crate::model::notification::{GroupBy, GroupKey, Matcher, Message, NotifyReason, Told};
 use crate::model::objective::{Measure, Target};
 use crate::model::schedule::Schedule;
 use crate::model::text::{Figure, Localized, Said, Template};
@@ -39,6 +42,7 @@ fn facts() -> AlertFacts {
         suggestions: Vec::new(),
         statement: None,
         objective: None,
+        course: None,
         comparisons: Vec::new(),
         data: Some(DataFacts {
             as_of: Some(at(-375)),
@@ -193,6 +197,91 @@ fn resolved(alert: Alert) -> Alert {
 fn an_objective_that_is_missed() {
     snapshot("firing", &firing(), NotifyReason::First);
     snapshot("resolved", &resolved(firing()), NotifyReason::Resolved);
+}
+
+/// With a landing that is known to a certain extent, in the words of a rule as well.
+fn foretold() -> Alert {
+    let said = text(
+        "{objective.probability|percent} de chances, atterrissage {objective.projected|unit}.",
+        "A chance of {objective.probability|percent}, landing at {objective.projected|unit}.",
+        &[
+            ("objective.probability", Figure::Ratio(0.004)),
+            ("objective.projected", Figure::Quantity(371_234.56, Unit::Currency("EUR".to_owned()))),
+        ],
+    );
+    let objective = ObjectiveFacts {
+        projected: Some(371_234.56),
+        low: Some(352_123.4),
+        high: Some(388_987.6),
+        probability: Some(0.004),
+        basis: Some(Basis::Learned { periods: 24 }),
+        ..objective_facts(Target::Reach(400_000.0), 262_500.0, 300_000.0)
+    };
+    let buckets: Vec<_> = (1..=31).map(|day| date(2027, 1, day).at(0, 0, 0, 0)).collect();
+    let course = Course {
+        shape: CourseShape::Cumulated,
+        end: date(2027, 2, 1).at(0, 0, 0, 0),
+        now: None,
+        actual: (1..=15).map(|day| Some(17_500.0 * f64::from(day))).collect(),
+        expected: (1..=31).map(|day| Some(400_000.0 * f64::from(day) / 31.0)).collect(),
+        landing: Vec::new(),
+        target: Some(Goal::At(400_000.0)),
+        closed: Vec::new(),
+        events: Vec::new(),
+        buckets,
+    };
+    let facts = AlertFacts { objective: Some(objective), course: Some(course), said: Some(said), ..facts() };
+    Alert { facts: Some(facts.into()), ..firing() }
+}
+
+#[test]
+fn a_landing_has_its_interval_its_probability_and_its_basis() {
+    snapshot("foretold", &foretold(), NotifyReason::First);
+    let mut short = foretold();
+    let mut facts = short.facts.as_deref().cloned().expect("facts");
+    let objective = facts.objective.as_mut().expect("an objective");
+    (objective.basis, objective.probability) = (Some(Basis::WorkingDays), Some(0.224));
+    short.facts = Some(facts.clone().into());
+    let said = read(&short, NotifyReason::First, Language::Fr);
+    let said = said.replace(['\u{202f}', '\u{a0}'], " ");
+    assert!(said.contains("Trajectoire = jours ouvrés (historique trop court pour l'apprendre)\n"), "{said}");
+    assert!(said.contains("Probabilité d'atteindre la cible = 22 %\n"), "{said}");
+    // Once it is over nothing is probable any more, and the end has no interval.
+    let objective = facts.objective.as_mut().expect("an objective");
+    (objective.projected, objective.low, objective.high, objective.probability) =
+        (Some(371_234.56), Some(371_234.56), Some(371_234.56), Some(0.0));
+    short.facts = Some(facts.into());
+    let said = read(&short, NotifyReason::First, Language::En);
+    assert!(said.contains("Landing = €371,234.56\n") && !said.contains("Probability of"), "{said}");
+}
+
+#[test]
+fn pictures_are_of_objectives_and_few() {
+    let alerts: Vec<Alert> = (0..12).map(|_| foretold()).collect();
+    let message = |alerts: &[Alert]| {
+        let item = |alert| Item { alert, reason: NotifyReason::First, heard: None };
+        let told: Vec<Item<'_>> = alerts.iter().map(item).collect();
+        compose(&catalog(), &group(&alerts[0]), &told, Language::Fr, at(30))
+    };
+    let shown = |alerts: &[Alert]| message(alerts).sections.iter().filter(|section| section.picture.is_some()).count();
+    assert_eq!((shown(&alerts[..1]), shown(&alerts)), (1, 8));
+    let picture = message(&alerts).sections[0].picture.clone().expect("a picture");
+    assert_eq!(picture.title, "Chiffre d'affaires – janvier 2027");
+    let remark = "Probabilité d'atteindre la cible\u{a0}: moins de 1\u{202f}%";
+    assert_eq!(picture.remark.as_deref(), Some(remark));
+    let mut failed = foretold();
+    failed.key.aspect = Aspect::Failed;
+    assert_eq!(shown(&[failed]), 0);
+    // What was stored before pictures were.
+    let mut old = serde_json::to_value(message(&alerts[..1])).expect("JSON");
+    let section = old["sections"][0].as_object_mut().expect("a section");
+    section.remove("picture");
+    let payload = section["payload"].as_object_mut().expect("a payload");
+    for name in ["low", "high", "probability"] {
+        assert!(payload.remove(name).is_some_and(|figure| figure.is_number()), "{name}");
+    }
+    let old: Message = serde_json::from_value(old).expect("an old message");
+    assert_eq!((old.sections[0].picture.clone(), old.sections[0].payload.low), (None, None));
 }
 
 #[test]

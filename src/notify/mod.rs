@@ -7,6 +7,7 @@ mod compose;
 mod decide;
 mod group;
 mod mute;
+mod objective;
 mod route;
 mod section;
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use super::compose::Item;
 use super::route::owner;
 use crate::locale::{
-    Sign, Text, aspect as aspect_words, bucket_words, comparison, corrected_value, date, datetime, days_late, during,
-    end_reason, freeze, percent, period, quantity, said, severity as severity_words, status as status_words, suspicion,
-    target as target_words, text, vanished,
+    Sign, Text, aspect as aspect_words, bucket_words, comparison, corrected_value, date, datetime, during, end_reason,
+    freeze, percent, quantity, severity as severity_words, status as status_words, suspicion, target as target_words,
+    text, vanished,
 };
 use crate::model::alert::{About, Alert, AlertFacts, Aspect, Correction, Phase, Subject};
 use crate::model::assessment::{ObjectiveFacts, Status};
@@ -36,6 +36,7 @@ pub(super) fn section(
         reason: *reason,
         sentences: writer.sentences(heard.as_ref()),
         facts: writer.facts(),
+        picture: writer.picture(),
         comparisons: writer.comparisons(),
         suggestions: writer.suggestions(),
         data: writer.data(),
@@ -44,24 +45,24 @@ pub(super) fn section(
     }
 }
 
-struct Writer<'a> {
+pub(super) struct Writer<'a> {
     catalog: &'a Catalog,
-    alert: &'a Alert,
-    language: Language,
-    facts: Option<&'a AlertFacts>,
+    pub(super) alert: &'a Alert,
+    pub(super) language: Language,
+    pub(super) facts: Option<&'a AlertFacts>,
 }
 
 impl Writer<'_> {
-    fn word(&self, word: Text) -> &'static str {
+    pub(super) fn word(&self, word: Text) -> &'static str {
         text(self.language, word)
     }
 
-    fn unit(&self) -> &Unit {
+    pub(super) fn unit(&self) -> &Unit {
         self.facts.map_or(&Unit::None, |facts| &facts.unit)
     }
 
     /// A difference: shares differ in points, not in per cent.
-    fn difference(&self, value: f64) -> String {
+    pub(super) fn difference(&self, value: f64) -> String {
         match self.unit() {
             Unit::Ratio => quantity(self.language, value * 100.0, &Unit::Points),
             Unit::Percent => quantity(self.language, value, &Unit::Points),
@@ -73,7 +74,7 @@ impl Writer<'_> {
         self.catalog.people.get(id).map_or_else(|| id.to_string(), |person| person.name.clone())
     }
 
-    fn amount(&self, value: f64) -> String {
+    pub(super) fn amount(&self, value: f64) -> String {
         quantity(self.language, value, self.unit())
     }
 
@@ -81,7 +82,7 @@ impl Writer<'_> {
         self.facts.and_then(|facts| facts.objective.as_ref())
     }
 
-    fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         let titled = self.facts.map(|facts| facts.title.clone()).filter(|title| !title.is_empty());
         let stem = titled.unwrap_or_else(|| match &self.alert.key.subject {
             Subject::Rule { series, .. } => series.kpi.to_string(),
@@ -174,7 +175,7 @@ impl Writer<'_> {
         } else if let Some(actual) = objective.actual {
             parts.push(self.amount(actual));
         }
-        if let Some(projected) = objective.projected {
+        if let Some(projected) = objective.landing().map(|landing| landing.rounded().mean).or(objective.projected) {
             parts.push(format!("{} {}", self.word(Text::Landing).to_lowercase(), self.amount(projected)));
         }
         parts.push(format!(
@@ -228,7 +229,7 @@ impl Writer<'_> {
             sentences.push(self.word(Text::NoBreachAnyMore).to_owned());
         }
         if self.alert.phase == Phase::Firing {
-            sentences.extend(facts.said.as_ref().and_then(|words| said(words, self.language)));
+            sentences.extend(facts.said.as_ref().and_then(|words| self.said(words)));
         }
         if let Some(cause) = &facts.cause {
             sentences.push(cause.clone());
@@ -278,38 +279,6 @@ impl Writer<'_> {
         list
     }
 
-    fn objective_facts(&self, objective: &ObjectiveFacts, add: &mut impl FnMut(Text, String)) {
-        let rate = |value: f64| format!("{} {}", self.amount(value), self.word(Text::PerWorkingDay));
-        if let Some(actual) = objective.actual {
-            add(Text::Actual, self.amount(actual));
-        }
-        if let Some(expected) = objective.expected {
-            add(Text::Expected, self.amount(expected));
-        }
-        add(Text::Target, target_words(self.language, objective.target, self.unit()));
-        if let Some(drift) = objective.drift {
-            let ratio =
-                objective.drift_ratio.map(|ratio| format!(" ({})", percent(self.language, ratio, Sign::Always)));
-            add(Text::Drift, format!("{}{}", self.difference(drift), ratio.unwrap_or_default()));
-        }
-        if let Some(days) = objective.drift_days {
-            add(Text::DriftDays, days_late(self.language, days));
-        }
-        if let Some(projected) = objective.projected {
-            add(Text::Landing, self.amount(projected));
-        }
-        if let Some(required) = objective.required_rate.filter(|_| self.alert.phase == Phase::Firing) {
-            add(Text::RequiredRate, rate(required));
-        }
-        if let Some(current) = objective.current_rate.filter(|_| self.alert.phase == Phase::Firing) {
-            add(Text::CurrentRate, rate(current));
-        }
-        if let Some(left) = objective.working_days_left.filter(|_| self.alert.phase == Phase::Firing) {
-            add(Text::WorkingDaysLeft, left.to_string());
-        }
-        add(Text::Period, period(self.language, objective.period_start, objective.period_end));
-    }
-
     fn comparisons(&self) -> Vec<String> {
         let facts = self.facts.filter(|_| self.alert.key.aspect == Aspect::Breach);
         facts
@@ -325,7 +294,7 @@ impl Writer<'_> {
             .into_iter()
             .flat_map(|facts| &facts.suggestions)
             .filter_map(|suggestion| {
-                let line = said(&suggestion.say, self.language)?;
+                let line = self.said(&suggestion.say)?;
                 Some(self.proposal(&line, suggestion.who.as_ref(), suggestion.by))
             })
             .collect();
@@ -446,6 +415,9 @@ impl Writer<'_> {
             drift_ratio: objective.and_then(|facts| facts.drift_ratio),
             drift_days: objective.and_then(|facts| facts.drift_days),
             projected: objective.and_then(|facts| facts.projected),
+            low: objective.and_then(|facts| facts.low),
+            high: objective.and_then(|facts| facts.high),
+            probability: objective.and_then(|facts| facts.probability),
             unit,
         }
     }

@@ -46,12 +46,17 @@ fn it_is_shown_as_a_table_and_wrong_times_are_refused() {
     let ran = with(&["--at", "2026-01-21"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     insta::assert_snapshot!("assess", ran.out);
+    let ran = with(&["--at", "2026-01-21", "--chart"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    insta::assert_snapshot!("chart", ran.out);
     for (words, part) in [
         (&["--at", "soon"][..], "no day and no instant"),
         (&["--at", "2999-01-01"], "lies ahead"),
         (&["--from", "2026-01-21"], "--to"),
         (&["--from", "2026-01-21", "--to", "2026-01-19"], "nothing lies between"),
         (&["--kpi", "sales"], "no KPI 'sales'"),
+        (&["--chart", "--format", "json"], "leave out --format json"),
+        (&["--chart", "--from", "2026-01-19", "--to", "2026-01-21"], "cannot be used with"),
     ] {
         let ran = with(words);
         assert!(ran.code != 0 && ran.err.contains(part), "{words:?}: {ran:?}");

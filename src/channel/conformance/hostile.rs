@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::subjects::{ALL, Kind, part, texts};
 use crate::channel::fixture;
 use crate::model::notification::{Fact, NewDelivery};
+use crate::model::unit::Unit;
 
 /// What may come in a label, a name, a cause.
 const HOSTILE: [&str; 13] = [
@@ -59,6 +60,10 @@ fn delivery(text: &str) -> NewDelivery {
     for list in [&mut section.sentences, &mut section.suggestions, &mut section.comparisons, &mut section.why] {
         *list = vec![text.to_owned(); 2];
     }
+    let picture = section.picture.as_mut().expect("a picture");
+    (picture.title, picture.remark) = (text.to_owned(), Some(text.to_owned()));
+    picture.course.events[0].name = text.to_owned();
+    picture.unit = Unit::Other(text.to_owned());
     delivery
 }
 
@@ -113,9 +118,17 @@ fn check_mail(mail: &str) {
     // The template's own tags have none of these; text that is escaped has no `<`.
     for tag in html.split('<').skip(1) {
         let name: String = tag.chars().take_while(|each| !matches!(each, ' ' | '>')).collect();
-        let known = ["!DOCTYPE", "html", "head", "meta", "title", "body", "div", "table", "tr", "td", "br"];
+        let known = ["!DOCTYPE", "html", "head", "meta", "title", "body", "div", "table", "tr", "td", "br", "img"];
         assert!(known.contains(&name.trim_start_matches('/')), "a tag {name} in {html}");
-        let inside = tag.split('>').next().unwrap_or_default();
+        let mut inside = tag.split('>').next().unwrap_or_default().to_owned();
+        // Of pictures, only those that the mail has inside; what they show in words is text.
+        if name == "img" {
+            let (before, rest) = inside.split_once(r#"" alt=""#).expect("words for those who see no picture");
+            let (_, after) = rest.split_once('"').expect("an end of the words");
+            let source = before.strip_prefix(r#"img src="cid:chart0."#).expect("a picture of the mail's own");
+            assert!(!source.contains([':', '/']), "a source {source}");
+            inside = after.to_owned();
+        }
         for word in ["href", "src=", "onerror", "javascript"] {
             assert!(!inside.contains(word), "{word} in <{inside}>");
         }

@@ -15,7 +15,11 @@ fn what_people_read() {
         ("resolved_fr", fixture::resolved_fr()),
     ] {
         insta::assert_snapshot!(format!("{name}_text"), maildir.render_preview(&delivery));
-        insta::assert_snapshot!(format!("{name}_html"), view::bodies(&delivery.message).expect("renders").html);
+        let pictures = [Some("chart0.n0000001-claire@example.test".to_owned())];
+        insta::assert_snapshot!(
+            format!("{name}_html"),
+            view::bodies(&delivery.message, &pictures).expect("renders").html
+        );
         insta::assert_snapshot!(format!("{name}_slack"), slack.render_preview(&delivery));
         insta::assert_snapshot!(format!("{name}_teams"), teams.render_preview(&delivery));
         insta::assert_snapshot!(format!("{name}_webhook"), webhook.render_preview(&delivery));

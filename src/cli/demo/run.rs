@@ -11,13 +11,14 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::super::output::blocks;
 use super::{CONFIGURATION, REPLAY_DAYS, generate};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, LoadOptions, Loaded, Secrets, load, render};
 use crate::daemon::{Cycle, Driver, Script, Signals, build};
 use crate::locale::{Text, datetime, text};
 use crate::model::grain::{day_of, start_of_day};
-use crate::model::notification::{Delivery, DeliveryState};
+use crate::model::notification::{Delivery, DeliveryState, NotifyReason};
 use crate::model::unit::Language;
 use crate::store::{DeliveryFilter, OpenOptions, Store};
 use crate::telemetry::{MetricNames, Metrics};
@@ -181,7 +182,15 @@ impl Teller {
         }
         let at = datetime(Language::Fr, new.created_at, zone);
         let (receiver, to) = (text(Language::Fr, Text::Receiver), &new.recipient);
-        say(&format!("\n{at}  {receiver} {to}\n  {}\n  {}\n  {file}\n", message.subject, message.headline))
+        say(&format!("\n{at}  {receiver} {to}\n  {}\n  {}\n  {file}\n", message.subject, message.headline))?;
+        // The mails that follow in a thread show the same period a little later.
+        let opening = message.sections.iter().filter(|_| message.reason == NotifyReason::First);
+        for picture in opening.filter_map(|section| section.picture.as_ref()) {
+            let blocks = blocks(picture, message.language);
+            let indented: String = blocks.lines().map(|line| format!("  {line}\n")).collect();
+            say(&format!("\n{indented}"))?;
+        }
+        Ok(())
     }
 
     fn end(self, mails: usize) -> anyhow::Result<()> {
