@@ -165,9 +165,11 @@ fn ratios_pool_and_levels_stand() {
     let course = sound(&series.assess(NOW, Some(objective)));
     near(course.actual[2].unwrap(), level(november(3)));
     assert_eq!(course.actual[6], None);
-    // Each bucket by itself: nothing is foretold of a period.
-    let objective = monthly(Measure::Each, Target::AtLeast(40.0), Trajectory::Linear);
-    assert_eq!(sound(&series.assess(NOW, Some(objective))).landing, []);
+    // Each bucket by itself: the last one decides, and lands like a figure that stands.
+    let each = monthly(Measure::Each, Target::AtLeast(40.0), Trajectory::Linear);
+    let at_end = Objective { measure: Measure::AtEnd, ..each.clone() };
+    let landing = |objective| sound(&series.assess(NOW, Some(objective))).landing;
+    assert_eq!(landing(each), landing(at_end));
     // People who stand in a shop on Sundays are not closed.
     assert!(course.closed.iter().all(|closed| !closed));
 }

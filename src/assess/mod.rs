@@ -29,6 +29,8 @@ mod fixture;
 #[cfg(test)]
 mod objective_tests;
 #[cfg(test)]
+mod outcome_tests;
+#[cfg(test)]
 mod outlook_tests;
 
 pub use assessment::Assessment;

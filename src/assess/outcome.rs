@@ -5,7 +5,7 @@ use super::objective::{Standing, end_of, figure_over};
 use super::trajectory::{Course, more_is_good};
 use super::window::Span;
 use crate::model::alert::PeriodOutcome;
-use crate::model::assessment::{Measured, Status, Unmeasurable};
+use crate::model::assessment::{Basis, Measured, Status, Unmeasurable};
 use crate::model::grain::BucketIndex;
 use crate::model::kpi::{Empty, Kpi};
 use crate::model::objective::{Measure, Objective, Target};
@@ -70,9 +70,12 @@ impl Assessment {
             return Status::TooEarly;
         }
         let by_pace = self.against_trajectory(objective).unwrap_or(Status::InsufficientData);
+        // A history that is too short to learn from is too short for a verdict beyond that.
+        let is_learned =
+            self.learned(standing.whole).is_ok_and(|learned| matches!(learned.basis(), Basis::Learned { .. }));
         match self.probability() {
-            Ok(probability) => self.by_probability((standing, objective), probability, by_pace),
-            Err(_) => by_pace,
+            Ok(probability) if is_learned => self.by_probability((standing, objective), probability, by_pace),
+            Ok(_) | Err(_) => by_pace,
         }
     }
 

@@ -51,6 +51,6 @@ fn mistakes_of_periods_are_told() {
     mistake(zone, "fiscal_year: {starts: 2026-04-01}", &["the same day each year", "`starts: 04-01`"]);
     mistake(zone, "fiscal_year: {start: 04-01}", &["unknown field `start`", "did you mean `starts`"]);
     mistake(zone, "fiscal_year: {starts: 04-01, named_after: ends}", &["did you mean `end`"]);
-    mistake("period: month", "period: fiscal-year", &["vigie.yaml:19:13: ", "did you mean `fiscal_year`?"]);
+    mistake("period: month", "period: fiscal-year", &["vigie.yaml:20:13: ", "did you mean `fiscal_year`?"]);
     mistake("period: month", "period: 2026-H3", &["`2026-H3` is not a period", "`2026-H1`"]);
 }

@@ -103,7 +103,7 @@ fn the_small_configuration_resolves_with_defaults() {
     assert_eq!(table.labels, ["channel"]);
     let objective = config.catalog.objective(&ObjectiveId::from("revenue-month")).unwrap();
     assert_eq!((objective.target, objective.measure), (Target::Reach(400_000.0), Measure::Sum));
-    assert_eq!(objective.trajectory, Trajectory::Linear);
+    assert_eq!(objective.trajectory, Trajectory::Learned);
     assert_eq!(objective.owner.as_ref().unwrap().as_str(), "claire");
     let receiver = &config.catalog.receivers[&ReceiverId::from("direction")];
     assert_eq!(receiver.recipients[0].name, "claire@example.test");
