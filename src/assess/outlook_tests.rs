@@ -180,7 +180,7 @@ fn a_change_is_that_of_seven_days() {
     let at = |now: &str| series.assess(now, Some(learned(Measure::Sum, Target::Reach(3_240.0))));
     close(
         at("2026-11-21T05:15:00Z").probability_change(),
-        at("2026-11-21T05:15:00Z").probability().unwrap() - at("2026-11-14T00:00:00Z").probability().unwrap(),
+        at("2026-11-21T05:15:00Z").probability().unwrap() - at("2026-11-13T23:00:00Z").probability().unwrap(),
     );
 }
 
