@@ -221,6 +221,9 @@ pub const OBJECTIVE_FIELDS: &[Field] = &[
     field("required_ratio", FieldUnit::Ratio, "required over current pace; 1.2 is a fifth more a day", |a| {
         a.required_ratio().map(Figure::Ratio)
     }),
+    field("milestone_missed", FieldUnit::Flag, "whether the newest milestone that has passed was missed", |a| {
+        a.milestone_missed().map(flag)
+    }),
     field("completeness", FieldUnit::Ratio, "share of the period's due buckets that are there", |a| {
         a.completeness().map(Figure::Ratio)
     }),

@@ -17,6 +17,7 @@ mod objective;
 mod outcome;
 mod outlook;
 mod passage;
+mod target;
 mod trajectory;
 mod window;
 
@@ -24,6 +25,8 @@ mod window;
 mod fixture;
 #[cfg(test)]
 mod objective_tests;
+#[cfg(test)]
+mod target_tests;
 
 pub use assessment::Assessment;
 pub use events::KnownEvents;

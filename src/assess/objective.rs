@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, ToSpan};
 
-use super::assessment::{Assessment, not_defined, quotient, value_of};
+use super::assessment::{Assessment, not_defined, quotient};
 use super::elapsed::Elapsed;
 use super::passage::Passage;
+use super::target::Held;
 use super::trajectory::{Course, expected_on_way, has_milestones, more_is_good};
 use super::window::{Aggregate, Span};
 use crate::model::assessment::{Measured, Unmeasurable};
-use crate::model::grain::{BucketIndex, day_of, start_of_day};
+use crate::model::grain::{day_of, start_of_day};
 use crate::model::kpi::Kpi;
-use crate::model::objective::{Measure, Objective, Target, Trajectory};
+use crate::model::objective::{Hold, Measure, Objective, Target, Trajectory};
 use crate::model::period::Period;
 
 /// What a shortfall is worth where the trajectory expects zero: all of it, beyond any sensible limit of a rule.
@@ -26,12 +27,16 @@ pub(super) struct Standing {
     pub(super) covered: Period,
     /// All buckets of the period.
     pub(super) whole: Span,
+    /// Those at whose end the target is to be met; in the rest of the period it is to be held.
+    pub(super) way: Span,
     /// The buckets counted so far.
     pub(super) counted: Span,
     pub(super) elapsed: Elapsed,
     /// Share of the way that the trajectory has behind it, 0 to 1.
     pub(super) share: f64,
     pub(super) course: Course,
+    /// Of a target that is to be held, once it is.
+    pub(super) held: Option<Held>,
     pub(super) actual: f64,
     /// Where the way begins: zero for what adds up, else the baseline.
     pub(super) start: Measured<f64>,
@@ -44,12 +49,21 @@ impl Standing {
         let current = assessment.current()?;
         let kpi = &assessment.kpi;
         let passage = assessment.passages().of(assessment.period()?, current.index, kpi);
-        let Passage { period, whole, counted, covered, elapsed } = passage;
-        let course = Course::of(objective, covered);
+        let Passage { period, whole, counted, .. } = passage;
+        let held = assessment.held(period, (whole, counted.to));
+        let way = match objective.hold {
+            Some(Hold::DoneBy(last)) if held.is_none() && period.contains(last) => {
+                let to_its_day = assessment.passages().of(Period { last, ..period }, current.index, kpi);
+                if to_its_day.whole.due() > 0 { to_its_day } else { passage }
+            }
+            _ => passage,
+        };
+        let Passage { whole: way, covered, elapsed, .. } = way;
+        let course = if held.is_some() { Course::Keeps } else { Course::of(objective, covered) };
         let actual = aggregate_of(objective.measure).over(counted, &assessment.data, kpi)?;
         let start = match course {
             Course::Accumulates => Ok(0.0),
-            Course::Travels | Course::Keeps => assessment.baseline_at(whole),
+            Course::Travels | Course::Keeps => assessment.start_of(period, whole),
         };
         let share = match objective.trajectory {
             Trajectory::Learned if course == Course::Accumulates => {
@@ -57,9 +71,21 @@ impl Standing {
             }
             _ => elapsed.share(&objective.trajectory),
         };
-        let mut standing =
-            Standing { period, covered, whole, counted, elapsed, share, course, actual, start, expected: Ok(actual) };
-        standing.expected = standing.expect(objective);
+        let mut standing = Standing {
+            period,
+            covered,
+            whole,
+            way,
+            counted,
+            elapsed,
+            share,
+            course,
+            held,
+            actual,
+            start,
+            expected: Ok(actual),
+        };
+        standing.expected = assessment.target_now().and_then(|target| standing.expect(objective, target));
         Ok(standing)
     }
 
@@ -68,10 +94,10 @@ impl Standing {
         self.counted.to >= self.whole.to
     }
 
-    fn expect(&self, objective: &Objective) -> Measured<f64> {
+    fn expect(&self, objective: &Objective, target: Target) -> Measured<f64> {
         let on_way = |goal| self.expected_on_way(objective, goal);
-        let goal = objective.target.figure(self.actual);
-        match (self.course, objective.target) {
+        let goal = target.figure(self.actual);
+        match (self.course, target) {
             (Course::Keeps, _) => Ok(goal),
             (Course::Accumulates, Target::Between(low, high)) => {
                 Ok(Target::Between(on_way(low)?, on_way(high)?).figure(self.actual))
@@ -93,8 +119,8 @@ impl Standing {
     }
 
     /// The band that holds now, for targets that are one.
-    fn band(&self, objective: &Objective) -> Option<(f64, f64)> {
-        match (objective.target, self.course) {
+    fn band(&self, objective: &Objective, target: Target) -> Option<(f64, f64)> {
+        match (target, self.course) {
             (Target::Between(low, high), Course::Accumulates) => {
                 let on_way = |goal| self.expected_on_way(objective, goal).ok();
                 Some((on_way(low)?, on_way(high)?))
@@ -132,7 +158,7 @@ pub(super) fn aggregate_of(measure: Measure) -> Aggregate {
 pub(super) fn find_period(assessment: &Assessment) -> Measured<Period> {
     let kpi = &assessment.kpi;
     let first_day = day_of(kpi.grain.start_of(assessment.anchor(), &kpi.zone), &kpi.zone);
-    let period = assessment.the_objective()?.period.holding(first_day).ok_or(Unmeasurable::OutsidePeriod)?;
+    let period = assessment.the_objective()?.period_holding(first_day).ok_or(Unmeasurable::OutsidePeriod)?;
     if assessment.passages().buckets_of(period, kpi).due() == 0 {
         return not_defined("a period that holds no bucket of the KPI; choose a longer one or a finer grain");
     }
@@ -154,7 +180,7 @@ impl Assessment {
 
     /// The target's figure; of a band the bound that is nearer to the actual figure.
     pub fn target(&self) -> Measured<f64> {
-        let target = self.the_objective()?.target;
+        let target = self.target_now()?;
         match target {
             Target::Between(..) => Ok(target.figure(self.standing()?.actual)),
             Target::Reach(_) | Target::ReduceTo(_) | Target::AtLeast(_) | Target::AtMost(_) => Ok(target.figure(0.0)),
@@ -179,7 +205,7 @@ impl Assessment {
     /// Drift in working days of the planned rate; negative is behind (for a target from above: over it).
     pub fn drift_days(&self) -> Measured<f64> {
         let standing = self.standing()?;
-        let target = self.the_objective()?.target;
+        let target = self.target_now()?;
         if standing.course == Course::Keeps || matches!(target, Target::Between(..)) {
             return not_defined("a drift in days of an objective without pace");
         }
@@ -192,12 +218,12 @@ impl Assessment {
     /// How far on the bad side of the trajectory, in the KPI's unit; 0 on the good side.
     pub fn shortfall(&self) -> Measured<f64> {
         let standing = self.standing()?;
-        let objective = self.the_objective()?;
-        if let Some((low, high)) = standing.band(objective) {
+        let (objective, target) = (self.the_objective()?, self.target_now()?);
+        if let Some((low, high)) = standing.band(objective, target) {
             return Ok((low - standing.actual).max(standing.actual - high).max(0.0));
         }
         let drift = self.drift()?;
-        Ok(if more_is_good(objective.target) { -drift } else { drift }.max(0.0))
+        Ok(if more_is_good(target) { -drift } else { drift }.max(0.0))
     }
 
     /// Shortfall over expected; 1 where nothing is expected, so that any excess over a target of zero is a breach.
@@ -248,7 +274,7 @@ impl Assessment {
     /// What each working day left must bring to land on the target; for a budget what it may use.
     pub fn required_rate(&self) -> Measured<f64> {
         let standing = self.standing()?;
-        let target = self.the_objective()?.target;
+        let target = self.target_now()?;
         let left = self.paced()?.1;
         let missing = self.target()? - standing.actual;
         let missing = match standing.course {
@@ -294,17 +320,6 @@ impl Assessment {
             Some(objective) => Ok(objective),
             None => not_defined("a figure of an objective; the series has none"),
         }
-    }
-
-    /// The baseline that was given, else the value of the newest bucket before the period, at most
-    /// one period's length old.
-    fn baseline_at(&self, whole: Span) -> Measured<f64> {
-        if let Some(baseline) = self.the_objective()?.baseline {
-            return Ok(baseline);
-        }
-        let oldest: BucketIndex = whole.from - i64::from(whole.due());
-        let before = self.data.range(oldest, whole.from - 1).next_back();
-        value_of(before.ok_or(Unmeasurable::NoHistory)?)
     }
 
     /// Days of rates, past and left, of an objective that has a pace.

@@ -2,6 +2,7 @@
 
 use super::assessment::Assessment;
 use super::objective::{Standing, aggregate_of, end_of};
+use super::target::Held;
 use super::trajectory::{Course, more_is_good};
 use super::window::Span;
 use crate::model::alert::PeriodOutcome;
@@ -42,7 +43,13 @@ impl Assessment {
     }
 
     fn judge(&self, standing: &Standing, objective: &Objective) -> Status {
-        let met = objective.target.is_met_by(standing.actual);
+        if standing.held == Some(Held::Lost) {
+            return Status::Missed;
+        }
+        let met = match self.target_now() {
+            Ok(target) => target.is_met_by(standing.actual),
+            Err(_) => return Status::InsufficientData,
+        };
         if standing.is_over() {
             if met {
                 return Status::Reached;
@@ -52,7 +59,7 @@ impl Assessment {
             }
         }
         if standing.course == Course::Accumulates {
-            match objective.target {
+            match &objective.target {
                 Target::Reach(_) | Target::AtLeast(_) if met => return Status::Reached,
                 // A budget that is spent does not come back.
                 Target::ReduceTo(_) | Target::AtMost(_) if !met => return Status::OffTrajectory,
@@ -62,10 +69,11 @@ impl Assessment {
         if is_too_early(standing, objective) {
             return Status::TooEarly;
         }
-        self.against_trajectory(objective).unwrap_or(Status::InsufficientData)
+        self.against_trajectory().unwrap_or(Status::InsufficientData)
     }
 
-    fn against_trajectory(&self, objective: &Objective) -> Measured<Status> {
+    fn against_trajectory(&self) -> Measured<Status> {
+        let target = self.target_now()?;
         let (shortfall, expected) = (self.shortfall()?, self.expected()?.abs());
         if shortfall > 0.0 {
             return Ok(match shortfall / expected {
@@ -74,11 +82,11 @@ impl Assessment {
                 _ => Status::OffTrajectory,
             });
         }
-        if matches!(objective.target, Target::Between(..)) {
+        if matches!(target, Target::Between(..)) {
             return Ok(Status::OnTrack);
         }
         let drift = self.drift()?;
-        let good = if more_is_good(objective.target) { drift } else { -drift };
+        let good = if more_is_good(target) { drift } else { -drift };
         Ok(if good > AHEAD_FROM * expected { Status::Ahead } else { Status::OnTrack })
     }
 
@@ -94,18 +102,21 @@ impl Assessment {
         if is_doubtful || whole.due() == 0 || !over || !is_final((whole, objective.measure), &self.data, &self.kpi) {
             return PeriodOutcome::ToBeConfirmed;
         }
-        match aggregate_of(objective.measure).over(whole, &self.data, &self.kpi) {
-            Ok(actual) if objective.target.is_met_by(actual) => PeriodOutcome::Reached,
-            Ok(_) => PeriodOutcome::Missed,
+        if self.held(period, (whole, whole.to)) == Some(Held::Lost) {
+            return PeriodOutcome::Missed;
+        }
+        let actual = aggregate_of(objective.measure).over(whole, &self.data, &self.kpi);
+        match self.target_of(period).and_then(|target| Ok(target.is_met_by(actual?))) {
+            Ok(true) => PeriodOutcome::Reached,
+            Ok(false) => PeriodOutcome::Missed,
             Err(_) => PeriodOutcome::ToBeConfirmed,
         }
     }
 }
 
 fn is_too_early(standing: &Standing, objective: &Objective) -> bool {
-    let keeps_each = matches!(objective.measure, Measure::Each | Measure::AtEnd)
-        && matches!(objective.target, Target::AtLeast(_) | Target::AtMost(_) | Target::Between(..));
-    if keeps_each || standing.is_over() {
+    let keeps_each = matches!(objective.measure, Measure::Each | Measure::AtEnd) && objective.target.is_kept();
+    if keeps_each || standing.held.is_some() || standing.is_over() {
         return false;
     }
     let (due, whole) = (standing.counted.due(), standing.whole.due());

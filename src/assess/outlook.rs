@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::assessment::{Assessment, not_defined};
 use super::learned::{Figure, History, Landing, Learned, Part};
 use super::lessons::Ground;
+use super::target::Held;
 use super::trajectory::Course;
 use super::window::Span;
 use crate::model::assessment::{Basis, Measured, Unmeasurable};
@@ -17,13 +18,17 @@ pub const INTERVAL: f64 = 0.80;
 
 impl Assessment {
     /// The probability that the period ends with the target met: strictly between 0 and 1 while it runs, 0 or 1 once it is
-    /// over.
+    /// over. Of a target that is to be met by a day and held from then on: that it is met that day; once held, 0 as soon as
+    /// it is lost.
     pub fn probability(&self) -> Measured<f64> {
-        let (standing, objective) = (self.standing()?, self.the_objective()?);
-        if standing.is_over() {
-            return Ok(f64::from(u8::from(objective.target.is_met_by(standing.actual))));
+        let (standing, target) = (self.standing()?, self.target_now()?);
+        if standing.held == Some(Held::Lost) {
+            return Ok(0.0);
         }
-        Ok(self.landing()?.probability(objective.target))
+        if standing.is_over() {
+            return Ok(f64::from(u8::from(target.is_met_by(standing.actual))));
+        }
+        Ok(self.landing()?.probability(target))
     }
 
     /// Lower end of the interval that holds the period's end with a probability of 80 %.
@@ -71,13 +76,13 @@ impl Assessment {
         let Some(figure) = figure_of(objective.measure, self.kpi.kind) else {
             return not_defined("a probability of an objective that holds for each bucket by itself");
         };
-        let learned = self.learned(standing.whole)?;
+        let learned = self.learned(standing.way)?;
         let known_to = standing.counted.to;
         let reckon = || {
-            let excluded = self.excluded(standing.whole);
+            let excluded = self.excluded(standing.way);
             let part = part_of(objective, self.kpi.kind);
             let history = History { data: &self.data, known_to, excluded: &excluded, part };
-            learned.landing(figure, standing.whole, &history, &self.kpi)
+            learned.landing(figure, standing.way, &history, &self.kpi)
         };
         self.lessons().landing(&objective.id, (&learned, known_to), reckon).ok_or(Unmeasurable::NoHistory)
     }

@@ -108,7 +108,9 @@ impl<'a> Past<'a> {
         let mut day = objective.period.single().map_or_else(|| kpi.grain.date_of(first), |period| period.first);
         let today = day_of(now, &kpi.zone);
         while let Some(period) = objective.period.holding(day).filter(|period| period.last < today) {
-            outcomes.push((period, whole.outcome_of(period)));
+            if objective.period_holding(day).is_some() {
+                outcomes.push((period, whole.outcome_of(period)));
+            }
             day = period.last.saturating_add(1.day());
         }
         outcomes
