@@ -13,7 +13,7 @@ use crate::model::assessment::{Measured, Unmeasurable};
 use crate::model::grain::{Bucket, BucketIndex};
 use crate::model::ids::Labels;
 use crate::model::kpi::Kpi;
-use crate::model::objective::Objective;
+use crate::model::objective::{Objective, Target};
 use crate::model::period::Period;
 use crate::model::series::{Point, SeriesData};
 
@@ -37,6 +37,7 @@ pub struct Assessment {
     pub(super) events: Option<KnownEvents>,
     current: OnceLock<Measured<Point>>,
     period: OnceLock<Measured<Period>>,
+    pub(super) target: OnceLock<Measured<Target>>,
     standing: OnceLock<Measured<Standing>>,
 }
 
@@ -61,6 +62,7 @@ impl Assessment {
             events: None,
             current: OnceLock::new(),
             period: OnceLock::new(),
+            target: OnceLock::new(),
             standing: OnceLock::new(),
         }
     }
@@ -110,6 +112,7 @@ impl Assessment {
             events: self.events.clone(),
             current: OnceLock::from(Ok(newest)),
             period: OnceLock::from(Ok(self.period()?)),
+            target: OnceLock::from(self.target_now()),
             standing: OnceLock::new(),
         })
     }

@@ -45,7 +45,7 @@ impl Assessment {
         }
         let room = self.room(standing, &newest, slack)?;
         let behind = room.planned - room.actual;
-        let lost = if more_is_good(self.the_objective()?.target) { behind } else { -behind };
+        let lost = if more_is_good(self.target_now()?) { behind } else { -behind };
         quotient(quotient(lost, room.slack)?, newest.way)
     }
 
@@ -98,7 +98,7 @@ impl Assessment {
         if standing.course != Course::Accumulates || !has_milestones(&objective.trajectory, standing.covered) {
             return Ok(share);
         }
-        let goal = objective.target.figure(standing.actual);
+        let goal = self.target_now()?.figure(standing.actual);
         let behind = (&passage.elapsed, share);
         quotient(expected_on_way(&objective.trajectory, standing.covered, behind, &Ok(0.0), goal)?, goal)
     }
@@ -108,7 +108,7 @@ impl Assessment {
         if !matches!(objective.measure, Measure::Pooled | Measure::Mean | Measure::Rolling(_)) {
             return not_defined("a burn of single values; measure the ratio `pooled`");
         }
-        let (goal, is_bad) = match objective.target {
+        let (goal, is_bad) = match self.target_now()? {
             Target::Reach(goal) | Target::AtLeast(goal) => (1.0 - goal, true),
             Target::ReduceTo(goal) | Target::AtMost(goal) => (goal, false),
             Target::Between(..) => return not_defined("a burn of a band"),
@@ -125,9 +125,9 @@ impl Assessment {
         if objective.measure != Measure::Sum || matches!(objective.target, Target::Between(..)) {
             return not_defined("a burn of an objective that is neither a sum to one target nor a pooled ratio");
         }
-        let target = objective.target.figure(standing.actual);
+        let target = self.target_now()?.figure(standing.actual);
         let usual = self.usual(standing).unwrap_or(target);
-        let (plan, spare) = if more_is_good(objective.target) {
+        let (plan, spare) = if more_is_good(self.target_now()?) {
             (usual.max(target), usual - target)
         } else {
             (usual.min(target), target - usual)

@@ -52,7 +52,7 @@ impl Assessment {
             actual: self.actuals(&steps, standing, objective.measure),
             expected: self.expectations(&steps, standing),
             landing: self.way_ahead(&steps, standing, objective).unwrap_or_default(),
-            target: Some(match objective.target {
+            target: self.target_now().ok().map(|target| match target {
                 Target::Between(low, high) => Goal::Between(low, high),
                 target => Goal::At(target.figure(standing.actual)),
             }),
@@ -105,7 +105,8 @@ impl Assessment {
     /// independently of each other. Where their level errs as a whole it would open more slowly: so drawn it is never
     /// narrower than what is known, and it ends at the law's.
     fn way_ahead(&self, steps: &[Span], standing: &Standing, objective: &Objective) -> Option<Vec<Option<Fan>>> {
-        if standing.is_over() {
+        // Of a target that is to be met before the period ends nothing is foretold beyond that day.
+        if standing.is_over() || standing.way != standing.whole {
             return None;
         }
         let end = Fan { mean: self.projected().ok()?, low: self.low().ok()?, high: self.high().ok()? };

@@ -23,7 +23,7 @@ impl Assessment {
         let period = self.period().ok()?;
         Some(ObjectiveFacts {
             status: self.status(),
-            target: objective.target,
+            target: self.target_now().ok()?,
             measure: objective.measure,
             period_start: period.first,
             period_end: period.last,

@@ -236,6 +236,9 @@ pub const OBJECTIVE_FIELDS: &[Field] = &[
     field("target_date", FieldUnit::Date, "day on which a sum meets its target, or did, at the current rate", |a| {
         a.target_date().map(Figure::Date)
     }),
+    field("milestone_missed", FieldUnit::Flag, "whether the newest milestone that has passed was missed", |a| {
+        a.milestone_missed().map(flag)
+    }),
     field("completeness", FieldUnit::Ratio, "share of the period's due buckets that are there", |a| {
         a.completeness().map(Figure::Ratio)
     }),

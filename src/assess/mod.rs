@@ -19,6 +19,7 @@ mod objective;
 mod outcome;
 mod outlook;
 mod passage;
+mod target;
 mod trajectory;
 mod window;
 
@@ -32,6 +33,8 @@ mod objective_tests;
 mod outcome_tests;
 #[cfg(test)]
 mod outlook_tests;
+#[cfg(test)]
+mod target_tests;
 
 pub use assessment::Assessment;
 pub use events::KnownEvents;

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use super::assessment::{Assessment, not_defined, quotient, value_of};
+use super::assessment::{Assessment, not_defined, quotient};
 use super::elapsed::Elapsed;
 use super::passage::Passage;
+use super::target::Held;
 use super::trajectory::{Course, expected_on_way, has_milestones, more_is_good};
 use super::window::{Aggregate, Span};
 use crate::model::assessment::{Basis, Measured, Unmeasurable};
 use crate::model::grain::{BucketIndex, day_of, start_of_day};
 use crate::model::kpi::Kpi;
-use crate::model::objective::{Measure, Objective, Target, Trajectory};
+use crate::model::objective::{Hold, Measure, Objective, Target, Trajectory};
 use crate::model::period::Period;
 use crate::model::series::SeriesData;
 use crate::model::unit::Kind;
@@ -32,12 +33,16 @@ pub(super) struct Standing {
     pub(super) covered: Period,
     /// All buckets of the period.
     pub(super) whole: Span,
+    /// Those at whose end the target is to be met; in the rest of the period it is to be held.
+    pub(super) way: Span,
     /// The buckets counted so far.
     pub(super) counted: Span,
     pub(super) elapsed: Elapsed,
     /// Share of the way that the trajectory has behind it, 0 to 1.
     pub(super) share: f64,
     pub(super) course: Course,
+    /// Of a target that is to be held, once it is.
+    pub(super) held: Option<Held>,
     pub(super) actual: f64,
     /// Where the way begins: zero for what adds up, else the baseline.
     pub(super) start: Measured<f64>,
@@ -50,17 +55,38 @@ impl Standing {
         let current = assessment.current()?;
         let kpi = &assessment.kpi;
         let passage = assessment.passages().of(assessment.period()?, current.index, kpi);
-        let Passage { period, whole, counted, covered, elapsed } = passage;
-        let course = Course::of(objective, covered);
+        let Passage { period, whole, counted, .. } = passage;
+        let held = assessment.held(period, (whole, counted.to));
+        let way = match objective.hold {
+            Some(Hold::DoneBy(last)) if held.is_none() && period.contains(last) => {
+                let to_its_day = assessment.passages().of(Period { last, ..period }, current.index, kpi);
+                if to_its_day.whole.due() > 0 { to_its_day } else { passage }
+            }
+            _ => passage,
+        };
+        let Passage { whole: way, covered, elapsed, .. } = way;
+        let course = if held.is_some() { Course::Keeps } else { Course::of(objective, covered) };
         let actual = figure_over(objective.measure, counted, &assessment.data, kpi)?;
         let start = match course {
             Course::Accumulates => Ok(0.0),
-            Course::Travels | Course::Keeps => assessment.baseline_at(whole),
+            Course::Travels | Course::Keeps => assessment.start_of(period, whole),
         };
-        let share = assessment.share_behind((course, whole), counted.to, &elapsed)?;
-        let mut standing =
-            Standing { period, covered, whole, counted, elapsed, share, course, actual, start, expected: Ok(actual) };
-        standing.expected = standing.expect(objective, objective.target);
+        let share = assessment.share_behind((course, way), counted.to, &elapsed)?;
+        let mut standing = Standing {
+            period,
+            covered,
+            whole,
+            way,
+            counted,
+            elapsed,
+            share,
+            course,
+            held,
+            actual,
+            start,
+            expected: Ok(actual),
+        };
+        standing.expected = assessment.target_now().and_then(|target| standing.expect(objective, target));
         Ok(standing)
     }
 
@@ -72,9 +98,9 @@ impl Standing {
     /// What is expected by the end of another bucket of the period, on the way to the bound that counts now.
     pub(super) fn expected_by(&self, bucket: BucketIndex, assessment: &Assessment) -> Measured<f64> {
         let objective = assessment.the_objective()?;
-        let Passage { counted, elapsed, .. } = Passage::of(self.period, self.whole, bucket, &assessment.kpi);
-        let share = assessment.share_behind((self.course, self.whole), counted.to, &elapsed)?;
-        let target = match (self.course, objective.target) {
+        let Passage { counted, elapsed, .. } = Passage::of(self.period, self.way, bucket, &assessment.kpi);
+        let share = assessment.share_behind((self.course, self.way), counted.to, &elapsed)?;
+        let target = match (self.course, assessment.target_now()?) {
             // One and the same bound over the whole way, though another may be nearer elsewhere.
             (Course::Accumulates, Target::Between(low, high)) => {
                 let is_low = self.expected == self.expected_on_way(objective, low);
@@ -110,8 +136,8 @@ impl Standing {
     }
 
     /// The band that holds now, for targets that are one.
-    fn band(&self, objective: &Objective) -> Option<(f64, f64)> {
-        match (objective.target, self.course) {
+    fn band(&self, objective: &Objective, target: Target) -> Option<(f64, f64)> {
+        match (target, self.course) {
             (Target::Between(low, high), Course::Accumulates) => {
                 let on_way = |goal| self.expected_on_way(objective, goal).ok();
                 Some((on_way(low)?, on_way(high)?))
@@ -167,7 +193,7 @@ pub(super) fn measured_span(measure: Measure, counted: Span, kpi: &Kpi) -> Span 
 pub(super) fn find_period(assessment: &Assessment) -> Measured<Period> {
     let kpi = &assessment.kpi;
     let first_day = day_of(kpi.grain.start_of(assessment.anchor(), &kpi.zone), &kpi.zone);
-    let period = assessment.the_objective()?.period.holding(first_day).ok_or(Unmeasurable::OutsidePeriod)?;
+    let period = assessment.the_objective()?.period_holding(first_day).ok_or(Unmeasurable::OutsidePeriod)?;
     if assessment.passages().buckets_of(period, kpi).due() == 0 {
         return not_defined("a period that holds no bucket of the KPI; choose a longer one or a finer grain");
     }
@@ -189,7 +215,7 @@ impl Assessment {
 
     /// The target's figure; of a band the bound that is nearer to the actual figure.
     pub fn target(&self) -> Measured<f64> {
-        let target = self.the_objective()?.target;
+        let target = self.target_now()?;
         match target {
             Target::Between(..) => Ok(target.figure(self.standing()?.actual)),
             Target::Reach(_) | Target::ReduceTo(_) | Target::AtLeast(_) | Target::AtMost(_) => Ok(target.figure(0.0)),
@@ -214,7 +240,7 @@ impl Assessment {
     /// Drift in working days of the planned rate; negative is behind (for a target from above: over it).
     pub fn drift_days(&self) -> Measured<f64> {
         let standing = self.standing()?;
-        let target = self.the_objective()?.target;
+        let target = self.target_now()?;
         if standing.course == Course::Keeps || matches!(target, Target::Between(..)) {
             return not_defined("a drift in days of an objective without pace");
         }
@@ -227,12 +253,12 @@ impl Assessment {
     /// How far on the bad side of the trajectory, in the KPI's unit; 0 on the good side.
     pub fn shortfall(&self) -> Measured<f64> {
         let standing = self.standing()?;
-        let objective = self.the_objective()?;
-        if let Some((low, high)) = standing.band(objective) {
+        let (objective, target) = (self.the_objective()?, self.target_now()?);
+        if let Some((low, high)) = standing.band(objective, target) {
             return Ok((low - standing.actual).max(standing.actual - high).max(0.0));
         }
         let drift = self.drift()?;
-        Ok(if more_is_good(objective.target) { -drift } else { drift }.max(0.0))
+        Ok(if more_is_good(target) { -drift } else { drift }.max(0.0))
     }
 
     /// Shortfall over expected; 1 where nothing is expected, so that any excess over a target of zero is a breach.
@@ -291,7 +317,7 @@ impl Assessment {
     /// What each working day left must bring to land on the target; for a budget what it may use.
     pub fn required_rate(&self) -> Measured<f64> {
         let standing = self.standing()?;
-        let target = self.the_objective()?.target;
+        let target = self.target_now()?;
         let left = self.paced()?.1;
         let missing = self.target()? - standing.actual;
         let missing = match standing.course {
@@ -387,17 +413,6 @@ impl Assessment {
             return Ok(self.learned(whole)?.share_through(bucket));
         }
         Ok(elapsed.share(trajectory))
-    }
-
-    /// The baseline that was given, else the value of the newest bucket before the period, at most
-    /// one period's length old.
-    fn baseline_at(&self, whole: Span) -> Measured<f64> {
-        if let Some(baseline) = self.the_objective()?.baseline {
-            return Ok(baseline);
-        }
-        let oldest: BucketIndex = whole.from - i64::from(whole.due());
-        let before = self.data.range(oldest, whole.from - 1).next_back();
-        value_of(before.ok_or(Unmeasurable::NoHistory)?)
     }
 
     /// Days of rates, past and left, of an objective that has a pace.

@@ -10,6 +10,7 @@ use crate::model::grain::Grain;
 use crate::model::kpi::{Empty, Lateness};
 use crate::model::objective::{Measure, Milestone, Objective, Target, Trajectory};
 use crate::model::period::{Period, PeriodSpec};
+use crate::model::target::Baseline;
 use crate::model::unit::Kind;
 
 const REACH: Target = Target::Reach(3_000.0);
@@ -122,7 +123,7 @@ fn a_band_on_a_sum_grows_with_the_period() {
 #[test]
 fn a_level_travels_from_its_baseline() {
     let mut objective = monthly(Measure::AtEnd, Target::ReduceTo(40.0), Trajectory::Linear);
-    objective.baseline = Some(100.0);
+    objective.baseline = Some(Baseline::Figure(100.0));
     let series = Series::daily(LEVEL).fill(november(1), november(15), 82.0);
     let a = series.assess("2026-11-16T05:15:00Z", Some(objective.clone()));
     close(a.actual(), 82.0);
@@ -148,7 +149,7 @@ fn a_level_travels_from_its_baseline() {
 #[test]
 fn a_level_reaches_upward_by_working_days_and_milestones() {
     let mut objective = monthly(Measure::Each, Target::Reach(200.0), Trajectory::WorkingDays);
-    objective.baseline = Some(100.0);
+    objective.baseline = Some(Baseline::Figure(100.0));
     let series = Series::daily(LEVEL).fill(november(1), november(13), 145.0);
     let a = series.assess("2026-11-14T05:15:00Z", Some(objective.clone()));
     close(a.expected(), 145.0);
@@ -159,7 +160,7 @@ fn a_level_reaches_upward_by_working_days_and_milestones() {
     close(a.projected(), 145.0 + 74.0 * 45.0 / 26.0);
     // Beyond the target from the start: not expected to fall back.
     objective.trajectory = Trajectory::Linear;
-    objective.baseline = Some(260.0);
+    objective.baseline = Some(Baseline::Figure(260.0));
     close(series.assess("2026-11-14T05:15:00Z", Some(objective)).expected(), 200.0);
 }
 
@@ -216,7 +217,7 @@ fn a_zero_below_is_an_accident_of_the_data() {
     let milestones = Trajectory::Milestones(vec![Milestone { by: november(10), value: 0.0 }]);
     assert_eq!(ten_a_day(5, sum(REACH, milestones)).projected(), zero);
     let mut level = monthly(Measure::AtEnd, Target::Reach(100.0), Trajectory::Linear);
-    level.baseline = Some(100.0);
+    level.baseline = Some(Baseline::Figure(100.0));
     let a = Series::daily(LEVEL).fill(november(1), november(15), 90.0).assess("2026-11-16T05:15:00Z", Some(level));
     assert_eq!((a.progress(), a.drift_days()), (zero.clone(), zero));
 }
@@ -245,7 +246,7 @@ fn judgement_waits_for_a_fifth_of_the_period() {
     let keep = monthly(Measure::Each, Target::AtLeast(5.0), Trajectory::Linear);
     assert_eq!(early(1, keep.clone()), Ok(false));
     assert_eq!(early(5, Objective { measure: Measure::Mean, ..keep.clone() }), Ok(true));
-    let way = Objective { measure: Measure::AtEnd, target: Target::Reach(20.0), ..keep };
+    let way = Objective { measure: Measure::AtEnd, target: Target::Reach(20.0).into(), ..keep };
     assert_eq!(early(2, way.clone()), Ok(true));
     assert_eq!(early(3, way), Ok(false));
     assert_eq!(ten_a_day(5, sum(REACH, Trajectory::Linear)).status(), Status::TooEarly);

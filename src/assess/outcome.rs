@@ -2,6 +2,7 @@
 
 use super::assessment::Assessment;
 use super::objective::{Standing, end_of, figure_over};
+use super::target::Held;
 use super::trajectory::{Course, more_is_good};
 use super::window::Span;
 use crate::model::alert::PeriodOutcome;
@@ -52,13 +53,17 @@ impl Assessment {
     }
 
     fn judge(&self, standing: &Standing, objective: &Objective) -> Status {
-        let met = objective.target.is_met_by(standing.actual);
+        if standing.held == Some(Held::Lost) {
+            return Status::Missed;
+        }
+        let Ok(target) = self.target_now() else { return Status::InsufficientData };
+        let met = target.is_met_by(standing.actual);
         if standing.is_final(objective, &self.data, &self.kpi) {
             return if met { Status::Reached } else { Status::Missed };
         }
         if standing.course == Course::Accumulates {
-            match objective.target {
-                Target::Reach(_) | Target::AtLeast(_) if met && self.is_settled(standing, objective) => {
+            match target {
+                Target::Reach(_) | Target::AtLeast(_) if met && self.is_settled((standing, objective), target) => {
                     return Status::Reached;
                 }
                 // A budget that is spent does not come back.
@@ -69,18 +74,18 @@ impl Assessment {
         if is_too_early(standing, objective) {
             return Status::TooEarly;
         }
-        let by_pace = self.against_trajectory(objective).unwrap_or(Status::InsufficientData);
+        let by_pace = self.against_trajectory().unwrap_or(Status::InsufficientData);
         // A history that is too short to learn from is too short for a verdict beyond that.
         let is_learned =
-            self.learned(standing.whole).is_ok_and(|learned| matches!(learned.basis(), Basis::Learned { .. }));
+            self.learned(standing.way).is_ok_and(|learned| matches!(learned.basis(), Basis::Learned { .. }));
         match self.probability() {
-            Ok(probability) if is_learned => self.by_probability((standing, objective), probability, by_pace),
+            Ok(probability) if is_learned => self.by_probability((standing, objective, target), probability, by_pace),
             Ok(_) | Err(_) => by_pace,
         }
     }
 
     /// The words for a probability, beside what the pace alone would say.
-    fn by_probability(&self, of: (&Standing, &Objective), probability: f64, by_pace: Status) -> Status {
+    fn by_probability(&self, of: (&Standing, &Objective, Target), probability: f64, by_pace: Status) -> Status {
         let is_behind = matches!(by_pace, Status::Watch | Status::OffTrajectory);
         if self.is_unlikely(of) {
             return if by_pace == Status::OffTrajectory { Status::OffTrajectory } else { Status::AtRisk };
@@ -95,16 +100,16 @@ impl Assessment {
     }
 
     /// Whether the objective became unlikely on some buckets in a row, and has not been likely since.
-    fn is_unlikely(&self, (standing, objective): (&Standing, &Objective)) -> bool {
+    fn is_unlikely(&self, (standing, objective, target): (&Standing, &Objective, Target)) -> bool {
         if standing.is_over() {
-            return !objective.target.is_met_by(standing.actual);
+            return !target.is_met_by(standing.actual);
         }
         let judged_from = standing.whole.from + i64::from(early_buckets(standing.whole.due(), objective).max(1)) - 1;
         let judged = self.data.range(judged_from, standing.counted.to);
         let mut in_a_row = 0;
         for point in judged.rev().take(LOOK_BACK) {
             let Ok(landing) = self.landing_at(point.index) else { break };
-            match landing.probability(objective.target) {
+            match landing.probability(target) {
                 likely if likely > LIKELY_FROM => return false,
                 unlikely if unlikely < UNLIKELY_UNDER => in_a_row += 1,
                 _ => in_a_row = 0,
@@ -117,15 +122,16 @@ impl Assessment {
     }
 
     /// Whether the target is met by buckets that will not change any more.
-    fn is_settled(&self, standing: &Standing, objective: &Objective) -> bool {
+    fn is_settled(&self, (standing, objective): (&Standing, &Objective), target: Target) -> bool {
         let Span { from, to } = standing.counted;
         let provisional = self.data.range(from, to).find(|point| point.provisional);
         let to = provisional.map_or(to, |point| point.index - 1);
         let settled = figure_over(objective.measure, Span { from, to }, &self.data, &self.kpi);
-        settled.is_ok_and(|settled| objective.target.is_met_by(settled))
+        settled.is_ok_and(|settled| target.is_met_by(settled))
     }
 
-    fn against_trajectory(&self, objective: &Objective) -> Measured<Status> {
+    fn against_trajectory(&self) -> Measured<Status> {
+        let target = self.target_now()?;
         let (shortfall, expected) = (self.shortfall()?, self.expected()?.abs());
         if shortfall > 0.0 {
             return Ok(match shortfall / expected {
@@ -134,11 +140,11 @@ impl Assessment {
                 _ => Status::OffTrajectory,
             });
         }
-        if matches!(objective.target, Target::Between(..)) {
+        if matches!(target, Target::Between(..)) {
             return Ok(Status::OnTrack);
         }
         let drift = self.drift()?;
-        let good = if more_is_good(objective.target) { drift } else { -drift };
+        let good = if more_is_good(target) { drift } else { -drift };
         Ok(if good > AHEAD_FROM * expected { Status::Ahead } else { Status::OnTrack })
     }
 
@@ -158,10 +164,11 @@ impl Assessment {
             return None;
         }
         let actual = figure_over(objective.measure, whole, &self.data, &self.kpi).ok()?;
-        let is_met = objective.target.is_met_by(actual);
+        let target = self.target_of(period).ok()?;
+        let is_met = target.is_met_by(actual) && self.held(period, (whole, whole.to)) != Some(Held::Lost);
         let outcome = if is_met { PeriodOutcome::Reached } else { PeriodOutcome::Missed };
         let (present, due) = (whole.present(&self.data), whole.due());
-        Some(Closing { outcome, target: objective.target, actual, present, due })
+        Some(Closing { outcome, target, actual, present, due })
     }
 }
 
@@ -179,10 +186,10 @@ pub struct Closing {
 }
 
 fn is_too_early(standing: &Standing, objective: &Objective) -> bool {
-    let keeps_each = matches!(objective.measure, Measure::Each | Measure::AtEnd)
-        && matches!(objective.target, Target::AtLeast(_) | Target::AtMost(_) | Target::Between(..));
+    let keeps_each = matches!(objective.measure, Measure::Each | Measure::AtEnd) && objective.target.is_kept();
     // What reaches back before the period is known when it begins.
-    if keeps_each || matches!(objective.measure, Measure::Rolling(_)) || standing.is_over() {
+    let is_known = matches!(objective.measure, Measure::Rolling(_));
+    if keeps_each || is_known || standing.held.is_some() || standing.is_over() {
         return false;
     }
     standing.counted.due() < early_buckets(standing.whole.due(), objective)

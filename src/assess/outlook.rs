@@ -9,6 +9,7 @@ use super::assessment::Assessment;
 use super::learned::{DOUBT, Figure, History, Landing, Learned, Part};
 use super::lessons::Ground;
 use super::objective::measured_span;
+use super::target::Held;
 use super::trajectory::Course;
 use super::window::Span;
 use crate::model::assessment::{Basis, Measured, Unmeasurable};
@@ -23,16 +24,20 @@ const CHANGE_DAYS: i64 = 7;
 
 impl Assessment {
     /// The probability that the period ends with the target met: strictly between 0 and 1 while that may change, 0 or 1
-    /// once its last bucket is final.
+    /// once its last bucket is final. Of a target that is to be met by a day and held from then on: that it is met that
+    /// day; once held, 0 as soon as it is lost.
     pub fn probability(&self) -> Measured<f64> {
-        let (standing, objective) = (self.standing()?, self.the_objective()?);
+        let (standing, target) = (self.standing()?, self.target_now()?);
+        if standing.held == Some(Held::Lost) {
+            return Ok(0.0);
+        }
         if standing.is_over() {
-            let met = f64::from(u8::from(objective.target.is_met_by(standing.actual)));
+            let met = f64::from(u8::from(target.is_met_by(standing.actual)));
             // Of a last bucket that may still change nothing is certain.
-            let is_final = standing.is_final(objective, &self.data, &self.kpi);
+            let is_final = standing.is_final(self.the_objective()?, &self.data, &self.kpi);
             return Ok(if is_final { met } else { met.clamp(DOUBT, 1.0 - DOUBT) });
         }
-        Ok(self.landing()?.probability(objective.target))
+        Ok(self.landing()?.probability(target))
     }
 
     /// The probability minus the one by what was there seven days before, as far as the period had come and could be
@@ -105,7 +110,7 @@ impl Assessment {
 
     /// The landing by what is known up to a bucket of the period, as its data stands now.
     pub(super) fn landing_at(&self, known_to: BucketIndex) -> Measured<Arc<Landing>> {
-        self.landing_from(self.standing()?.whole, known_to)
+        self.landing_from(self.standing()?.way, known_to)
     }
 
     /// Where a period lands by what is there up to a bucket.

@@ -19,7 +19,7 @@ pub(super) enum Course {
 
 impl Course {
     pub(super) fn of(objective: &Objective, period: Period) -> Course {
-        match (objective.measure, objective.target) {
+        match (objective.measure, &objective.target) {
             (Measure::Sum, _) | (Measure::ToDate, Target::Reach(_)) => Course::Accumulates,
             (Measure::AtEnd | Measure::Each, Target::Reach(_) | Target::ReduceTo(_))
             | (Measure::ToDate, Target::ReduceTo(_)) => Course::Travels,
@@ -30,7 +30,7 @@ impl Course {
 }
 
 /// True when more of the measure is good.
-pub(super) fn more_is_good(target: Target) -> bool {
+pub(super) fn more_is_good<T>(target: Target<T>) -> bool {
     match target {
         Target::Reach(_) | Target::AtLeast(_) | Target::Between(..) => true,
         Target::ReduceTo(_) | Target::AtMost(_) => false,

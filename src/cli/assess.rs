@@ -217,7 +217,7 @@ fn record(line: &Line<'_>) -> serde_json::Value {
     let objective = line.objective.as_ref().map(|(objective, facts)| {
         json!({
             "id": objective.id, "period": {"from": facts.period_start, "to": facts.period_end},
-            "expected": facts.expected, "actual": facts.actual, "drift": facts.drift, "drift_ratio": facts.drift_ratio,
+            "target": facts.target, "expected": facts.expected, "actual": facts.actual, "drift": facts.drift, "drift_ratio": facts.drift_ratio,
             "projected": facts.projected, "low": facts.low, "high": facts.high, "probability": facts.probability,
             "status": facts.status, "required_rate": facts.required_rate, "current_rate": facts.current_rate,
         })

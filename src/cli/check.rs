@@ -31,6 +31,7 @@ pub(super) async fn check(out: &mut Out, config: &[PathBuf], args: CheckArgs, no
         problems.extend(untested(config, &loaded));
         problems.extend(remarked(config));
         problems.extend(expiring(config, now));
+        problems.extend(ending(config, &loaded, now));
         build(config, &loaded, &at_hand).map_err(|found| problems.extend(found)).ok()
     });
     let trials = built.as_ref().map(|built| tried(&built.setup, &loaded)).unwrap_or_default();
@@ -116,6 +117,28 @@ fn expiring(config: &Config, now: Timestamp) -> Vec<Problem> {
             Problem { severity: Level::Warning, ..problem }.help("renew it, then change `expires:`")
         })
         .collect()
+}
+
+/// Tables of targets that end soon, or have, of objectives that go on: from then on nothing is judged.
+fn ending(config: &Config, loaded: &Loaded, now: Timestamp) -> Vec<Problem> {
+    const SOON_DAYS: i32 = 30;
+    let today = config.catalog.zone.to_datetime(now).date();
+    let objectives = config.catalog.objectives.values();
+    let going_on = objectives.filter(|objective| objective.id.whole().is_none() && objective.period.single().is_none());
+    let ends = going_on.filter_map(|objective| Some((objective, objective.set_for()?.last)));
+    let soon = ends.filter(|(_, last)| (*last - today).get_days() <= SOON_DAYS);
+    soon.map(|(objective, last)| {
+        let when = match (last - today).get_days() {
+            ..0 => format!("ended on {last}"),
+            0 => "ends today".to_owned(),
+            days => format!("ends in {days} days, on {last}"),
+        };
+        let message = format!("the table of targets of objective '{}' {when}", objective.id);
+        let problem = loaded.problem_at(&["objectives", objective.id.as_str()], message);
+        Problem { severity: Level::Warning, ..problem }
+            .help("add the figures of the periods to come, or give it a fixed period")
+    })
+    .collect()
 }
 
 /// Rules that fail on made-up figures: always is an error, sometimes a warning.

@@ -263,10 +263,47 @@ impl Notation for Amount {
     fn read(text: &str) -> Result<Self, String> {
         let per_cent = text.ends_with('%');
         if per_cent && text.starts_with(['+', '-', '\u{2212}']) {
-            return Err(format!("not yet: a target relative to a baseline (`{text}`); write the figure itself"));
+            return Err(format!(
+                "`{text}` is a change, which only an objective's target can be: write the figure itself"
+            ));
         }
         let number = number_of(text.strip_suffix('%').unwrap_or(text)).ok_or_else(|| expected::<Self>(text))?;
         Ok(Amount { number, per_cent })
+    }
+}
+
+/// A figure of a target, or how far it lies from the objective's baseline.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TargetAmount {
+    Figure(Amount),
+    /// A share of the baseline: 0.15 for `+15 %`.
+    Share(f64),
+    /// Percentage points, or points of a score.
+    Points(f64),
+}
+
+impl Notation for TargetAmount {
+    const NAME: &'static str = "TargetAmount";
+    const FORMS: &'static str =
+        "a figure such as `400000`, `\"400 000\"` or `12 %`, or a change from the baseline such as `+15 %` or `+3 pts`";
+    const NUMBERS: bool = true;
+
+    fn read(text: &str) -> Result<Self, String> {
+        let wrong = || expected::<Self>(text);
+        let points = ["points", "point", "pts", "pt"].iter().find_map(|unit| text.strip_suffix(unit));
+        if !text.starts_with(['+', '-', '\u{2212}']) {
+            return match points {
+                Some(_) => Err(format!("`{text}` has no sign: write `+{text}` for a change from the baseline")),
+                None => Amount::read(text).map(TargetAmount::Figure).map_err(|_| wrong()),
+            };
+        }
+        if let Some(points) = points {
+            return number_of(points).map(TargetAmount::Points).ok_or_else(wrong);
+        }
+        match text.strip_suffix('%') {
+            Some(share) => number_of(share).map(|share| TargetAmount::Share(share / 100.0)).ok_or_else(wrong),
+            None => Amount::read(text).map(TargetAmount::Figure).map_err(|_| wrong()),
+        }
     }
 }
 

@@ -68,6 +68,7 @@ pub(super) fn over_by(objective: &Objective, from: Date, today: Date) -> impl It
         day = period.last.saturating_add(1.day());
         Some(period)
     })
+    .filter(|period| objective.period_holding(period.first).is_some())
 }
 
 /// What one objective is judged by.
@@ -139,7 +140,7 @@ impl Desk<'_> {
             return None;
         }
         // What was decided was decided by the target of its time.
-        let then = Objective { target: was.target, measure: was.measure, ..(**self.objective).clone() };
+        let then = Objective { target: was.target.into(), measure: was.measure, ..(**self.objective).clone() };
         let then = Arc::new(then);
         let closing = self.closing(&then, was.period)?;
         // What has grown too old to be kept is missing now, and was there.

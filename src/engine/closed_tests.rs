@@ -72,7 +72,7 @@ fn a_revision_replaces_what_stood_there_by_the_target_of_its_time() {
     let decided_at = super::slot(bench.day);
     assert_eq!(revised(&mut bench, 5, 10.0).closed, [], "the same value is no news");
     // The target is another one now; November was decided by its own.
-    let other = Objective { target: Target::Reach(100.0), ..objective() };
+    let other = Objective { target: Target::Reach(100.0).into(), ..objective() };
     bench.setup = super::setup(catalog(kpi(), vec![], vec![other]));
     let closed = revised(&mut bench, 5, 9.0).closed;
     assert_eq!(facts(&closed), [("2026-11-01".into(), PeriodOutcome::Missed, 299.0, 1)]);
@@ -113,7 +113,7 @@ fn a_history_that_begins_amid_a_period_says_nothing_of_its_sum() {
     let closed = feed(&mut bench, (2, "20"));
     assert_eq!(closed, [], "27 of 30 buckets would be enough, had the others been there");
     // Of what counts at the end, the end is there.
-    let at_end = Objective { measure: Measure::Each, target: Target::AtLeast(15.0), ..objective() };
+    let at_end = Objective { measure: Measure::Each, target: Target::AtLeast(15.0).into(), ..objective() };
     let mut bench = Bench::new(catalog(kpi(), vec![], vec![at_end]));
     bench.day = 4;
     let closed = feed(&mut bench, (28, "20"));

@@ -49,7 +49,7 @@ pub fn first_slots(catalog: &Catalog, kpi: &Kpi, now: Timestamp) -> Vec<Timestam
     let today = kpi.grain.date_of(newest);
     let period_start = catalog
         .objectives_on(&kpi.id)
-        .filter_map(|objective| objective.period.holding(today))
+        .filter_map(|objective| objective.period_holding(today))
         .map(|period| start_of_day(period.first, &kpi.zone))
         .min();
     let thirty = kpi.grain.bucket(newest - FIRST_BUCKETS + 1, &kpi.zone).end;

@@ -102,7 +102,10 @@ fn subjects(setup: &Setup, rule: &CompiledRule, kpi: &Kpi) -> Vec<(Labels, Optio
 
 /// An instant within the objective's period, some way into it.
 fn moment(kpi: &Kpi, objective: Option<&Objective>) -> Timestamp {
-    let period = objective.and_then(|objective| objective.period.single());
+    let set = |objective: &Objective| {
+        objective.period.single().or_else(|| objective.period.holding(objective.set_for()?.first))
+    };
+    let period = objective.and_then(set);
     let day = period.map_or(DAY, |period| period.first.saturating_add((i64::from(period.days() - 1) * 3 / 5).days()));
     let newest = kpi.grain.last_ended(start_of_day(day.saturating_add(1.day()), &kpi.zone), &kpi.zone);
     let end = kpi.grain.bucket(newest, &kpi.zone).end;

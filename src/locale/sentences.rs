@@ -54,6 +54,20 @@ pub fn unmeasurable(lang: Language, missing: &Unmeasurable, zone: &TimeZone) -> 
         }
         (Language::Fr, Unmeasurable::OutsidePeriod) => "hors de la période de l'objectif".to_owned(),
         (Language::En, Unmeasurable::OutsidePeriod) => "outside the objective's period".to_owned(),
+        (Language::Fr, Unmeasurable::NoBaseline { from, to, why }) => {
+            let why = unmeasurable(lang, why, zone);
+            format!("la référence de l'objectif ({}) n'est pas mesurable : {why}", period(lang, *from, *to))
+        }
+        (Language::En, Unmeasurable::NoBaseline { from, to, why }) => {
+            let why = unmeasurable(lang, why, zone);
+            format!("the objective's baseline ({}) can't be measured: {why}", period(lang, *from, *to))
+        }
+        (Language::Fr, Unmeasurable::NoTarget { from, to }) => {
+            format!("le tableau des objectifs n'a pas de valeur pour {}", period(lang, *from, *to))
+        }
+        (Language::En, Unmeasurable::NoTarget { from, to }) => {
+            format!("the table of targets has no figure for {}", period(lang, *from, *to))
+        }
         (Language::Fr, Unmeasurable::NotDefined { what }) => format!("{what} n'a pas de sens pour cet indicateur"),
         (Language::En, Unmeasurable::NotDefined { what }) => format!("{what} makes no sense for this indicator"),
     }

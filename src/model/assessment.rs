@@ -29,6 +29,10 @@ pub enum Unmeasurable {
     Excluded { event: String },
     /// The objective has no period that holds this moment.
     OutsidePeriod,
+    /// What the target is relative to can't be measured.
+    NoBaseline { from: Date, to: Date, why: Box<Unmeasurable> },
+    /// The table of targets has no figure for these days.
+    NoTarget { from: Date, to: Date },
     /// The figure makes no sense for this kind of KPI or objective, whatever the data: the rule must be changed.
     NotDefined { what: String },
 }
@@ -46,6 +50,8 @@ impl Unmeasurable {
             Unmeasurable::NoHistory => "no_history",
             Unmeasurable::Excluded { .. } => "excluded",
             Unmeasurable::OutsidePeriod => "outside_period",
+            Unmeasurable::NoBaseline { .. } => "no_baseline",
+            Unmeasurable::NoTarget { .. } => "no_target",
             Unmeasurable::NotDefined { .. } => "not_defined",
         }
     }

@@ -85,6 +85,23 @@ impl KpiId {
     }
 }
 
+impl ObjectiveId {
+    /// The part of it for one value of a dimension: `revenue/web`.
+    pub fn part(&self, value: &str) -> ObjectiveId {
+        let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' };
+        let value: String = value.to_lowercase().chars().map(plain).collect();
+        ObjectiveId::from(format!("{self}{PART}{value}"))
+    }
+
+    /// The objective that it is a part of, by its id; none where it stands for itself.
+    pub fn whole(&self) -> Option<&str> {
+        self.as_str().split_once(PART).map(|(whole, _)| whole)
+    }
+}
+
+/// Stands in no id of the configuration.
+const PART: char = '/';
+
 /// Stands in no id of the configuration.
 const TO_DATE: char = '@';
 

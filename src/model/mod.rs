@@ -35,6 +35,7 @@ pub mod rule;
 pub mod schedule;
 pub mod series;
 pub mod suspect;
+pub mod target;
 pub mod text;
 pub mod unit;
 pub mod verdict;

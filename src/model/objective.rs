@@ -5,7 +5,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{KpiId, Labels, ObjectiveId, PersonId};
-use super::period::PeriodSpec;
+use super::period::{Period, PeriodSpec};
+use super::target::{Baseline, TargetFigure};
 
 /// A target on a series over a period.
 #[derive(Clone, Debug)]
@@ -15,31 +16,111 @@ pub struct Objective {
     /// The series it binds to; the total unless the configuration says `where`.
     pub labels: Labels,
     pub statement: String,
-    pub target: Target,
+    pub target: Target<TargetFigure>,
     pub measure: Measure,
     pub period: PeriodSpec,
     pub trajectory: Trajectory,
-    /// Where the measure stood when the objective was set: start of the way for levels.
-    pub baseline: Option<f64>,
+    /// Where the measure stood when the objective was set: start of the way for levels, and what a change starts from.
+    pub baseline: Option<Baseline>,
+    /// Whether the target is to be held once it was to be had; none: it counts at the period's end.
+    pub hold: Option<Hold>,
     pub axis: Option<String>,
     pub owner: Option<PersonId>,
     pub actions: Vec<PlannedAction>,
 }
 
+/// From when on a target is to be held until the period's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// From the end of this day, by which it is to be met.
+    DoneBy(Date),
+    /// From the first final bucket that meets it.
+    OnceMet,
+}
+
+impl Objective {
+    /// The period that holds that day, if it is one for which the objective was set: tables of targets begin and end.
+    pub fn period_holding(&self, day: Date) -> Option<Period> {
+        let period = self.period.holding(day)?;
+        let Some(set) = self.set_for() else { return Some(period) };
+        (set.first <= period.last && period.first <= set.last).then_some(period)
+    }
+
+    /// The days for which there are figures, where the target is given by a table.
+    pub fn set_for(&self) -> Option<Period> {
+        self.target.figures().find_map(|figure| match figure {
+            TargetFigure::Table(table) => table.span(),
+            TargetFigure::Fixed(_) | TargetFigure::Change(_) => None,
+        })
+    }
+}
+
 /// What is to be had, in the KPI's unit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Target {
+pub enum Target<T = f64> {
     /// Get up to this by the end.
-    Reach(f64),
+    Reach(T),
     /// Get down to this by the end.
-    ReduceTo(f64),
+    ReduceTo(T),
     /// Stay at or above.
-    AtLeast(f64),
+    AtLeast(T),
     /// Stay at or below.
-    AtMost(f64),
+    AtMost(T),
     /// Stay within, both ends included.
-    Between(f64, f64),
+    Between(T, T),
+}
+
+impl<T> Target<T> {
+    /// Its name, as the configuration writes it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Target::Reach(_) => "reach",
+            Target::ReduceTo(_) => "reduce_to",
+            Target::AtLeast(_) => "at_least",
+            Target::AtMost(_) => "at_most",
+            Target::Between(..) => "between",
+        }
+    }
+
+    /// The same target with each figure made into another.
+    pub fn try_map<U, E>(&self, mut figure: impl FnMut(&T) -> Result<U, E>) -> Result<Target<U>, E> {
+        Ok(match self {
+            Target::Reach(to) => Target::Reach(figure(to)?),
+            Target::ReduceTo(to) => Target::ReduceTo(figure(to)?),
+            Target::AtLeast(least) => Target::AtLeast(figure(least)?),
+            Target::AtMost(most) => Target::AtMost(figure(most)?),
+            Target::Between(low, high) => Target::Between(figure(low)?, figure(high)?),
+        })
+    }
+
+    /// True for what is to be had all the time.
+    pub fn is_kept(&self) -> bool {
+        match self {
+            Target::AtLeast(_) | Target::AtMost(_) | Target::Between(..) => true,
+            Target::Reach(_) | Target::ReduceTo(_) => false,
+        }
+    }
+
+    pub fn figures(&self) -> impl Iterator<Item = &T> {
+        let (one, other) = match self {
+            Target::Reach(one) | Target::ReduceTo(one) | Target::AtLeast(one) | Target::AtMost(one) => (one, None),
+            Target::Between(low, high) => (low, Some(high)),
+        };
+        std::iter::once(one).chain(other)
+    }
+}
+
+impl From<Target> for Target<TargetFigure> {
+    fn from(target: Target) -> Target<TargetFigure> {
+        match target {
+            Target::Reach(to) => Target::Reach(TargetFigure::Fixed(to)),
+            Target::ReduceTo(to) => Target::ReduceTo(TargetFigure::Fixed(to)),
+            Target::AtLeast(least) => Target::AtLeast(TargetFigure::Fixed(least)),
+            Target::AtMost(most) => Target::AtMost(TargetFigure::Fixed(most)),
+            Target::Between(low, high) => Target::Between(TargetFigure::Fixed(low), TargetFigure::Fixed(high)),
+        }
+    }
 }
 
 impl Target {
@@ -54,17 +135,6 @@ impl Target {
                     high
                 }
             }
-        }
-    }
-
-    /// Its name, as the configuration writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Target::Reach(_) => "reach",
-            Target::ReduceTo(_) => "reduce_to",
-            Target::AtLeast(_) => "at_least",
-            Target::AtMost(_) => "at_most",
-            Target::Between(..) => "between",
         }
     }
 

@@ -228,3 +228,25 @@ fn outside_of_the_service_what_only_it_is_handed_is_no_error() {
     let ran = vigie(dir.path(), &["run", "--config", "vigie.yaml"]);
     assert!(ran.code == 78 && ran.err.contains("LoadCredential=books_url"), "{ran:?}");
 }
+
+#[test]
+fn a_table_of_targets_that_ends_is_told() {
+    let zone = jiff::tz::TimeZone::get("Europe/Paris").unwrap();
+    let today = zone.to_datetime(vigie::clock::Clock::Wall.now()).date();
+    let month = |ahead: i32| {
+        let day = today.first_of_month().saturating_add(jiff::ToSpan::months(ahead));
+        format!("{}-{:02}", day.year(), day.month())
+    };
+    let check = |first: i32, last: i32| {
+        let rows: Vec<String> = (first..=last).map(|ahead| format!("{}: 400000", month(ahead))).collect();
+        let dir = folder(&SMALL.replace("reach: 400000", &format!("reach: {{{}}}", rows.join(", "))));
+        let ran = vigie(dir.path(), &["check", "vigie.yaml"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.err
+    };
+    assert!(check(-2, -1).contains("the table of targets of objective 'revenue-month' ended on "));
+    assert_eq!(check(-2, 2), "");
+    // No month ends in more than thirty days.
+    let soon = check(-2, 0);
+    assert!(soon.contains("ends in ") || soon.contains("ends today"), "{soon}");
+}

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-use crate::config::scalar::{Amount, Written};
+use super::target::{RawBaseline, RawParts, RawTarget};
+use crate::config::scalar::{Amount, TargetAmount, Written};
 use crate::model::objective::Stretch;
 
 /// A SMART target on a KPI over a period. Exactly one of `reach`, `reduce_to`, `at_least`, `at_most`, `between`.
@@ -21,16 +22,20 @@ pub struct RawObjective {
     pub kpi: String,
     /// The objective in words. Example: `Porter le chiffre d'affaires mensuel à 400 000 €`.
     pub statement: String,
-    /// Get up to this by the period's end, in the KPI's unit. Example: `400000`.
-    pub reach: Option<Written<Amount>>,
+    /// Get up to this by the period's end, in the KPI's unit. Or so far from the `baseline`: `+15 %` of it, `+3 pts` for
+    /// ratios and scores. Or figures by period, here (`{2026-01: 100000, 2026-02: 120000}`) or in a file
+    /// (`{table: targets.csv}`, relative to this file: columns `period` and `value`, and one for each dimension in which the
+    /// figures differ): each period has its own, and one of several rows has their sum, or the last where nothing adds up;
+    /// what they come to is its trajectory then. Example: `400000`.
+    pub reach: Option<RawTarget>,
     /// Get down to this by the period's end, in the KPI's unit.
-    pub reduce_to: Option<Written<Amount>>,
+    pub reduce_to: Option<RawTarget>,
     /// Stay at or above this, in the KPI's unit.
-    pub at_least: Option<Written<Amount>>,
+    pub at_least: Option<RawTarget>,
     /// Stay at or below this, in the KPI's unit.
-    pub at_most: Option<Written<Amount>>,
+    pub at_most: Option<RawTarget>,
     /// Stay within these two, both included, in the KPI's unit. Example: `[18, 22]`.
-    pub between: Option<Vec<Written<Amount>>>,
+    pub between: Option<Vec<Written<TargetAmount>>>,
     /// How the period's buckets make one figure: `sum` (flows), `pooled` (ratios), `each`, `mean`, `at_end`, `to_date`
     /// (windows: the source is asked for the period so far, which is a KPI of its own, such as `users@month`), or
     /// `{rolling: 28d}`, `{rolling: 12 months}`: the newest stretch of time, whose figure is judged at the period's end.
@@ -44,8 +49,21 @@ pub struct RawObjective {
     /// The way the figure is expected to go: `learned`, `working_days`, `linear`, or `{milestones: {2026-10-31: 100000}}`.
     /// Default: `learned` for sums, else `working_days` for days with a country's calendar, else `linear`.
     pub trajectory: Option<RawTrajectory>,
-    /// Where the measure stood when the objective was set, in the KPI's unit: start of the way for levels.
-    pub baseline: Option<Written<Amount>>,
+    /// Where the measure stood when the objective was set, in the KPI's unit: start of the way for levels, and what a target
+    /// such as `+15 %` is relative to. A figure; or a period, whose figure is that of the objective's own measure over it
+    /// (the mean of its buckets for `each`): `previous`, `year_before`, `2025-H1`, `FY2025`, `{from: ..., to: ...}`. A sum over
+    /// a period of other length counts by its working days. Example: `year_before`.
+    pub baseline: Option<RawBaseline>,
+    /// The day by which the target is to be met, within a period that is a fixed one: the trajectory ends there, and so does
+    /// the objective unless it says `then`. Example: `2026-10-31`.
+    pub done_by: Option<Written<Date>>,
+    /// `keep`: what is reached (or reduced to) is held until the period's end, from `done_by` on, or without it once it is
+    /// met; missed as soon as a final figure misses it. For `at_end` and `each`.
+    pub then: Option<RawThen>,
+    /// The target's parts by the values of one dimension, which sum to it: `{channel: {web: 60 %, shop: 40 %}}`, or amounts;
+    /// of a target relative to a baseline the values alone, `{channel: [web, shop]}`: each goes from its own. Each part is an
+    /// objective of its own, called `name/web`, for rules with `each: channel`.
+    pub split: Option<IndexMap<String, RawParts>>,
     /// One series instead of the total, by its labels; what the KPI's other dimensions split is added up. Example:
     /// `{channel: web}`.
     #[serde(rename = "where")]
@@ -60,6 +78,13 @@ pub struct RawObjective {
     /// What was undertaken for it.
     #[serde(default)]
     pub actions: Vec<RawAction>,
+}
+
+/// What becomes of a target that is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawThen {
+    Keep,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]

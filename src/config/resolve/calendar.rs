@@ -1,11 +1,11 @@
 //! Calendars: holidays by country and region, closures as they are written, calendar files.
 
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::civil::Weekday;
 
+use super::beside;
 use super::context::{Calendars, Report};
 use super::gather::Gathered;
 use crate::config::days::DaysOff;
@@ -188,7 +188,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         let at = ["ics", position.as_str()];
         let path = self.base_dir.join(name);
         let shown = path.display();
-        let text = match read(&path) {
+        let text = match beside::read(&path, ICS_BYTES_MAX, "name an .ics file") {
             Ok(text) => text,
             Err((message, help)) => return self.error(&at, format!("the calendar file {shown} {message}"), help),
         };
@@ -209,29 +209,6 @@ impl<'r, 'a> Reader<'r, 'a> {
             }
         }
     }
-}
-
-fn read(path: &Path) -> Result<String, (String, &'static str)> {
-    let about = match std::fs::metadata(path) {
-        Ok(about) => about,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(("does not exist".to_owned(), "create it, or mend the path: it is relative to this file"));
-        }
-        Err(error) => return Err((format!("can't be read: {error}"), "check its owner and mode")),
-    };
-    if !about.is_file() {
-        return Err(("is no regular file".to_owned(), "name an .ics file"));
-    }
-    let too_long = || (format!("has more than {ICS_BYTES_MAX} bytes"), "split it, or drop old years");
-    let file = std::fs::File::open(path).map_err(|error| (format!("can't be read: {error}"), "check its mode"))?;
-    let mut bytes = Vec::new();
-    let outcome = file.take(ICS_BYTES_MAX + 1).read_to_end(&mut bytes);
-    outcome.map_err(|error| (format!("can't be read: {error}"), "check its owner and mode"))?;
-    if bytes.len() as u64 > ICS_BYTES_MAX {
-        return Err(too_long());
-    }
-    let text = String::from_utf8(bytes).map_err(|_| ("is not UTF-8".to_owned(), "export it in UTF-8"))?;
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 fn weekday(day: RawWeekday) -> Weekday {

@@ -65,7 +65,7 @@ pub(super) struct Context<'a> {
 pub(super) struct Calendars {
     pub(super) named: IndexMap<String, Arc<Calendar>>,
     pub(super) default: Arc<Calendar>,
-    /// Digests of the calendar files read.
+    /// Digests of the files read beside the configuration's own: calendars, tables of targets.
     pub(super) files: Vec<u64>,
 }
 

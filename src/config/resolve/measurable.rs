@@ -30,7 +30,8 @@ pub(super) fn check(report: &mut Report<'_>, catalog: &Catalog) {
     for rule in catalog.rules.values() {
         of_rule(report, catalog, rule);
     }
-    for objective in catalog.objectives.values() {
+    // What is wrong with a part is told of the whole.
+    for objective in catalog.objectives.values().filter(|objective| objective.id.whole().is_none()) {
         if let Some(kpi) = catalog.kpi(&objective.kpi) {
             kept_for(report, kpi, objective);
             of_objective(report, kpi, objective);

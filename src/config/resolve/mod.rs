@@ -1,5 +1,7 @@
 //! Raw entries to the catalog: references, defaults, and what must agree with what.
 
+mod baseline;
+mod beside;
 mod calendar;
 mod context;
 mod event;
@@ -15,6 +17,9 @@ mod reconcile;
 mod route;
 mod rule;
 mod service;
+mod split;
+mod table;
+mod target;
 mod to_date;
 mod whole;
 

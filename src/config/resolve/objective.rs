@@ -1,22 +1,39 @@
 //! Objectives: one target, a measure that fits the KPI's kind, a period, a way.
 
+use std::path::Path;
+
 use jiff::civil::Date;
 
 use super::context::Context;
-use super::period;
-use crate::config::raw::{RawMeasure, RawMilestones, RawObjective, RawTrajectory};
+use super::{baseline, period, split, target};
+use crate::config::raw::{RawMeasure, RawMilestones, RawObjective, RawThen, RawTrajectory};
 use crate::config::scalar::Notation;
 use crate::model::grain::Grain;
 use crate::model::ids::{KpiId, Labels, ObjectiveId};
 use crate::model::kpi::Kpi;
-use crate::model::objective::{Measure, Milestone, Objective, PlannedAction, Target, Trajectory};
+use crate::model::objective::{Hold, Measure, Milestone, Objective, PlannedAction, Target, Trajectory};
 use crate::model::period::{Period, PeriodSpec};
-use crate::model::unit::{Direction, Kind};
+use crate::model::target::TargetFigure;
+use crate::model::unit::Kind;
 
-const TARGETS: &str = "`reach`, `reduce_to`, `at_least`, `at_most` or `between`";
+/// The objective with its defaults, and one for each part of its target. `kpi` is none when the KPI has problems of its own.
+pub(super) fn resolve(
+    context: &mut Context<'_>,
+    id: &str,
+    (raw, base_dir): (&RawObjective, &Path),
+    kpi: Option<&Kpi>,
+) -> Vec<Objective> {
+    let (Some(whole), Some(kpi)) = (whole(context, id, (raw, base_dir), kpi), kpi) else { return Vec::new() };
+    let parts = raw.split.as_ref().map(|split| split::parts(context, split, &whole, kpi));
+    std::iter::once(whole).chain(parts.into_iter().flatten()).collect()
+}
 
-/// The objective with its defaults. `kpi` is none when the KPI has problems of its own.
-pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawObjective, kpi: Option<&Kpi>) -> Option<Objective> {
+fn whole(
+    context: &mut Context<'_>,
+    id: &str,
+    (raw, base_dir): (&RawObjective, &Path),
+    kpi: Option<&Kpi>,
+) -> Option<Objective> {
     let at = |field: &'static str| ["objectives", id, field];
     let all = context.all;
     context.report.reference(&at("kpi"), "KPI", &raw.kpi, &all.kpis);
@@ -30,23 +47,30 @@ pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawObjective, k
     let period = period::resolve(context, &at("period"), &raw.period);
     let owner = context.person(&at("owner"), raw.owner.as_deref());
     let actions = actions(context, id, raw);
-    let chosen = chosen_target(context, id, raw);
+    let chosen = target::chosen(context, id, raw);
     let kpi = kpi?;
-    let target = target(context, id, raw, chosen?, kpi)?;
-    direction(context, id, target, kpi.better);
-    let measure = measure(context, id, raw.measure.as_ref(), target, kpi)?;
-    let adds_up = measure == Measure::Sum;
+    let labels =
+        raw.where_.as_ref().map_or_else(Labels::total, |labels| context.labels(&at("where"), labels, &kpi.dimensions));
+    let chosen = chosen?;
+    let target = target::resolve(context, id, raw, (chosen, target::Of { kpi, labels: &labels, base_dir }))?;
+    let measure = measure(context, id, raw.measure.as_ref(), &target, kpi)?;
+    let (period, hold) = done_by(context, id, raw, (period?, measure, &target))?;
+    let table = target.figures().find_map(|figure| match figure {
+        TargetFigure::Table(table) => Some(table.clone()),
+        TargetFigure::Fixed(_) | TargetFigure::Change(_) => None,
+    });
+    let planned = table.and_then(|table| target::of_periods(context, &at(chosen), &table, (measure, period)));
     let trajectory = match &raw.trajectory {
         Some(RawTrajectory::WorkingDays) => Some(Trajectory::WorkingDays),
         Some(RawTrajectory::Learned) => Some(Trajectory::Learned),
         Some(RawTrajectory::Milestones(milestones)) => milestones_of(context, id, milestones, period, kpi),
-        None if adds_up => Some(Trajectory::Learned),
+        Some(RawTrajectory::Linear) => Some(Trajectory::Linear),
+        None if planned.is_some() => planned,
+        None if measure == Measure::Sum => Some(Trajectory::Learned),
         None if kpi.grain == Grain::Day && kpi.calendar.rules().country.is_some() => Some(Trajectory::WorkingDays),
-        Some(RawTrajectory::Linear) | None => Some(Trajectory::Linear),
+        None => Some(Trajectory::Linear),
     };
-    let labels =
-        raw.where_.as_ref().map_or_else(Labels::total, |labels| context.labels(&at("where"), labels, &kpi.dimensions));
-    let baseline = raw.baseline.as_ref().map(|amount| context.amount(&at("baseline"), amount.0, &kpi.unit));
+    let baseline = baseline::resolve(context, id, raw, (kpi, measure, period));
     Some(Objective {
         id: ObjectiveId::from(id),
         kpi: KpiId::from(raw.kpi.as_str()),
@@ -54,12 +78,53 @@ pub(super) fn resolve(context: &mut Context<'_>, id: &str, raw: &RawObjective, k
         statement: raw.statement.trim().to_owned(),
         target,
         measure,
-        period: period?,
+        period,
         trajectory: trajectory?,
         baseline,
+        hold,
         axis: raw.axis.clone(),
         owner: owner.or_else(|| kpi.owner.clone()),
         actions,
+    })
+}
+
+/// The period to be judged, which ends with the day that it is to be done by unless it is kept from then on.
+fn done_by(
+    context: &mut Context<'_>,
+    id: &str,
+    raw: &RawObjective,
+    (period, measure, target): (PeriodSpec, Measure, &Target<TargetFigure>),
+) -> Option<(PeriodSpec, Option<Hold>)> {
+    if let Some(RawThen::Keep) = raw.then {
+        let path = ["objectives", id, "then"];
+        if target.is_kept() {
+            let help = "leave `then` out, or write `reach` or `reduce_to`";
+            context.report.error(&path, "the target is one that is kept all the time", help);
+            return None;
+        }
+        if !matches!(measure, Measure::AtEnd | Measure::Each) {
+            let help = "write `measure: at_end` or `each`, or leave `then` out";
+            context.report.error(&path, "only a figure that stands by itself can be kept", help);
+            return None;
+        }
+    }
+    let path = ["objectives", id, "done_by"];
+    let Some(by) = raw.done_by.as_ref().map(|by| by.0) else {
+        return Some((period, raw.then.map(|RawThen::Keep| Hold::OnceMet)));
+    };
+    let Some(Period { first, last }) = period.single() else {
+        let help = "name the period, such as `2026`, or leave `done_by` out";
+        context.report.error(&path, "`done_by` is one day, so the period must be a fixed one", help);
+        return None;
+    };
+    if by < first || by > last {
+        let help = format!("the period runs from {first} to {last}");
+        context.report.error(&path, format!("{by} lies outside the period"), &help);
+        return None;
+    }
+    Some(match raw.then {
+        Some(RawThen::Keep) => (period, Some(Hold::DoneBy(by))),
+        None => (PeriodSpec::Between { from: first, to: by }, None),
     })
 }
 
@@ -73,89 +138,15 @@ fn actions(context: &mut Context<'_>, id: &str, raw: &RawObjective) -> Vec<Plann
     actions
 }
 
-/// The name of the one target given.
-fn chosen_target(context: &mut Context<'_>, id: &str, raw: &RawObjective) -> Option<&'static str> {
-    let given = [
-        ("reach", raw.reach.is_some()),
-        ("reduce_to", raw.reduce_to.is_some()),
-        ("at_least", raw.at_least.is_some()),
-        ("at_most", raw.at_most.is_some()),
-        ("between", raw.between.is_some()),
-    ];
-    let names: Vec<&'static str> = given.into_iter().filter_map(|(name, given)| given.then_some(name)).collect();
-    match names.as_slice() {
-        [one] => Some(one),
-        [] => {
-            context.report.error(
-                &["objectives", id, ""],
-                "the objective has no target",
-                &format!("add one of {TARGETS}"),
-            );
-            None
-        }
-        [first, second, ..] => {
-            let message = format!("the objective has two targets, `{first}` and `{second}`");
-            context.report.error(&["objectives", id, second], message, &format!("keep one of {TARGETS}"));
-            None
-        }
-    }
-}
-
-fn target(context: &mut Context<'_>, id: &str, raw: &RawObjective, name: &str, kpi: &Kpi) -> Option<Target> {
-    let path = ["objectives", id, name];
-    let single = raw.reach.as_ref().or(raw.reduce_to.as_ref()).or(raw.at_least.as_ref()).or(raw.at_most.as_ref());
-    let Some(amount) = single else {
-        let [low, high] = raw.between.as_deref()? else {
-            context.report.error(&path, "a band has two ends", "write `between: [18, 22]`");
-            return None;
-        };
-        let low = context.amount(&path, low.0, &kpi.unit);
-        let high = context.amount(&path, high.0, &kpi.unit);
-        if low >= high {
-            context.report.error(&path, "the band's lower end is not below its upper end", "write the lower one first");
-            return None;
-        }
-        return Some(Target::Between(low, high));
-    };
-    let figure = context.amount(&path, amount.0, &kpi.unit);
-    Some(match name {
-        "reach" => Target::Reach(figure),
-        "reduce_to" => Target::ReduceTo(figure),
-        "at_least" => Target::AtLeast(figure),
-        _ => Target::AtMost(figure),
-    })
-}
-
-/// Warns when the target pulls the other way than the KPI's `better`.
-fn direction(context: &mut Context<'_>, id: &str, target: Target, better: Direction) {
-    let (name, good) = match target {
-        Target::Reach(_) => ("reach", better == Direction::Higher),
-        Target::AtLeast(_) => ("at_least", better == Direction::Higher),
-        Target::ReduceTo(_) => ("reduce_to", better == Direction::Lower),
-        Target::AtMost(_) => ("at_most", better == Direction::Lower),
-        Target::Between(..) => ("between", true),
-    };
-    if !good {
-        let is = match better {
-            Direction::Higher => "higher",
-            Direction::Lower => "lower",
-            Direction::InBand => "in_band",
-        };
-        let message = format!("`{name}` does not agree with the KPI, for which `better` is `{is}`");
-        context.report.warn(&["objectives", id, name], message, "change one of them, unless this is meant");
-    }
-}
-
 /// Flows are summed, ratios pooled; of levels each value counts when something is to be kept, else the last.
 fn measure(
     context: &mut Context<'_>,
     id: &str,
     raw: Option<&RawMeasure>,
-    target: Target,
+    target: &Target<TargetFigure>,
     kpi: &Kpi,
 ) -> Option<Measure> {
-    let kind = kpi.kind;
-    let keep = matches!(target, Target::AtLeast(_) | Target::AtMost(_) | Target::Between(..));
+    let (kind, keep) = (kpi.kind, target.is_kept());
     let default = match kind {
         Kind::Flow => Measure::Sum,
         Kind::Ratio => Measure::Pooled,
@@ -191,11 +182,11 @@ fn milestones_of(
     context: &mut Context<'_>,
     id: &str,
     raw: &RawMilestones,
-    period: Option<PeriodSpec>,
+    period: PeriodSpec,
     kpi: &Kpi,
 ) -> Option<Trajectory> {
     let path = ["objectives", id, "trajectory", "milestones"];
-    let Some(Period { first: from, last: to }) = period?.single() else {
+    let Some(Period { first: from, last: to }) = period.single() else {
         let help = "name the period, such as `2026-Q4`, or choose another trajectory";
         context.report.error(&path, "milestones are days, so the period must be a fixed one", help);
         return None;

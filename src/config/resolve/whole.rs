@@ -50,10 +50,10 @@ pub(in crate::config) fn resolve(
     let mut objectives: IndexMap<ObjectiveId, Arc<Objective>> = all
         .objectives
         .iter()
-        .filter_map(|(id, item)| Some((id, item.value.as_ref()?)))
-        .filter_map(|(id, raw)| {
+        .filter_map(|(id, item)| Some((id, (item.value.as_ref()?, item.base_dir.as_path()))))
+        .flat_map(|(id, (raw, base_dir))| {
             let kpi = kpis.get(raw.kpi.as_str()).map(Arc::as_ref);
-            objective::resolve(&mut context, id, raw, kpi)
+            objective::resolve(&mut context, id, (raw, base_dir), kpi)
         })
         .map(|objective| (objective.id.clone(), Arc::new(objective)))
         .collect();
@@ -72,7 +72,8 @@ pub(in crate::config) fn resolve(
         .collect();
     let (receivers, recipient_channels) = receivers(&mut context);
     let route = route::resolve(&mut context);
-    let renames = renames(&mut context);
+    let mut renames = renames(&mut context);
+    of_parts(&mut renames, &objectives);
     let Context { mut report, zone, language, calendars, .. } = context;
     let checksum = calendars.checksum(checksum);
     let catalog =
@@ -109,6 +110,17 @@ fn renames(context: &mut Context<'_>) -> Renames {
         kpis: was(context, "kpis", &all.kpis, |kpi| kpi.was.as_deref()),
         objectives: was(context, "objectives", &all.objectives, |objective| objective.was.as_deref()),
         rules: was(context, "rules", &all.rules, |rule| rule.was.as_deref()),
+    }
+}
+
+/// The parts of an objective go on under its new name as well.
+fn of_parts(renames: &mut Renames, objectives: &IndexMap<ObjectiveId, Arc<Objective>>) {
+    let parts = objectives.keys().filter_map(|id| Some((id, ObjectiveId::from(id.whole()?))));
+    let known = renames.objectives.clone();
+    for (part, whole) in parts {
+        let old = known.iter().find(|(_, new)| **new == whole);
+        let value = part.as_str().get(whole.as_str().len() + 1..).unwrap_or_default();
+        renames.objectives.extend(old.map(|(old, _)| (old.part(value), part.clone())));
     }
 }
 

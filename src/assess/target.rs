@@ -1,0 +1,144 @@
+//! What the target is for a period: its figure as it was written, from a table, or from what the baseline came to; and
+//! whether it is held.
+
+use super::assessment::{Assessment, not_defined, value_of};
+use super::objective::{aggregate_of, figure_over, measured_span};
+use super::trajectory::more_is_good;
+use super::window::{Aggregate, Span};
+use crate::model::assessment::{Measured, Unmeasurable};
+use crate::model::grain::{BucketIndex, start_of_day};
+use crate::model::kpi::Kpi;
+use crate::model::objective::{Hold, Measure, Target, Trajectory};
+use crate::model::period::Period;
+use crate::model::target::{Baseline, TargetFigure};
+
+/// How a target stands that is to be held until the period's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    Kept,
+    /// A final bucket missed it: it can't be had any more.
+    Lost,
+}
+
+impl Assessment {
+    /// The target of the period under way: the only way by which any figure comes to it.
+    pub(super) fn target_now(&self) -> Measured<Target> {
+        self.target.get_or_init(|| self.target_of(self.period()?)).clone()
+    }
+
+    /// The target of a period.
+    pub(super) fn target_of(&self, period: Period) -> Measured<Target> {
+        let objective = self.the_objective()?;
+        objective.target.try_map(|figure| match figure {
+            TargetFigure::Fixed(figure) => Ok(*figure),
+            TargetFigure::Change(change) => Ok(change.from(self.baseline_of(period)?)),
+            TargetFigure::Table(table) => table
+                .figure(period, objective.measure == Measure::Sum)
+                .map_err(|lacking| Unmeasurable::NoTarget { from: lacking.first, to: lacking.last }),
+        })
+    }
+
+    /// The baseline that was given, else the value of the newest bucket before the period, at most one period's length
+    /// old.
+    pub(super) fn start_of(&self, period: Period, whole: Span) -> Measured<f64> {
+        if self.the_objective()?.baseline.is_some() {
+            return self.baseline_of(period);
+        }
+        let oldest: BucketIndex = whole.from - i64::from(whole.due());
+        let before = self.data.range(oldest, whole.from - 1).next_back();
+        value_of(before.ok_or(Unmeasurable::NoHistory)?)
+    }
+
+    fn baseline_of(&self, period: Period) -> Measured<f64> {
+        let objective = self.the_objective()?;
+        let over = match objective.baseline {
+            Some(Baseline::Figure(figure)) => return Ok(figure),
+            Some(Baseline::Over(over)) => over,
+            Some(Baseline::PeriodBefore) => objective.period.before(period),
+            Some(Baseline::YearBefore) => objective.period.year_before(period),
+            None => return not_defined("a target relative to a baseline of an objective that has none"),
+        };
+        let measured = self.measured_over(over, objective.measure);
+        let like = measured.map(|value| {
+            if objective.measure == Measure::Sum { value * alike(over, period, &self.kpi) } else { value }
+        });
+        like.map_err(|why| Unmeasurable::NoBaseline { from: over.first, to: over.last, why: Box::new(why) })
+    }
+
+    /// The measure over a period that is over; days that events exclude count, or a strike would take the target away.
+    fn measured_over(&self, period: Period, measure: Measure) -> Measured<f64> {
+        let whole = self.passages().buckets_of(period, &self.kpi);
+        let aggregate = match measure {
+            // Of figures that count one by one their mean tells the level.
+            Measure::Each => Aggregate::Mean,
+            _ => aggregate_of(measure, self.kpi.kind),
+        };
+        let whole = measured_span(measure, whole, &self.kpi);
+        if aggregate != Aggregate::Last && self.data.span().is_none_or(|(first, _)| whole.from < first) {
+            return Err(Unmeasurable::NoHistory);
+        }
+        // What may still change would move the target under those who work towards it.
+        let settled = self.data.range(whole.from, whole.to).filter(|point| !(self.final_only && point.provisional));
+        let is_over = self.data.range(whole.to, BucketIndex::MAX).any(|point| !(self.final_only && point.provisional));
+        let present = settled.count() as u32;
+        if !is_over || present < whole.present(&self.data) {
+            return Err(Unmeasurable::Incomplete { present, due: whole.due() });
+        }
+        aggregate.over(whole, &self.data, &self.kpi)
+    }
+
+    /// Whether the newest milestone that has passed was missed; false before the first one.
+    pub fn milestone_missed(&self) -> Measured<bool> {
+        let (standing, objective) = (self.standing()?, self.the_objective()?);
+        let Trajectory::Milestones(milestones) = &objective.trajectory else { return Ok(false) };
+        let inside = milestones.iter().rev().filter(|milestone| standing.covered.contains(milestone.by));
+        let mut due = inside.map(|milestone| {
+            (last_bucket_of(Period { first: milestone.by, last: milestone.by }, &self.kpi), milestone.value)
+        });
+        let Some((to, value)) = due.find(|(bucket, _)| *bucket <= standing.counted.to) else { return Ok(false) };
+        let span = Span { from: standing.whole.from, to };
+        let was = figure_over(objective.measure, span, &self.data, &self.kpi)?;
+        Ok(if more_is_good(self.target_now()?) { was < value } else { was > value })
+    }
+
+    /// Whether a target that is to be held is, as far as a bucket; none while it need not be met yet.
+    pub(super) fn held(&self, period: Period, (whole, to): (Span, BucketIndex)) -> Option<Held> {
+        let hold = self.the_objective().ok()?.hold?;
+        let target = self.target_of(period).ok()?;
+        let finals =
+            |from: BucketIndex| self.data.range(from, to).filter(|point| !point.provisional && !point.value.is_nan());
+        let from = match hold {
+            Hold::OnceMet => finals(whole.from).find(|point| target.is_met_by(point.value))?.index,
+            Hold::DoneBy(day) => {
+                let due = last_bucket_of(Period { first: day, last: day }, &self.kpi).min(whole.to);
+                if to < due {
+                    return None;
+                }
+                // Without a figure of that day the one before stands for it.
+                self.data.range(whole.from, due).next_back().map_or(due, |point| point.index)
+            }
+        };
+        let is_lost = finals(from).any(|point| !target.is_met_by(point.value));
+        Some(if is_lost { Held::Lost } else { Held::Kept })
+    }
+}
+
+/// The bucket in which a period ends.
+fn last_bucket_of(period: Period, kpi: &Kpi) -> BucketIndex {
+    let next = start_of_day(period.last.tomorrow().unwrap_or(period.last), &kpi.zone);
+    let index = kpi.grain.index_at(next, &kpi.zone);
+    if kpi.grain.start_of(index, &kpi.zone) < next { index } else { index - 1 }
+}
+
+/// What a sum over one period is worth over another: as it is where both have as many months, or days; else by their
+/// working days, for a quarter is no measure of a month.
+fn alike(over: Period, period: Period, kpi: &Kpi) -> f64 {
+    if over.days() == period.days() || over.months().is_some_and(|months| period.months() == Some(months)) {
+        return 1.0;
+    }
+    let working = |period: Period| f64::from(kpi.calendar.working_days(period.first, period.last));
+    match (working(over), working(period)) {
+        (before, now) if before > 0.0 && now > 0.0 => now / before,
+        _ => f64::from(period.days()) / f64::from(over.days().max(1)),
+    }
+}
