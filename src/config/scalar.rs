@@ -498,7 +498,7 @@ mod tests {
         check("400 000,5", plain(400_000.5));
         check("-3.5", plain(-3.5));
         check("12 %", Amount { number: 12.0, per_cent: true });
-        refused::<Amount>("+15 %", "not yet");
+        refused::<Amount>("+15 %", "only an objective's target");
         refused::<Amount>("1,234,567", "a number such as");
         refused::<Amount>("inf", "a number such as");
         refused::<Amount>("NaN", "a number such as");

@@ -359,7 +359,7 @@ fn all_problems_of_all_entries_come_at_once() {
     for part in [
         "9:15: unknown value `finance`",
         "did you mean `financial`?",
-        "`beaucoup` is not a number such as",
+        "`beaucoup` is not a figure such as",
         "a number, a text, or true or false",
         "unknown field `fro`",
         "no receiver is called `directeur`",
