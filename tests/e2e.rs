@@ -1,9 +1,9 @@
 //! The end-to-end suite: the built program against real servers, judged by scripts that share no code with it.
 //!
-//! Needs python3, python3-aiosmtpd, chromium, python3-openpyxl, openssl, opensmtpd, prometheus, postgresql, mariadb-server, faketime,
-//! sqlite3, strace, systemd and what judges cards for Teams (`.ci/run` installs them) and, for opensmtpd, the databases and
-//! a disk of its own, root. With `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and `VIGIE_SEED` set the
-//! crash runs.
+//! Needs python3, python3-aiosmtpd, python3-openpyxl, chromium, openssl, opensmtpd, prometheus, postgresql, mariadb-server,
+//! faketime, sqlite3, strace, systemd and what judges cards for Teams (`.ci/run` installs them) and, for opensmtpd, the
+//! databases and a disk of its own, root. With `VIGIE_E2E_BIN` another build of the program is tried, `VIGIE_KILLS` and
+//! `VIGIE_SEED` set the crash runs.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "summaries are shown; settings come from outside")]
 

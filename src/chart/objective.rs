@@ -139,9 +139,7 @@ impl<'a> ObjectiveChart<'a> {
         let (low, high) = (self.figure(reading, low), self.figure(reading, high));
         let unit = |text: &str| text.rfind(|character: char| character.is_ascii_digit()).map_or(0, |at| at + 1);
         let begin = &low[..unit(&low)];
-        // Between a sign before the figure and one behind it the latter would seem to be missing: €362k to €434k.
-        let is_bare = low.starts_with(|first: char| first.is_ascii_digit() || first == '-');
-        let low = if is_bare && low[begin.len()..] == high[unit(&high)..] { begin } else { &low };
+        let low = if low[begin.len()..] == high[unit(&high)..] { begin } else { &low };
         format!("{low} {} {high}", self.words.word(CourseWord::To))
     }
 
