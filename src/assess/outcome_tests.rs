@@ -44,14 +44,16 @@ fn words_go_by_the_probability_and_the_lag() {
     };
     let (status, probability, drift) = judged(1.2, 3_000.0);
     assert_eq!(status, Status::Ahead, "{probability} {drift}");
-    let (status, probability, drift) = judged(1.0, 2_950.0);
+    let foretold = after(&sales(1, 1.0, 20), 20, reach(3_000.0));
+    let (landing, high) = (foretold.projected().unwrap(), foretold.high().unwrap());
+    let (status, probability, drift) = judged(1.0, 0.975 * landing);
     assert_eq!(status, Status::OnTrack, "{probability} {drift}");
     assert!(probability > LIKELY_FROM && drift.abs() < 0.05);
-    let (status, probability, drift) = judged(1.0, 3_050.0);
+    let (status, probability, drift) = judged(1.0, landing);
     assert_eq!(status, Status::Watch, "{probability} {drift}");
     assert!((UNLIKELY_UNDER..LIKELY_FROM).contains(&probability));
     // Hardly to be made good on the last ten days, though it is little.
-    let (status, probability, drift) = judged(0.94, 3_050.0);
+    let (status, probability, drift) = judged(1.0, 1.01 * high);
     assert_eq!(status, Status::AtRisk, "{probability} {drift}");
     assert!(drift > -0.1);
     let (status, probability, drift) = judged(0.8, 3_000.0);
