@@ -409,8 +409,11 @@ impl Assessment {
         elapsed: &Elapsed,
     ) -> Measured<f64> {
         let trajectory = &self.the_objective()?.trajectory;
-        if *trajectory == Trajectory::Learned && course == Course::Accumulates {
-            return Ok(self.learned(whole)?.share_through(bucket));
+        if *trajectory == Trajectory::Learned
+            && course == Course::Accumulates
+            && let Ok(learned) = self.learned(whole)
+        {
+            return Ok(learned.share_through(bucket));
         }
         Ok(elapsed.share(trajectory))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::ToSpan;
 
-use super::assessment::Assessment;
+use super::assessment::{Assessment, not_defined};
 use super::learned::{DOUBT, Figure, History, Landing, Learned, Part};
 use super::lessons::Ground;
 use super::objective::measured_span;
@@ -19,6 +19,9 @@ use crate::model::unit::Kind;
 
 /// The interval that is shown holds the end with this probability.
 pub const INTERVAL: f64 = 0.80;
+/// Buckets of a period that is learned of: a year of hours, or a month of five minutes. What is learned takes sixteen bytes
+/// for each of them, and for each of the history.
+const LEARNED_BUCKETS_MAX: u32 = 10_000;
 /// Days over which a probability changes.
 const CHANGE_DAYS: i64 = 7;
 
@@ -77,12 +80,15 @@ impl Assessment {
         let standing = self.standing().ok()?;
         let is_learned =
             standing.course == Course::Accumulates && self.the_objective().ok()?.trajectory == Trajectory::Learned;
-        is_learned.then(|| self.learned(standing.whole).ok().map(|learned| learned.basis())).flatten()
+        is_learned.then(|| self.learned(standing.whole).map_or(Basis::WorkingDays, |learned| learned.basis()))
     }
 
-    /// The trajectory learned for the buckets of a period.
+    /// The trajectory learned for the buckets of a period, at most [`LEARNED_BUCKETS_MAX`] of them.
     pub(super) fn learned(&self, whole: Span) -> Measured<Arc<Learned>> {
         let objective = self.the_objective()?;
+        if whole.due() > LEARNED_BUCKETS_MAX {
+            return not_defined("what is learned of a period of more than 10,000 buckets; choose a wider grain");
+        }
         let part = part_of(objective, self.kpi.kind);
         let excluded = self.excluded(whole);
         let first = self.data.span().map(|(first, _)| first);

@@ -47,7 +47,7 @@ impl Learned {
         let positive = values.iter().filter(|value| !value.is_nan()).sum::<f64>() > 0.0;
         let is_enough = periods >= 1 && present >= REACHES_LEAST * rhythm.reach && positive;
         let start = (whole.from - first) as usize;
-        let (factors, mut weights, basis);
+        let (mut factors, mut weights, basis);
         if is_enough {
             let groups = groups_of(ahead, kpi);
             let half_life = HALF_LIFE_YEARS * rhythm.year();
@@ -72,6 +72,8 @@ impl Learned {
             Some(*sum)
         });
         let through = through.collect();
+        // Whoever reckons on them cuts the spikes of the values of then.
+        factors.tame = Vec::new();
         Learned {
             whole,
             #[cfg(test)]
