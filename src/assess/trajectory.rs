@@ -30,7 +30,7 @@ impl Course {
 }
 
 /// True when more of the measure is good.
-pub(super) fn more_is_good<T>(target: Target<T>) -> bool {
+pub(super) fn more_is_good(target: Target) -> bool {
     match target {
         Target::Reach(_) | Target::AtLeast(_) | Target::Between(..) => true,
         Target::ReduceTo(_) | Target::AtMost(_) => false,

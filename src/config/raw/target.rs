@@ -77,10 +77,10 @@ impl<'de> Deserialize<'de> for RawTarget {
                 while let Some(key) = map.next_key::<String>()? {
                     if key == TABLE {
                         table = Some(map.next_value()?);
-                    } else if !key.starts_with(|c: char| c.is_ascii_digit() || c == 'F') {
-                        return Err(A::Error::custom(format!("unknown field `{key}`, expected `{TABLE}`")));
-                    } else {
+                    } else if key.starts_with(|c: char| c.is_ascii_digit() || c == 'F') {
                         figures.insert(key, map.next_value::<Written<Amount>>()?);
+                    } else {
+                        return Err(A::Error::custom(format!("unknown field `{key}`, expected `{TABLE}`")));
                     }
                 }
                 match (table, figures.keys().next()) {

@@ -45,7 +45,7 @@ pub(super) fn fiscal_years(report: &mut Report<'_>, all: &Gathered) -> FiscalYea
 
 impl FiscalYears {
     /// A period by its name: one that recurs, or one of them such as `2026-11`, `2026-Q4`, `2026-H1`, `2026`, `FY2026`.
-    pub(super) fn named(&self, name: &str) -> Option<PeriodSpec> {
+    pub(super) fn named(self, name: &str) -> Option<PeriodSpec> {
         match name {
             "month" => Some(PeriodSpec::Month),
             "quarter" => Some(PeriodSpec::Quarter),
@@ -57,7 +57,7 @@ impl FiscalYears {
     }
 
     /// One period by its name.
-    pub(super) fn one(&self, name: &str) -> Option<Period> {
+    pub(super) fn one(self, name: &str) -> Option<Period> {
         if let Some(year) = name.strip_prefix("FY").or_else(|| name.strip_suffix("-FY")) {
             return self.year(year_of(year)?);
         }
@@ -75,7 +75,7 @@ impl FiscalYears {
         Some(Period { first: Date::new(year, first, 1).ok()?, last })
     }
 
-    fn year(&self, year: i16) -> Option<Period> {
+    fn year(self, year: i16) -> Option<Period> {
         let spec = PeriodSpec::FiscalYear { starts: self.starts };
         // The one that holds the last day of that civil year began in it; the one that holds its first day began no later.
         let began = spec.holding(Date::new(year, 12, 31).ok()?)?;

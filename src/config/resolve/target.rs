@@ -201,8 +201,8 @@ pub(super) fn of_periods(
     if whole == 0 {
         let message =
             lacking.map_or_else(|| "the table of targets lies outside the objective's period".to_owned(), lack);
-        let help = format!("give each day of one `{period}` at least its figure");
-        context.report.error(path, message, &help);
+        let help = "give at least one whole period of the objective its figures";
+        context.report.error(path, message, help);
         return None;
     }
     if let Some(days) = lacking {
