@@ -67,7 +67,8 @@ impl Assessment {
         self.quantile(f64::midpoint(1.0, INTERVAL))
     }
 
-    fn quantile(&self, probability: f64) -> Measured<f64> {
+    /// The figure that the period ends below with that probability.
+    pub fn quantile(&self, probability: f64) -> Measured<f64> {
         let standing = self.standing()?;
         if standing.is_over() {
             return Ok(standing.actual);

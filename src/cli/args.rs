@@ -14,6 +14,7 @@ use super::backtest::BacktestArgs;
 use super::explain::ExplainArgs;
 use super::forecast::ForecastArgs;
 use super::new::NewCommand;
+use super::objectives::ObjectivesArgs;
 use super::query::{QueryArgs, SpanArgs};
 use super::rules::RulesArgs;
 use super::test::TestArgs;
@@ -160,6 +161,17 @@ Libraries are never logged below `info`: what they say there may hold secrets.")
   vigie forecast --kpi revenue --horizon 30 --at 2026-11-03       with what was known then
   vigie forecast --csv load.csv --time at --value load --grain hour --horizon 48 --format json")]
     Forecast(Box<ForecastArgs>),
+    /// Say how objectives stand and how past periods ended; write the next year's, and targets that are within reach
+    ///
+    /// Alone it lists them as `vigie objectives list` does. The state is only read, also beside a running service, and no
+    /// file of the configuration is ever changed.
+    #[command(after_help = "Examples:
+  vigie objectives --owner claire
+  vigie objectives show revenue-month
+  vigie objectives outcomes --from 2026-01-01
+  vigie objectives roll --by '+5 %'
+  vigie objectives review | git apply")]
+    Objectives(Box<ObjectivesArgs>),
     /// Try rules on made-up series: the same evaluation as live, without any configuration
     ///
     /// A rule is tested by `NAME.test.yaml` beside its script; rules/README.md explains the form. All failures are told at

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::json;
 
@@ -103,23 +104,28 @@ pub(super) async fn assess(out: &mut Out, paths: &[PathBuf], args: AssessArgs, n
 }
 
 /// One series at one instant, with one of its objectives.
-struct Line<'a> {
-    at: Timestamp,
+pub(super) struct Line<'a> {
+    pub(super) at: Timestamp,
     kpi: &'a Kpi,
     labels: &'a Labels,
-    value: Option<f64>,
-    objective: Option<(&'a Objective, ObjectiveFacts)>,
-    assessment: Assessment,
+    pub(super) value: Option<f64>,
+    pub(super) objective: Option<(&'a Objective, ObjectiveFacts)>,
+    pub(super) assessment: &'a Assessment,
+}
+
+/// The instant that was asked for; now, if none was.
+pub(super) fn as_of(zone: &TimeZone, at: Option<When>, now: Timestamp) -> anyhow::Result<Timestamp> {
+    let at = at.map_or(now, |at| at.as_of(zone));
+    if at > now {
+        bail!("--at {at} lies ahead; nothing is known of it");
+    }
+    Ok(at)
 }
 
 fn instants(config: &Config, args: &AssessArgs, now: Timestamp) -> anyhow::Result<Vec<Timestamp>> {
     let zone = &config.catalog.zone;
     let Some((from, to)) = args.from.zip(args.to) else {
-        let at = args.at.map_or(now, |at| at.as_of(zone));
-        if at > now {
-            bail!("--at {at} lies ahead; nothing is known of it");
-        }
-        return Ok(vec![at]);
+        return Ok(vec![as_of(zone, args.at, now)?]);
     };
     // Ends of days, where days are asked for.
     let (first, last) = (from.as_of(zone), to.as_of(zone).min(now));
@@ -147,7 +153,7 @@ fn instants(config: &Config, args: &AssessArgs, now: Timestamp) -> anyhow::Resul
 }
 
 /// Goes through the instants with what was known at each, and no more.
-fn replay(
+pub(super) fn replay(
     config: &Config,
     past: Past,
     instants: &[Timestamp],
@@ -191,17 +197,18 @@ fn of_series(
     let of = |objective: Option<Arc<Objective>>| {
         Assessment::new(kpi.clone(), labels.clone(), data.clone(), objective, at).final_only().learning(lessons)
     };
-    let value = of(None).value().ok();
+    let plain = of(None);
+    let value = plain.value().ok();
     let mut any = false;
     for objective in config.catalog.objectives_on(&kpi.id).filter(|objective| objective.labels == *labels) {
         let assessment = of(Some(objective.clone()));
         let Some(facts) = assessment.facts() else { continue };
         any = true;
-        each(Line { at, kpi, labels, value, objective: Some((objective, facts)), assessment })?;
+        each(Line { at, kpi, labels, value, objective: Some((objective, facts)), assessment: &assessment })?;
     }
     // A period to date is there for its objective alone.
     if !any && kpi.since.is_none() {
-        each(Line { at, kpi, labels, value, objective: None, assessment: of(None) })?;
+        each(Line { at, kpi, labels, value, objective: None, assessment: &plain })?;
     }
     Ok(())
 }
@@ -213,15 +220,18 @@ fn chart(line: &Line<'_>) -> Option<String> {
     Some(blocks(&picture(Language::En, &title, facts, &line.kpi.unit, line.assessment.course()?), Language::En))
 }
 
+/// An objective's figures by the names that every command gives them.
+pub(super) fn objective_record(objective: &Objective, facts: &ObjectiveFacts) -> serde_json::Value {
+    json!({
+        "id": objective.id, "period": {"from": facts.period_start, "to": facts.period_end},
+        "target": facts.target, "expected": facts.expected, "actual": facts.actual, "drift": facts.drift, "drift_ratio": facts.drift_ratio,
+        "projected": facts.projected, "low": facts.low, "high": facts.high, "probability": facts.probability,
+        "status": facts.status, "required_rate": facts.required_rate, "current_rate": facts.current_rate,
+    })
+}
+
 fn record(line: &Line<'_>) -> serde_json::Value {
-    let objective = line.objective.as_ref().map(|(objective, facts)| {
-        json!({
-            "id": objective.id, "period": {"from": facts.period_start, "to": facts.period_end},
-            "target": facts.target, "expected": facts.expected, "actual": facts.actual, "drift": facts.drift, "drift_ratio": facts.drift_ratio,
-            "projected": facts.projected, "low": facts.low, "high": facts.high, "probability": facts.probability,
-            "status": facts.status, "required_rate": facts.required_rate, "current_rate": facts.current_rate,
-        })
-    });
+    let objective = line.objective.as_ref().map(|(objective, facts)| objective_record(objective, facts));
     json!({
         "at": line.at, "kpi": line.kpi.id.base(), "labels": line.labels, "value": line.value, "objective": objective,
     })

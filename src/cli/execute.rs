@@ -5,8 +5,8 @@ use super::demo::DemoOptions;
 use super::output::Out;
 use super::{
     ack, alerts, ask, assess, audit, backtest, backup, calendar, check, completions, deliveries, doctor, event,
-    explain, feedback, forecast, man, new, pull, query, record, restore, rules, schema, send, silence, snooze, status,
-    suspect, test,
+    explain, feedback, forecast, man, new, objectives, pull, query, record, restore, rules, schema, send, silence,
+    snooze, status, suspect, test,
 };
 use crate::clock::Clock;
 use crate::daemon::{Request, RunOptions};
@@ -34,6 +34,7 @@ pub async fn execute(args: Args) -> anyhow::Result<u8> {
         Command::Assess(args) => assess::assess(&mut out, &config, args, now).await,
         Command::Backtest(args) => backtest::backtest(&mut out, &config, *args, now).await,
         Command::Forecast(args) => forecast::forecast(&mut out, &config, *args, now).await,
+        Command::Objectives(args) => objectives::objectives(&mut out, &config, *args, now).await,
         Command::Test(args) => test::test(&mut out, &args),
         Command::Explain(args) => explain::explain(&mut out, &config, &args, now).await,
         Command::Rules(args) => rules::rules(&mut out, &args),

@@ -30,6 +30,7 @@ mod held;
 mod instant;
 mod man;
 mod new;
+mod objectives;
 mod output;
 mod progress;
 mod pull;

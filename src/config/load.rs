@@ -67,6 +67,18 @@ impl Loaded {
         self.documents.locate(path)
     }
 
+    /// Where a value of one piece stands; none where the path leads to none.
+    pub fn scalar_at(&self, path: &[&str]) -> Option<Position> {
+        if self.documents.is_scalar(path) { self.locate(path) } else { None }
+    }
+
+    /// Where the key at the end of a path stands; none where there is no such path.
+    pub fn key_at(&self, path: &[&str]) -> Option<Position> {
+        let mut places = self.documents.files.iter().map(|file| (file, file.root.find(path)));
+        let (file, found) = places.find(|(_, found)| found.steps == path.len())?;
+        Some(position(&file.name, found.key))
+    }
+
     /// A problem at a path, for checks that come after loading.
     pub fn problem_at(&self, path: &[&str], message: impl Into<String>) -> Problem {
         self.documents.problem_at(path, message.into())
@@ -111,12 +123,7 @@ impl Documents {
     }
 
     pub(super) fn locate(&self, path: &[&str]) -> Option<Position> {
-        self.find(path).map(|(file, span)| Position {
-            file: file.name.clone(),
-            line: span.line,
-            column: span.column,
-            width: span.width,
-        })
+        self.find(path).map(|(file, span)| position(&file.name, span))
     }
 
     /// True when a path leads to a scalar.
@@ -145,6 +152,10 @@ impl Documents {
     }
 }
 
+fn position(file: &str, span: Span) -> Position {
+    Position { file: file.to_owned(), line: span.line, column: span.column, width: span.width }
+}
+
 pub(super) fn problem(file: &str, span: Span, message: String) -> Problem {
     Problem { line: span.line, column: span.column, span: span.width, ..Problem::of_file(file, message) }
 }
@@ -157,6 +168,11 @@ pub fn load(options: &LoadOptions) -> Loaded {
 /// The same of one text that stands in no file; paths in it are relative to the working folder.
 pub fn load_text(draft: Draft<'_>) -> Loaded {
     Reading::default().all(&LoadOptions { paths: Vec::new(), env: Environment::Unneeded }, Some(draft))
+}
+
+/// The same with a draft beside the files.
+pub fn load_beside(options: &LoadOptions, draft: Draft<'_>) -> Loaded {
+    Reading::default().all(options, Some(draft))
 }
 
 /// The same of the sections that a KPI hangs on, with a draft beside them: rules and receivers may be unfinished while

@@ -22,7 +22,7 @@ mod suggest;
 mod tests;
 mod yaml;
 
-pub use load::{Draft, LoadOptions, Loaded, Position, load, load_kpis, load_text};
+pub use load::{Draft, LoadOptions, Loaded, Position, load, load_beside, load_kpis, load_text};
 pub use problem::{Level, Problem, SourceText, render, to_json};
 pub use schema::schema;
 pub use secrets::{Environment, Secrets};

@@ -1,7 +1,7 @@
 //! Periods of objectives that are over: each is decided once, as soon as its last bucket is final, and anew when one of its
 //! values is revised. Of an objective that is new here the stored history is gone through once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -13,8 +13,8 @@ use super::state::State;
 use crate::assess::{Assessment, Closing, Passages};
 use crate::model::alert::{AlertKey, Aspect, Subject};
 use crate::model::commit::EvaluateCommit;
-use crate::model::grain::{day_of, start_of_day};
-use crate::model::ids::{KpiId, SeriesKey};
+use crate::model::grain::{BucketIndex, day_of, start_of_day};
+use crate::model::ids::{KpiId, Labels, SeriesKey};
 use crate::model::kpi::Kpi;
 use crate::model::objective::{Measure, Objective};
 use crate::model::outcome::{ClosedPeriod, Replaced};
@@ -46,13 +46,15 @@ pub(super) fn close(
     now: Timestamp,
     commit: &mut EvaluateCommit,
 ) {
-    let Some(kpi) = setup.catalog.kpi(id) else { return };
+    let objectives = setup.objectives(id);
+    let Some(kpi) = setup.catalog.kpi(id).filter(|_| !objectives.is_empty()) else { return };
     let passages = Arc::<Passages>::default();
+    let news = News::of(kpi, commit);
     let mut decided = Vec::new();
-    for objective in setup.objectives(id) {
+    for objective in objectives {
         let Some(data) = state.history.series(id, &objective.labels) else { continue };
         let desk = Desk { state: &*state, setup, kpi, objective, data, before, now, passages: &passages };
-        decided.extend(desk.decide(commit));
+        decided.extend(desk.decide(&news));
     }
     for closed in &decided {
         state.keep_closed(closed.clone());
@@ -71,6 +73,29 @@ pub(super) fn over_by(objective: &Objective, from: Date, today: Date) -> impl It
     .filter(|period| objective.period_holding(period.first).is_some())
 }
 
+/// What a step brought of a KPI's series.
+struct News<'a> {
+    /// The first days of the buckets that changed.
+    touched: HashMap<&'a Labels, BTreeSet<Date>>,
+    /// Those of which a suspect value changed its state.
+    doubted: HashSet<&'a Labels>,
+}
+
+impl<'a> News<'a> {
+    fn of(kpi: &Kpi, commit: &'a EvaluateCommit) -> News<'a> {
+        let mut touched: HashMap<&Labels, BTreeSet<Date>> = HashMap::new();
+        for seen in commit.observations.iter().filter(|seen| seen.series.kpi == kpi.id) {
+            touched.entry(&seen.series.labels).or_default().insert(first_day(kpi, seen.bucket));
+        }
+        let suspects = commit.suspects.iter().filter(|suspect| suspect.series.kpi == kpi.id);
+        News { touched, doubted: suspects.map(|suspect| &suspect.series.labels).collect() }
+    }
+}
+
+fn first_day(kpi: &Kpi, bucket: BucketIndex) -> Date {
+    day_of(kpi.grain.start_of(bucket, &kpi.zone), &kpi.zone)
+}
+
 /// What one objective is judged by.
 struct Desk<'a> {
     state: &'a State,
@@ -85,15 +110,16 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    fn decide(&self, commit: &EvaluateCommit) -> Vec<ClosedPeriod> {
+    fn decide(&self, news: &News<'_>) -> Vec<ClosedPeriod> {
         let known = self.state.closed_of(&self.objective.id);
-        let touched = self.touched(commit);
+        let none = BTreeSet::new();
+        let touched = news.touched.get(&self.objective.labels).unwrap_or(&none);
         let today = day_of(self.now, &self.kpi.zone);
         let is_known = |period: &Period| known.iter().any(|closed| closed.period == *period);
         let revised = known.iter().filter(|closed| touched.iter().any(|day| closed.period.contains(*day)));
         let mut decided: Vec<ClosedPeriod> = revised.filter_map(|closed| self.revise(closed)).collect();
         let next = known.iter().map(|closed| closed.period.last.saturating_add(1.day())).max();
-        let Some(from) = next.or_else(|| Some(self.day_of_bucket(self.data.span()?.0))) else { return decided };
+        let Some(from) = next.or_else(|| Some(first_day(self.kpi, self.data.span()?.0))) else { return decided };
         let late = touched.iter().filter_map(|day| self.objective.period.holding(*day));
         let late = late.filter(|period| period.last < today && period.last < from);
         let mut open: Vec<Period> = late.chain(over_by(self.objective, from, today)).collect();
@@ -101,35 +127,20 @@ impl Desk<'_> {
         open.retain(|period| !is_known(period));
         let oldest = open.len().saturating_sub(PERIODS_MAX);
         for period in open.split_off(oldest) {
-            let news = touched.range(period.first..).next().is_some() || self.was_settled(commit);
-            decided.extend(self.close(period, news));
+            let is_new =
+                touched.range(period.first..).next().is_some() || news.doubted.contains(&self.objective.labels);
+            decided.extend(self.close(period, is_new));
         }
         decided
     }
 
-    /// The first days of the buckets of its series that changed.
-    fn touched(&self, commit: &EvaluateCommit) -> BTreeSet<Date> {
-        let of_it = |series: &SeriesKey| series.kpi == self.kpi.id && series.labels == self.objective.labels;
-        let changed = commit.observations.iter().filter(|seen| of_it(&seen.series));
-        changed.map(|seen| self.day_of_bucket(seen.bucket)).collect()
-    }
-
-    fn was_settled(&self, commit: &EvaluateCommit) -> bool {
-        let of_it = |series: &SeriesKey| series.kpi == self.kpi.id && series.labels == self.objective.labels;
-        commit.suspects.iter().any(|suspect| of_it(&suspect.series))
-    }
-
-    fn day_of_bucket(&self, bucket: i64) -> Date {
-        day_of(self.kpi.grain.start_of(bucket, &self.kpi.zone), &self.kpi.zone)
-    }
-
-    fn close(&self, period: Period, news: bool) -> Option<ClosedPeriod> {
+    fn close(&self, period: Period, is_new: bool) -> Option<ClosedPeriod> {
         let closing = self.closing(self.objective, period)?;
         // A sum over a period that began before the history did is not the period's.
         let is_whole = self.reaches_back(judged(self.objective.measure, period)) || takes_last(self.objective.measure);
         let end = start_of_day(period.last.saturating_add(1.day()), &self.kpi.zone);
         let final_at = end.checked_add(self.kpi.settle).unwrap_or(Timestamp::MAX);
-        let filled_in = self.before.is_none_or(|before| !news && before >= final_at);
+        let filled_in = self.before.is_none_or(|before| !is_new && before >= final_at);
         is_whole.then(|| self.closed(self.objective, period, closing, filled_in))
     }
 
@@ -165,7 +176,7 @@ impl Desk<'_> {
     fn reaches_back(&self, period: Period) -> bool {
         let first = self.kpi.grain.index_at(start_of_day(period.first, &self.kpi.zone), &self.kpi.zone);
         // A bucket that the period's start cuts through belongs to the period before.
-        self.data.span().is_some_and(|(oldest, _)| oldest <= first || self.day_of_bucket(oldest - 1) < period.first)
+        self.data.span().is_some_and(|(oldest, _)| oldest <= first || first_day(self.kpi, oldest - 1) < period.first)
     }
 
     fn closed(&self, objective: &Objective, period: Period, closing: Closing, filled_in: bool) -> ClosedPeriod {

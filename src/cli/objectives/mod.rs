@@ -1,0 +1,14 @@
+//! `vigie objectives`: how they stand, how past periods ended, those of the next year, and targets out of reach.
+
+mod args;
+mod command;
+mod edit;
+mod known;
+mod list;
+mod outcomes;
+mod review;
+mod roll;
+mod show;
+
+pub use args::ObjectivesArgs;
+pub(super) use command::objectives;
