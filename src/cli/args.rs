@@ -165,12 +165,6 @@ Libraries are never logged below `info`: what they say there may hold secrets.")
     ///
     /// Alone it lists them as `vigie objectives list` does. The state is only read, also beside a running service, and no
     /// file of the configuration is ever changed.
-    #[command(after_help = "Examples:
-  vigie objectives --owner claire
-  vigie objectives show revenue-month
-  vigie objectives outcomes --from 2026-01-01
-  vigie objectives roll --by '+5 %'
-  vigie objectives review | git apply")]
     Objectives(Box<ObjectivesArgs>),
     /// Try rules on made-up series: the same evaluation as live, without any configuration
     ///

@@ -8,6 +8,7 @@ mod explain;
 mod forecast;
 mod help;
 mod new;
+mod objectives;
 mod state;
 pub(crate) mod support;
 mod test;

@@ -12,6 +12,12 @@ use crate::model::unit::Language;
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "Examples:
+  vigie objectives --owner claire
+  vigie objectives show revenue-month
+  vigie objectives outcomes --from 2026-01-01
+  vigie objectives roll --by '+5 %'
+  vigie objectives review | git apply")]
 pub struct ObjectivesArgs {
     #[command(subcommand)]
     pub command: Option<ObjectivesCommand>,

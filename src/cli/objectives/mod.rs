@@ -10,5 +10,5 @@ mod review;
 mod roll;
 mod show;
 
-pub use args::ObjectivesArgs;
+pub(super) use args::ObjectivesArgs;
 pub(super) use command::objectives;
