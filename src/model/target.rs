@@ -113,8 +113,8 @@ impl TargetTable {
     /// The figure of a period: its own, else what its parts come to, or what the last of them is.
     pub fn figure(&self, period: Period, adds_up: bool) -> Result<f64, Period> {
         let rows = self.within(period)?;
-        let figures = rows.iter().map(|(_, figure)| *figure);
-        Ok(if adds_up { figures.sum() } else { figures.last().unwrap_or(f64::NAN) })
+        let last = rows.last().map_or(f64::NAN, |(_, figure)| *figure);
+        Ok(if adds_up { rows.iter().map(|(_, figure)| figure).sum() } else { last })
     }
 
     /// Where the figure of each period that has several rows should stand at the end of each of them.

@@ -64,11 +64,10 @@ fn whole(
         Some(RawTrajectory::WorkingDays) => Some(Trajectory::WorkingDays),
         Some(RawTrajectory::Learned) => Some(Trajectory::Learned),
         Some(RawTrajectory::Milestones(milestones)) => milestones_of(context, id, milestones, period, kpi),
-        Some(RawTrajectory::Linear) => Some(Trajectory::Linear),
         None if planned.is_some() => planned,
         None if measure == Measure::Sum => Some(Trajectory::Learned),
         None if kpi.grain == Grain::Day && kpi.calendar.rules().country.is_some() => Some(Trajectory::WorkingDays),
-        None => Some(Trajectory::Linear),
+        Some(RawTrajectory::Linear) | None => Some(Trajectory::Linear),
     };
     let baseline = baseline::resolve(context, id, raw, (kpi, measure, period));
     Some(Objective {
