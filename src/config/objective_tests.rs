@@ -121,7 +121,7 @@ fn targets_stand_in_tables() {
     let rows = months
         .map(|(month, last, figure)| (Period { first: date(2026, month, 1), last: date(2026, month, last) }, figure));
     assert_eq!(table.rows(), rows);
-    assert_eq!(objective(&config).trajectory, Trajectory::Linear);
+    assert_eq!(objective(&config).trajectory, Trajectory::Learned);
     let config = resolved("    reach: {2026-01: 1, 2026-02: 2, 2026-03: 4}\n    period: quarter\n");
     let Trajectory::Milestones(way) = &objective(&config).trajectory else { panic!("no plan") };
     assert_eq!(way.iter().map(|one| one.value).collect::<Vec<_>>(), [1.0, 3.0, 7.0]);
