@@ -210,7 +210,7 @@ fn size(grain: Grain, period: PeriodSpec, from: Date) -> (usize, usize) {
     let until = grain.last_ended(super::fixture::at(NOW), &series.kpi.zone);
     let begin = grain.bucket_at(crate::model::grain::start_of_day(from, &series.kpi.zone), &series.kpi.zone).index;
     for index in begin..=until {
-        series = series.put_index(index, 1234.567_89 * chance(index), false);
+        series = series.put_index(index, 1_234.567_89 * chance(index), false);
     }
     let trajectory = Trajectory::Learned;
     let objective = Objective { period, ..monthly(Measure::Sum, Target::Reach(4_000_000.0), trajectory) };

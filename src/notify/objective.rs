@@ -6,6 +6,7 @@ use crate::locale::{
 };
 use crate::model::alert::{Aspect, Phase};
 use crate::model::assessment::ObjectiveFacts;
+use crate::model::course::Fan;
 use crate::model::notification::Picture;
 use crate::model::text::{Figure, Said};
 
@@ -63,7 +64,7 @@ impl Writer<'_> {
     /// A rule's text; of a landing it has the digits that the facts below it have.
     pub(super) fn said(&self, words: &Said) -> Option<String> {
         let fan = self.facts.and_then(|facts| facts.objective.as_ref()?.landing());
-        let Some(round) = fan.and_then(|fan| fan.rounding()) else { return said(words, self.language) };
+        let Some(round) = fan.and_then(Fan::rounding) else { return said(words, self.language) };
         let mut words = words.clone();
         for name in ESTIMATES {
             if let Some(Figure::Quantity(value, _)) = words.figures.get_mut(name) {

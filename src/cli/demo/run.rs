@@ -187,7 +187,7 @@ impl Teller {
         let opening = message.sections.iter().filter(|_| message.reason == NotifyReason::First);
         for picture in opening.filter_map(|section| section.picture.as_ref()) {
             let blocks = blocks(picture, message.language);
-            let indented: String = blocks.lines().map(|line| format!("  {line}\n")).collect();
+            let indented = blocks.lines().fold(String::new(), |text, line| text + "  " + line + "\n");
             say(&format!("\n{indented}"))?;
         }
         Ok(())

@@ -51,7 +51,7 @@ fn is_asked(objective: &Objective, args: &ListArgs) -> bool {
 
 /// A name that nothing has is a slip, not an empty list.
 fn refuse_unknown(config: &Config, args: &ListArgs) -> anyhow::Result<()> {
-    for kpi in args.kpi.iter().filter(|kpi| !config.catalog.kpis.contains_key(kpi.as_str())) {
+    if let Some(kpi) = args.kpi.iter().find(|kpi| !config.catalog.kpis.contains_key(kpi.as_str())) {
         bail!("no KPI '{kpi}' in the configuration");
     }
     if let Some(owner) = args.owner.as_ref().filter(|owner| !config.catalog.people.contains_key(owner.as_str())) {
