@@ -16,7 +16,6 @@ import os
 import pathlib
 import random
 import re
-import shutil
 import struct
 import subprocess
 import threading
@@ -24,7 +23,7 @@ import zlib
 
 from read_mail import facts, figure
 from season import PARIS, MovedClock
-from support import HERE, Daemon, MailServer, expect, main, new_mails, program, read_mail, text_part, wait_for
+from support import Daemon, MailServer, expect, main, new_mails, program, read_mail, text_part, wait_for
 
 # A Thursday morning, and the first day of the sales.
 NOW = datetime.datetime(2026, 11, 19, 6, 20, tzinfo=PARIS)
@@ -114,8 +113,6 @@ def alert(vigie, folder):
     rows = sales()
     lines = "".join(f"{day};{total:.2f}\n".replace(".", ",") for day, total in rows)
     (folder / "ventes.csv").write_text("date;total\n" + lines)
-    # The rule as it ships, beside the configuration.
-    shutil.copytree(HERE.parent.parent / "rules" / "objective", folder / "rules" / "objective")
     clock = MovedClock(folder)
     clock.set(NOW)
     with MailServer(folder / "server") as server:
