@@ -127,8 +127,9 @@ impl Desk<'_> {
         open.retain(|period| !is_known(period));
         let oldest = open.len().saturating_sub(PERIODS_MAX);
         for period in open.split_off(oldest) {
-            let is_new =
-                touched.range(period.first..).next().is_some() || news.doubted.contains(&self.objective.labels);
+            // A hole at its end is one once the bucket after it has come.
+            let through = period.first..=period.last.saturating_add(1.day());
+            let is_new = touched.range(through).next().is_some() || news.doubted.contains(&self.objective.labels);
             decided.extend(self.close(period, is_new));
         }
         decided

@@ -14,6 +14,7 @@ use crate::cli::state;
 use crate::config::Config;
 use crate::model::alert::PeriodOutcome;
 use crate::model::assessment::ObjectiveFacts;
+use crate::model::course::Course;
 use crate::model::grain::day_of;
 use crate::model::ids::{KpiId, ObjectiveId};
 use crate::model::kpi::Kpi;
@@ -56,17 +57,26 @@ pub(super) async fn lived(config: &Config, objectives: &[Arc<Objective>], now: T
     Ok(pasts)
 }
 
+/// What is known of an objective at one instant.
+pub(super) struct Known {
+    pub(super) value: Option<f64>,
+    pub(super) facts: ObjectiveFacts,
+    /// Where it was asked for.
+    pub(super) course: Option<Course>,
+}
+
 /// The figures of objectives at one instant.
 pub(super) fn figures(
     config: &Config,
     pasts: Vec<Past>,
-    at: Timestamp,
-) -> anyhow::Result<BTreeMap<ObjectiveId, (Option<f64>, ObjectiveFacts)>> {
+    (at, drawn): (Timestamp, bool),
+) -> anyhow::Result<BTreeMap<ObjectiveId, Known>> {
     let mut found = BTreeMap::new();
     for past in pasts {
         replay(config, past, &[at], &mut |line: Line<'_>| {
             if let Some((objective, facts)) = line.objective {
-                found.insert(objective.id.clone(), (line.value, facts));
+                let course = drawn.then(|| line.assessment.course()).flatten();
+                found.insert(objective.id.clone(), Known { value: line.value, facts, course });
             }
             Ok(())
         })?;

@@ -23,11 +23,11 @@ pub(super) async fn list(out: &mut Out, paths: &[PathBuf], args: &ListArgs, now:
     objectives.retain(|objective| is_asked(objective, args));
     let pasts = lived(&config, &objectives, now).await?;
     let at = as_of(&config.catalog.zone, args.at, now)?;
-    let (mut known, ended) = (figures(&config, pasts, at)?, closed(&config, at).await?);
+    let (mut known, ended) = (figures(&config, pasts, (at, false))?, closed(&config, at).await?);
     let mut standings = Vec::new();
     for objective in &objectives {
         let kpi = kpi_of(&config, objective)?;
-        let (value, facts) = known.remove(&objective.id).map_or((None, None), |(value, facts)| (value, Some(facts)));
+        let (value, facts) = known.remove(&objective.id).map_or((None, None), |known| (known.value, Some(known.facts)));
         let closed = ended.get(&objective.id).map_or(&[][..], Vec::as_slice);
         let stage = Stage::of(objective, kpi, at);
         standings.push(Standing { objective, kpi, at, stage, value, facts, closed });

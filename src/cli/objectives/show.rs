@@ -10,12 +10,14 @@ use super::known::{HitRate, Stage, Standing, closed, figures, kpi_of, lived, nam
 use super::outcomes::{rate_words, record};
 use crate::cli::assess::as_of;
 use crate::cli::configuration;
-use crate::cli::output::Out;
+use crate::cli::output::{Out, blocks};
 use crate::config::Config;
 use crate::locale::{
-    Sign, Text, date, days_late, outcome, percent, period, quantity, status as status_words, target, text,
+    Sign, Text, chance, chance_label, date, days_late, outcome, percent, period, picture, quantity,
+    status as status_words, target, text,
 };
 use crate::model::assessment::ObjectiveFacts;
+use crate::model::course::Course;
 use crate::model::ids::{Labels, PersonId};
 use crate::model::outcome::ClosedPeriod;
 use crate::model::unit::{Language, Unit};
@@ -30,8 +32,9 @@ pub(super) async fn show(out: &mut Out, paths: &[PathBuf], args: &ShowArgs, now:
     let kpi = kpi_of(&config, objective)?;
     let pasts = lived(&config, &objectives, now).await?;
     let at = as_of(&config.catalog.zone, args.at, now)?;
-    let known = figures(&config, pasts, at)?.remove(&objective.id);
-    let (value, facts) = known.map_or((None, None), |(value, facts)| (value, Some(facts)));
+    let known = figures(&config, pasts, (at, !out.is_json()))?.remove(&objective.id);
+    let (value, facts, course) =
+        known.map_or((None, None, None), |known| (known.value, Some(known.facts), known.course));
     let ended = closed(&config, at).await?.remove(&objective.id).unwrap_or_default();
     let stage = Stage::of(objective, kpi, at);
     let standing = Standing { objective, kpi, at, stage, value, facts, closed: &ended };
@@ -42,7 +45,10 @@ pub(super) async fn show(out: &mut Out, paths: &[PathBuf], args: &ShowArgs, now:
         out.record(&shown)?;
     } else {
         let language = args.lang.unwrap_or(config.catalog.language);
-        Words { config: &config, language, standing: &standing }.lines().iter().try_for_each(|line| out.line(line))?;
+        Words { config: &config, language, standing: &standing }
+            .lines(course)
+            .iter()
+            .try_for_each(|line| out.line(line))?;
     }
     Ok(0)
 }
@@ -80,14 +86,20 @@ impl Words<'_> {
         self.config.catalog.people.get(id).map_or_else(|| id.to_string(), |person| person.name.clone())
     }
 
-    fn lines(&self) -> Vec<String> {
+    fn lines(&self, course: Option<Course>) -> Vec<String> {
         let Standing { objective, kpi, facts, closed, .. } = self.standing;
         let mut lines = vec![self.labelled(objective.id.as_str(), &objective.statement)];
         let labels =
             if objective.labels == Labels::total() { String::new() } else { format!(", {}", objective.labels) };
         lines.push(self.word(Text::Kpi, &format!("{} ({}{labels})", kpi.title, objective.kpi.base())));
         match facts {
-            Some(facts) => lines.extend(self.figures(facts)),
+            Some(facts) => {
+                lines.extend(self.figures(facts));
+                if let Some(course) = course {
+                    let picture = picture(self.language, &kpi.title, facts, &kpi.unit, course);
+                    lines.push(format!("\n{}\n", blocks(&picture, self.language)));
+                }
+            }
             None => {
                 lines.push(self.word(Text::Period, &objective.period.to_string()));
                 let state = match self.standing.stage {
@@ -131,11 +143,8 @@ impl Words<'_> {
         add(Text::CurrentRate, facts.current_rate.map(rate));
         add(Text::WorkingDaysLeft, facts.working_days_left.map(|left| left.to_string()));
         add(Text::Completeness, Some(percent(language, facts.completeness, Sign::Negative)));
-        if let Some(chance) = facts.probability {
-            let chance = percent(language, chance, Sign::Negative);
-            lines.push(
-                self.labelled(self.pick("Probabilité d'atteindre la cible", "Probability of reaching it"), &chance),
-            );
+        if let Some(probability) = facts.probability {
+            lines.push(self.labelled(text(language, chance_label(facts.target)), &chance(language, probability)));
         }
         lines
     }
