@@ -33,7 +33,7 @@ const DIGITS: usize = 6;
 impl Assessment {
     /// The period under way as its picture shows it; none without objective, and while nothing of it can be measured.
     ///
-    /// A period of more than [`BUCKETS_MAX`] buckets is shown by the hour, day, week or month, whichever is the finest that
+    /// A period of more than 200 buckets is shown by the hour, day, week or month, whichever is the finest that
     /// fits; the newest bucket counted always ends a step, so that the newest figure is that of the facts.
     pub fn course(&self) -> Option<Course> {
         let (standing, objective) = (self.standing().ok()?, self.the_objective().ok()?);
