@@ -16,7 +16,7 @@ pub struct Lessons(Mutex<HashMap<ObjectiveId, Lesson>>);
 /// Objectives whose lessons are kept.
 const KEPT_MAX: usize = 10_000;
 /// Landings kept of one objective, the newest, and that of the period's begin: whoever looks back asks again for those.
-const LANDINGS_MAX: usize = 16;
+const LANDINGS_MAX: usize = 34;
 
 /// What a trajectory was learned from: the same again gives the same.
 #[derive(Clone, Debug, PartialEq, Eq)]

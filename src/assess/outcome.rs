@@ -121,9 +121,13 @@ impl Assessment {
         false
     }
 
-    /// Whether the target is met by buckets that will not change any more.
+    /// Whether the target of a sum is met for good: by buckets that will not change any more, none of which takes away.
     fn is_settled(&self, (standing, objective): (&Standing, &Objective), target: Target) -> bool {
         let Span { from, to } = standing.counted;
+        // What can fall again is not reached before the end.
+        if self.data.range(from, to).any(|point| point.value < 0.0) {
+            return false;
+        }
         let provisional = self.data.range(from, to).find(|point| point.provisional);
         let to = provisional.map_or(to, |point| point.index - 1);
         let settled = figure_over(objective.measure, Span { from, to }, &self.data, &self.kpi);

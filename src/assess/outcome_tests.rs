@@ -127,3 +127,22 @@ fn a_sum_is_reached_before_the_end_by_final_buckets_alone() {
     assert_eq!(status(&sales(3, 1.0, 19).put(date(2026, 11, 20), last)), Status::Reached);
     assert_eq!(status(&sales(3, 1.0, 19).provisional(date(2026, 11, 20), last)), Status::Ahead);
 }
+
+#[test]
+fn before_anything_is_learned_free_days_bring_what_they_brought() {
+    let flat = |of: fn(Date) -> f64| {
+        let days = (0..10).map(|day| FIRST.saturating_add(day.days()));
+        days.fold(Series::daily(Kind::Flow), |series, day| series.put(day, of(day)))
+    };
+    let landing = |series: &Series, target| {
+        let a = after(series, 10, reach(target));
+        (a.low().unwrap(), a.high().unwrap(), a.probability().unwrap())
+    };
+    // Every day brings a hundred, also the weekends.
+    let (low, high, probability) = landing(&flat(|_| 100.0), 2_800.0);
+    assert!(low < 3_000.0 && 3_000.0 < high && probability > 0.6, "{low} to {high}, {probability}");
+    // November 2026 has twenty working days.
+    let shop: fn(Date) -> f64 = |day| if day.weekday().to_monday_zero_offset() < 5 { 100.0 } else { 0.0 };
+    let (low, high, _) = landing(&flat(shop), 2_000.0);
+    assert!(low < 2_000.0 && 2_000.0 < high && high < 2_700.0, "{low} to {high}");
+}

@@ -12,6 +12,9 @@ use crate::model::objective::{Hold, Measure, Target, Trajectory};
 use crate::model::period::Period;
 use crate::model::target::{Baseline, TargetFigure};
 
+/// One part in so many of a baseline may lie before the history begins.
+const LACKING_PART: i64 = 30;
+
 /// How a target stands that is to be held until the period's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Held {
@@ -74,7 +77,9 @@ impl Assessment {
             _ => aggregate_of(measure, self.kpi.kind),
         };
         let whole = measured_span(measure, whole, &self.kpi);
-        if aggregate != Aggregate::Last && self.data.span().is_none_or(|(first, _)| whole.from < first) {
+        // A day or so at its begin may be a holiday without figures.
+        let lacking = |first: BucketIndex| (first - whole.from) * LACKING_PART > i64::from(whole.due());
+        if aggregate != Aggregate::Last && self.data.span().is_none_or(|(first, _)| lacking(first)) {
             return Err(Unmeasurable::NoHistory);
         }
         // What may still change would move the target under those who work towards it.

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::engine::{Doubt, History};
 use crate::locale::{picture, quantity};
 use crate::model::assessment::ObjectiveFacts;
+use crate::model::event::BusinessEvent;
 use crate::model::ids::Labels;
 use crate::model::kpi::Kpi;
 use crate::model::objective::Objective;
@@ -159,7 +160,8 @@ pub(super) fn replay(
     instants: &[Timestamp],
     each: &mut dyn FnMut(Line<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let Past { known, doubts, .. } = past;
+    let Past { known, doubts, events: added, .. } = past;
+    let events: Vec<Arc<BusinessEvent>> = config.catalog.events.values().cloned().chain(added).collect();
     let (mut history, lessons) = (History::default(), Arc::<Lessons>::default());
     let mut rest: Vec<_> = known.into_iter().map(|lived| (lived.kpi, lived.versions.into_iter().peekable())).collect();
     for &at in instants {
@@ -171,7 +173,7 @@ pub(super) fn replay(
         hold(&mut history, &doubts, at);
         for (kpi, _) in &rest {
             for (labels, data) in history.of(&kpi.id) {
-                of_series(config, (kpi, labels, data), (at, &lessons), each)?;
+                of_series(config, (kpi, labels, data), (at, &lessons, &events), each)?;
             }
         }
     }
@@ -191,11 +193,14 @@ fn hold(history: &mut History, doubts: &[Doubt], at: Timestamp) {
 fn of_series(
     config: &Config,
     (kpi, labels, data): (&Arc<Kpi>, &Labels, &Arc<SeriesData>),
-    (at, lessons): (Timestamp, &Arc<Lessons>),
+    (at, lessons, events): (Timestamp, &Arc<Lessons>, &[Arc<BusinessEvent>]),
     each: &mut dyn FnMut(Line<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    let about = events.iter().filter(|event| event.what.is_about(&kpi.id) && event.is_known(at)).cloned();
+    let known: Vec<Arc<BusinessEvent>> = about.collect();
     let of = |objective: Option<Arc<Objective>>| {
-        Assessment::new(kpi.clone(), labels.clone(), data.clone(), objective, at).final_only().learning(lessons)
+        let assessment = Assessment::new(kpi.clone(), labels.clone(), data.clone(), objective, at).final_only();
+        assessment.learning(lessons).with_events((!known.is_empty()).then(|| known.clone().into()))
     };
     let plain = of(None);
     let value = plain.value().ok();

@@ -11,6 +11,7 @@ use super::event::Event;
 use super::setup::Setup;
 use super::state::State;
 use crate::assess::{Assessment, Closing, Passages};
+use crate::model::action::{Action, ActionKind};
 use crate::model::alert::{AlertKey, Aspect, Subject};
 use crate::model::commit::EvaluateCommit;
 use crate::model::grain::{BucketIndex, day_of, start_of_day};
@@ -20,6 +21,7 @@ use crate::model::objective::{Measure, Objective};
 use crate::model::outcome::{ClosedPeriod, Replaced};
 use crate::model::period::Period;
 use crate::model::series::SeriesData;
+use crate::model::suspect::SuspectState;
 
 /// Periods of one objective that one step looks at, newest first: ten years of months.
 const PERIODS_MAX: usize = 120;
@@ -31,6 +33,7 @@ pub(super) fn about(state: &State, event: &Event) -> Option<(KpiId, Option<Times
         Event::Slot(slot) if slot.pull.is_none() && slot.only.is_some() => return None,
         Event::Slot(slot) => &slot.kpi,
         Event::Entered(entered) => &entered.entry.kpi,
+        Event::Act(Action { what: ActionKind::Settle { kpi, .. }, .. }) => kpi,
         Event::Wake | Event::Act(_) | Event::DeliveryEnded(_) | Event::Service { .. } | Event::Reconfigured => {
             return None;
         }
@@ -87,8 +90,12 @@ impl<'a> News<'a> {
         for seen in commit.observations.iter().filter(|seen| seen.series.kpi == kpi.id) {
             touched.entry(&seen.series.labels).or_default().insert(first_day(kpi, seen.bucket));
         }
-        let suspects = commit.suspects.iter().filter(|suspect| suspect.series.kpi == kpi.id);
-        News { touched, doubted: suspects.map(|suspect| &suspect.series.labels).collect() }
+        let suspects = || commit.suspects.iter().filter(|suspect| suspect.series.kpi == kpi.id);
+        // A value that was doubted counts from when it is settled.
+        for settled in suspects().filter(|suspect| matches!(suspect.state, SuspectState::Settled(_))) {
+            touched.entry(&settled.series.labels).or_default().insert(first_day(kpi, settled.bucket));
+        }
+        News { touched, doubted: suspects().map(|suspect| &suspect.series.labels).collect() }
     }
 }
 
@@ -116,7 +123,8 @@ impl Desk<'_> {
         let touched = news.touched.get(&self.objective.labels).unwrap_or(&none);
         let today = day_of(self.now, &self.kpi.zone);
         let is_known = |period: &Period| known.iter().any(|closed| closed.period == *period);
-        let revised = known.iter().filter(|closed| touched.iter().any(|day| closed.period.contains(*day)));
+        let is_of = |closed: &ClosedPeriod, day: Date| judged(closed.measure, closed.period).contains(day);
+        let revised = known.iter().filter(|closed| touched.iter().any(|day| is_of(closed, *day)));
         let mut decided: Vec<ClosedPeriod> = revised.filter_map(|closed| self.revise(closed)).collect();
         let next = known.iter().map(|closed| closed.period.last.saturating_add(1.day())).max();
         let Some(from) = next.or_else(|| Some(first_day(self.kpi, self.data.span()?.0))) else { return decided };

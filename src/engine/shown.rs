@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::events;
 use super::setup::Setup;
 use super::state::State;
 use crate::assess::Assessment;
@@ -37,8 +38,8 @@ pub fn shown(state: &State, setup: &Setup, now: Timestamp, limit: usize) -> KpiF
         let data = state.history.series(&kpi.id, &objective.labels).cloned().unwrap_or_else(SeriesData::shared);
         let labels = objective.labels.clone();
         let of = Some(Arc::clone(objective));
-        let assessment =
-            Assessment::new(kpi.clone(), labels.clone(), data, of, now).final_only().learning(&state.lessons);
+        let assessment = Assessment::new(kpi.clone(), labels.clone(), data, of, now).final_only();
+        let assessment = assessment.learning(&state.lessons).with_events(events::known(state, setup, &kpi.id, now));
         if let Some(facts) = assessment.facts() {
             if shown.objectives.len() >= limit {
                 shown.left_out += 1;

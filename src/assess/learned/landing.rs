@@ -8,6 +8,7 @@ use super::scale::{Scale, is_rare, is_whole};
 use super::spread::Spread;
 use super::trajectory::Learned;
 use crate::assess::window::Span;
+use crate::model::assessment::Basis;
 use crate::model::grain::BucketIndex;
 use crate::model::kpi::{Empty, Kpi};
 use crate::model::objective::Target;
@@ -16,6 +17,8 @@ use crate::model::objective::Target;
 pub(in crate::assess) const DOUBT: f64 = 0.001;
 /// Reaches of the level (half months) in which gaps are counted.
 const GAP_REACHES: usize = 6;
+/// Part of what a working day brings under which a free day brings nothing.
+const FREE_PART: f64 = 0.05;
 /// What the rate of a count or a share moves by, before anything is learned, and the independent windows that this guess
 /// and the guess of no bias weigh as.
 const RATE_MOVES: f64 = 0.10;
@@ -80,12 +83,31 @@ impl Learned {
         let part = if figure == Figure::Pooled { Part::Denominator } else { history.part };
         let history = &History { part, ..*history };
         let values = history.values(self.first, history.known_to);
-        let mut factors = self.factors.clone();
+        let mut factors = self.factors_now(&values);
         factors.retame(&values, self.rhythm.reach);
         let now = Now { history, next, values, factors };
         match figure {
             Figure::Pooled => self.pooled(span, &now, kpi),
             Figure::Sum | Figure::Mean | Figure::Last => self.added(figure, span, &now, kpi),
+        }
+    }
+
+    /// Of a history that is too short to learn from only the calendar is known. Where its free days bring figures as the
+    /// others do, all days are alike.
+    fn factors_now(&self, values: &[f64]) -> Factors {
+        let is_learned = matches!(self.basis(), Basis::Learned { .. });
+        let most = self.factors.of.iter().fold(0.0, |most: f64, factor| most.max(*factor));
+        let of_days = |free: bool| {
+            let known = values.iter().zip(&self.factors.of).filter(|(value, _)| !value.is_nan());
+            let those = known.filter(|(_, factor)| (**factor < FREE_PART * most) == free);
+            let (sum, count) = those.fold((0.0, 0.0), |(sum, count), (value, _)| (sum + value.abs(), count + 1.0));
+            (count > 0.0).then(|| sum / count)
+        };
+        match (of_days(true), of_days(false)) {
+            (Some(free), Some(working)) if !is_learned && free > FREE_PART * working => {
+                Factors::fixed(values, vec![1.0; self.factors.of.len()])
+            }
+            _ => self.factors.clone(),
         }
     }
 
@@ -134,6 +156,9 @@ impl Learned {
         };
         let gaps = self.gaps(now, kpi);
         let trials = gaps * volume(now, ahead).0 * scale.take(Outlook::of(weights, ahead)?.center);
+        // Few cases are counted, and so are what they are divided by.
+        let trials =
+            if now.values.iter().all(|value| value.is_nan() || is_whole(*value)) { trials.round() } else { trials };
         let numerators = History { part: Part::Numerator, ..*now.history };
         let values = numerators.values(self.first, numerators.known_to);
         let rates: Vec<f64> =

@@ -42,7 +42,7 @@ impl Learned {
         let first = history.first(until, rhythm.history_max).unwrap_or(whole.from).min(whole.from);
         let values = history.values(first, until);
         let ahead = Span { from: first, to: whole.to };
-        let periods = whole_periods(&values, whole.due());
+        let periods = whole_periods(&values, whole.due(), kpi.complete);
         let present = values.iter().filter(|value| !value.is_nan()).count();
         let positive = values.iter().filter(|value| !value.is_nan()).sum::<f64>() > 0.0;
         let is_enough = periods >= 1 && present >= REACHES_LEAST * rhythm.reach && positive;
@@ -106,11 +106,13 @@ impl Learned {
     }
 }
 
-/// Whole spans of the period's length that most buckets of the history are there for.
-fn whole_periods(values: &[f64], length: u32) -> u32 {
+/// Whole spans of the period's length for which so large a part of the buckets is there.
+fn whole_periods(values: &[f64], length: u32, complete: f64) -> u32 {
     // Months differ by a day or two.
     let length = (length as usize).max(1);
-    let there = |part: &&[f64]| part.iter().filter(|value| !value.is_nan()).count() * 10 >= part.len() * 8;
+    let there = |part: &&[f64]| {
+        part.iter().filter(|value| !value.is_nan()).count() as f64 + 1e-9 >= complete * part.len() as f64
+    };
     let short = (length / 10).min(3);
     let chunks = values.rchunks(length);
     chunks.filter(|part| part.len() + short >= length).filter(there).count() as u32

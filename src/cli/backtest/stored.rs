@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::engine::{Doubt, undoubting};
 use crate::model::catalog::Catalog;
 use crate::model::evaluation::Feedback;
+use crate::model::event::BusinessEvent;
 use crate::model::ids::{KpiId, RuleId};
 use crate::model::kpi::Kpi;
 use crate::model::rule::RuleDef;
@@ -26,7 +27,7 @@ pub(super) async fn plan(paths: &[PathBuf], args: &BacktestArgs, now: Timestamp)
     let watched = watched(&catalog, &rules);
     let kpis: Vec<Arc<Kpi>> = catalog.kpis.values().filter(|kpi| watched.contains(&kpi.id)).cloned().collect();
     let from = args.from.map(|from| from.begin(&catalog.zone));
-    let Past { known, doubts, mut feedback, warnings } = past(&config, kpis, (from, now)).await?;
+    let Past { known, doubts, mut feedback, warnings, .. } = past(&config, kpis, (from, now)).await?;
     feedback.retain(|said| rules.contains(&said.rule));
     let zone = catalog.zone.clone();
     let first = known.iter().filter_map(|lived| lived.versions.first()).map(|version| version.known_at).min();
@@ -57,6 +58,8 @@ pub(in crate::cli) struct Past {
     pub(in crate::cli) known: Vec<Lived>,
     pub(in crate::cli) doubts: Vec<Doubt>,
     pub(in crate::cli) feedback: Vec<Feedback>,
+    /// Added by command.
+    pub(in crate::cli) events: Vec<Arc<BusinessEvent>>,
     pub(in crate::cli) warnings: Vec<String>,
 }
 
@@ -67,7 +70,7 @@ pub(in crate::cli) async fn past(
     (from, now): (Option<Timestamp>, Timestamp),
 ) -> anyhow::Result<Past> {
     let mut judged = HashMap::new();
-    let (mut versions, mut doubts, mut feedback) = (Versions::new(), Vec::new(), Vec::new());
+    let (mut versions, mut doubts, mut feedback, mut events) = (Versions::new(), Vec::new(), Vec::new(), Vec::new());
     // Without any state all of it is pulled.
     if config.settings.state.exists() {
         let store = state::open(config).await?;
@@ -79,6 +82,7 @@ pub(in crate::cli) async fn past(
         }
         doubts.extend(store.suspects(false, u32::MAX).await?.iter().map(Doubt::of));
         feedback = store.feedback().await?;
+        events = store.events().await?.into_iter().map(Arc::new).collect();
     }
     let warnings = lacking::fill(config, &kpis, &mut versions, (from, now)).await?;
     let mut known = Vec::new();
@@ -93,7 +97,7 @@ pub(in crate::cli) async fn past(
         let judged = judged.remove(&kpi.id).unwrap_or_default();
         known.push(Lived { kpi, versions, judged });
     }
-    Ok(Past { known, doubts, feedback, warnings })
+    Ok(Past { known, doubts, feedback, events, warnings })
 }
 
 /// The rules that were named; all, if none was.

@@ -106,7 +106,7 @@ pub struct RollArgs {
     /// The year that the periods end in [default: the year after]
     #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i16).range(1971..=9000))]
     pub to: Option<i16>,
-    /// Raise every target, baseline milestone and all, by that share, such as '+5 %' or '-2,5 %'
+    /// Raise every target and milestone by that share, such as '+5 %' or '-2,5 %'
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true, value_parser = change)]
     pub by: Option<f64>,
     /// Write to this new file instead of the output; nothing is written over

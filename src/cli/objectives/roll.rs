@@ -31,7 +31,8 @@ pub(super) fn roll(out: &mut Out, paths: &[PathBuf], args: &RollArgs) -> anyhow:
     let newest = if args.id.is_empty() { years.max() } else { None };
     let mut rolled = Vec::new();
     let mut remarks = Vec::new();
-    for objective in &objectives {
+    // Parts go with their whole.
+    for objective in objectives.iter().filter(|objective| objective.id.whole().is_none()) {
         let Some((_, to)) = fixed(objective) else {
             remarks.push(format!("{}: recurs every {}; nothing to do", objective.id, objective.period));
             continue;
@@ -46,7 +47,12 @@ pub(super) fn roll(out: &mut Out, paths: &[PathBuf], args: &RollArgs) -> anyhow:
             continue;
         }
         let job = Job { config: &config, loaded: &loaded, objective, years: year - to.year(), by: args.by };
-        match job.rolled() {
+        // One that can't be rolled is no reason against the others.
+        let right = |entry: Rolled| match refuse_wrong(paths, &written(std::slice::from_ref(&entry), &[])) {
+            Ok(()) => Ok(entry),
+            Err(why) => Err(why.to_string()),
+        };
+        match job.rolled().and_then(right) {
             Ok(entry) => rolled.push(entry),
             Err(why) => remarks.push(format!("{}: not rolled: {why}", objective.id)),
         }
@@ -99,8 +105,8 @@ struct Rolled {
 
 fn written(rolled: &[Rolled], remarks: &[String]) -> String {
     let mut text = "# Written by `vigie objectives roll`: to be read, then put beside the configuration.\n".to_owned();
-    for remark in remarks {
-        let _ = writeln!(text, "# {remark}");
+    for line in remarks.iter().flat_map(|remark| remark.lines()) {
+        let _ = writeln!(text, "# {line}");
     }
     text.push_str("objectives:\n");
     for entry in rolled {
@@ -256,6 +262,12 @@ impl Job<'_> {
             let day =
                 self.spot(&["actions", &position.to_string(), "by"]).ok_or("the day of an action was not found")?;
             edits.push(self.day(day)?);
+        }
+        if let Some(day) = self.spot(&["done_by"]) {
+            edits.push(self.day(day)?);
+        }
+        if self.objective.set_for().is_some() {
+            return Err("its targets stand by period; write those of the next year".to_owned());
         }
         if let Trajectory::Milestones(milestones) = &self.objective.trajectory {
             for milestone in milestones {
