@@ -35,16 +35,17 @@ pub fn shown(state: &State, setup: &Setup, now: Timestamp, limit: usize) -> KpiF
     }
     for objective in setup.catalog.objectives.values() {
         let Some(kpi) = setup.catalog.kpi(&objective.kpi) else { continue };
+        // Nothing is reckoned that is not shown.
+        if shown.objectives.len() >= limit {
+            shown.left_out += 1;
+            continue;
+        }
         let data = state.history.series(&kpi.id, &objective.labels).cloned().unwrap_or_else(SeriesData::shared);
         let labels = objective.labels.clone();
         let of = Some(Arc::clone(objective));
         let assessment = Assessment::new(kpi.clone(), labels.clone(), data, of, now).final_only();
         let assessment = assessment.learning(&state.lessons).with_events(events::known(state, setup, &kpi.id, now));
         if let Some(facts) = assessment.facts() {
-            if shown.objectives.len() >= limit {
-                shown.left_out += 1;
-                continue;
-            }
             shown.objectives.push((objective.id.clone(), kpi.id.clone(), labels, facts));
         }
     }
