@@ -7,7 +7,7 @@ use super::assessment::{Assessment, not_defined, quotient};
 use super::objective::Standing;
 use super::trajectory::{Course, expected_on_way, has_milestones, more_is_good};
 use super::window::{Aggregate, Span};
-use crate::model::assessment::{Basis, Measured, Unmeasurable};
+use crate::model::assessment::{Measured, Unmeasurable};
 use crate::model::grain::BucketIndex;
 use crate::model::objective::{Measure, Target};
 use crate::model::observation::Parts;
@@ -139,8 +139,8 @@ impl Assessment {
     /// What the history before the period made expect of it, where there is enough to learn from.
     fn usual(&self, standing: &Standing) -> Option<f64> {
         let learned = self.learned(standing.whole).ok()?;
-        let is_learned = matches!(learned.basis(), Basis::Learned { .. });
-        let landing = is_learned.then(|| self.landing_from(standing.whole, standing.whole.from - 1).ok())??;
+        let landing =
+            learned.is_learned().then(|| self.landing_from(standing.whole, standing.whole.from - 1).ok())??;
         Some(landing.mean())
     }
 }

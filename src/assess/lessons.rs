@@ -15,7 +15,8 @@ pub struct Lessons(Mutex<HashMap<ObjectiveId, Lesson>>);
 
 /// Objectives whose lessons are kept.
 const KEPT_MAX: usize = 10_000;
-/// Landings kept of one objective, the newest, and that of the period's begin: whoever looks back asks again for those.
+/// Landings kept of one objective: the newest, which whoever looks back asks for again, and the oldest asked for, which is
+/// that of the period's begin where a rule measures its burn.
 const LANDINGS_MAX: usize = 34;
 
 /// What a trajectory was learned from: the same again gives the same.

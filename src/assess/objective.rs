@@ -11,7 +11,7 @@ use super::passage::Passage;
 use super::target::Held;
 use super::trajectory::{Course, expected_on_way, has_milestones, more_is_good};
 use super::window::{Aggregate, Span};
-use crate::model::assessment::{Basis, Measured, Unmeasurable};
+use crate::model::assessment::{Measured, Unmeasurable};
 use crate::model::grain::{BucketIndex, day_of, start_of_day};
 use crate::model::kpi::Kpi;
 use crate::model::objective::{Hold, Measure, Objective, Target, Trajectory};
@@ -294,7 +294,7 @@ impl Assessment {
         // The middle of what the interval and the probability tell: a pace would contradict them.
         let is_learned = || {
             objective.trajectory == Trajectory::Learned
-                || self.learned(standing.whole).is_ok_and(|learned| matches!(learned.basis(), Basis::Learned { .. }))
+                || self.learned(standing.way).is_ok_and(|learned| learned.is_learned())
         };
         if let Ok(landing) = self.landing()
             && is_learned()

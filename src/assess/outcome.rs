@@ -6,7 +6,7 @@ use super::target::Held;
 use super::trajectory::{Course, more_is_good};
 use super::window::Span;
 use crate::model::alert::PeriodOutcome;
-use crate::model::assessment::{Basis, Measured, Status, Unmeasurable};
+use crate::model::assessment::{Measured, Status, Unmeasurable};
 use crate::model::grain::BucketIndex;
 use crate::model::kpi::{Empty, Kpi};
 use crate::model::objective::{Measure, Objective, Target};
@@ -76,8 +76,7 @@ impl Assessment {
         }
         let by_pace = self.against_trajectory().unwrap_or(Status::InsufficientData);
         // A history that is too short to learn from is too short for a verdict beyond that.
-        let is_learned =
-            self.learned(standing.way).is_ok_and(|learned| matches!(learned.basis(), Basis::Learned { .. }));
+        let is_learned = self.learned(standing.way).is_ok_and(|learned| learned.is_learned());
         match self.probability() {
             Ok(probability) if is_learned => self.by_probability((standing, objective, target), probability, by_pace),
             Ok(_) | Err(_) => by_pace,

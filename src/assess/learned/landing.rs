@@ -8,7 +8,6 @@ use super::scale::{Scale, is_rare, is_whole};
 use super::spread::Spread;
 use super::trajectory::Learned;
 use crate::assess::window::Span;
-use crate::model::assessment::Basis;
 use crate::model::grain::BucketIndex;
 use crate::model::kpi::{Empty, Kpi};
 use crate::model::objective::Target;
@@ -95,7 +94,6 @@ impl Learned {
     /// Of a history that is too short to learn from only the calendar is known. Where its free days bring figures as the
     /// others do, all days are alike.
     fn factors_now(&self, values: &[f64]) -> Factors {
-        let is_learned = matches!(self.basis(), Basis::Learned { .. });
         let most = self.factors.of.iter().fold(0.0, |most: f64, factor| most.max(*factor));
         let of_days = |free: bool| {
             let known = values.iter().zip(&self.factors.of).filter(|(value, _)| !value.is_nan());
@@ -104,7 +102,7 @@ impl Learned {
             (count > 0.0).then(|| sum / count)
         };
         match (of_days(true), of_days(false)) {
-            (Some(free), Some(working)) if !is_learned && free > FREE_PART * working => {
+            (Some(free), Some(working)) if !self.is_learned() && free > FREE_PART * working => {
                 Factors::fixed(values, vec![1.0; self.factors.of.len()])
             }
             _ => self.factors.clone(),

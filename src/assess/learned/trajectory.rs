@@ -90,6 +90,11 @@ impl Learned {
         self.basis
     }
 
+    /// Whether there was history enough to learn from.
+    pub(in crate::assess) fn is_learned(&self) -> bool {
+        matches!(self.basis, Basis::Learned { .. })
+    }
+
     /// The weight of each bucket, none negative; they sum to 1.
     #[cfg(test)]
     pub(in crate::assess) fn weights(&self) -> &[f64] {
