@@ -3,8 +3,9 @@
 use super::counted::{Counted, EXPECTED_MAX};
 use super::factors::Factors;
 use super::history::{History, Part};
+use super::pooled::Shares;
 use super::rolling::{Ahead, Outlook, Past};
-use super::scale::{Scale, is_rare, is_whole};
+use super::scale::{Scale, is_rare};
 use super::spread::Spread;
 use super::trajectory::Learned;
 use crate::assess::window::Span;
@@ -20,8 +21,8 @@ const GAP_REACHES: usize = 6;
 const FREE_PART: f64 = 0.05;
 /// What the rate of a count or a share moves by, before anything is learned, and the independent windows that this guess
 /// and the guess of no bias weigh as.
-const RATE_MOVES: f64 = 0.10;
-const RATE_WINDOWS: f64 = 3.0;
+pub(super) const RATE_MOVES: f64 = 0.10;
+pub(super) const RATE_WINDOWS: f64 = 3.0;
 const BIAS_WINDOWS: f64 = 8.0;
 
 /// How the buckets of a span make its figure.
@@ -38,14 +39,14 @@ pub(in crate::assess) enum Figure {
 /// A figure's law at the end of its span: what is there plus what is to come, over a divisor.
 #[derive(Clone, Debug)]
 pub(in crate::assess) struct Landing {
-    done: f64,
-    over: f64,
-    law: Law,
+    pub(super) done: f64,
+    pub(super) over: f64,
+    pub(super) law: Law,
 }
 
 /// The law of what is to come.
 #[derive(Clone, Debug)]
-enum Law {
+pub(super) enum Law {
     /// So many times a level.
     Level {
         gain: f64,
@@ -54,14 +55,16 @@ enum Law {
         spread: Spread,
     },
     Counted(Counted),
+    /// Of the ratio itself, not of what is to come to it.
+    Shares(Shares),
 }
 
 /// What is known at one moment about the series of a landing.
-struct Now<'a> {
-    history: &'a History<'a>,
-    next: BucketIndex,
-    values: Vec<f64>,
-    factors: Factors,
+pub(super) struct Now<'a> {
+    pub(super) history: &'a History<'a>,
+    pub(super) next: BucketIndex,
+    pub(super) values: Vec<f64>,
+    pub(super) factors: Factors,
 }
 
 impl Learned {
@@ -111,6 +114,19 @@ impl Learned {
 
     fn added(&self, figure: Figure, span: Span, now: &Now<'_>, kpi: &Kpi) -> Option<Landing> {
         let ahead = ahead_of(figure, span, now.next);
+        let gaps = if figure == Figure::Last { 1.0 } else { self.gaps(now, kpi) };
+        let law = self.coming(ahead, gaps, now)?;
+        let (sum, count) = now.history.sum(Span { from: span.from, to: now.history.known_to });
+        let (done, over) = match figure {
+            Figure::Sum | Figure::Pooled => (sum, 1.0),
+            Figure::Mean => (sum, count as f64 + gaps * ahead.take as f64),
+            Figure::Last => (0.0, 1.0),
+        };
+        Some(Landing { done, over, law })
+    }
+
+    /// The law of the sum of the buckets ahead, of which the share `gaps` will be there.
+    pub(super) fn coming(&self, ahead: Ahead, gaps: f64, now: &Now<'_>) -> Option<Law> {
         let (scale, is_rare) = (scale_of(&now.values), is_rare(&now.values));
         let is_signed = matches!(scale, Scale::Plain { .. }) && !is_rare;
         let past = Past {
@@ -120,67 +136,22 @@ impl Learned {
             volumes: &now.factors.of,
             rhythm: &self.rhythm,
             scale,
+            chance: if is_rare { mean_of(&now.values) / scale.take(1.0).powi(2) } else { 0.0 },
         };
         let outlook = Outlook::of(past, ahead)?;
-        let gaps = if figure == Figure::Last { 1.0 } else { self.gaps(now, kpi) };
         let (sum_ahead, squares) = volume(now, ahead);
         let gain = gaps * sum_ahead;
-        let (sum, count) = now.history.sum(Span { from: span.from, to: now.history.known_to });
-        let (done, over) = match figure {
-            Figure::Sum | Figure::Pooled => (sum, 1.0),
-            Figure::Mean => (sum, count as f64 + gaps * ahead.take as f64),
-            Figure::Last => (0.0, 1.0),
-        };
         let expected = gain * scale.take(outlook.center);
         if is_rare && expected <= EXPECTED_MAX {
-            return Some(Landing { done, over, law: Law::Counted(rare(&outlook, scale, gain)) });
+            return Some(Law::Counted(rare(&outlook, scale, gain)));
         }
         // Buckets that each vary by a share make a sum that varies by that times the root of their coarseness.
         let chance = now.factors.spread.clamp(0.02, 2.0) * squares.sqrt() / sum_ahead;
-        Some(Landing { done, over, law: Law::level(&outlook, scale, gain, chance) })
-    }
-
-    /// Numerators over denominators: those to come are forecast as a flow, their rate as the level of a series whose
-    /// volumes they are.
-    fn pooled(&self, span: Span, now: &Now<'_>, kpi: &Kpi) -> Option<Landing> {
-        let ahead = ahead_of(Figure::Pooled, span, now.next);
-        let scale = Scale::of(&now.values);
-        let weights = Past {
-            values: &now.values,
-            tame: &now.factors.tame,
-            volumes: &now.factors.of,
-            rhythm: &self.rhythm,
-            scale,
-        };
-        let gaps = self.gaps(now, kpi);
-        let trials = gaps * volume(now, ahead).0 * scale.take(Outlook::of(weights, ahead)?.center);
-        // Few cases are counted, and so are what they are divided by.
-        let trials =
-            if now.values.iter().all(|value| value.is_nan() || is_whole(*value)) { trials.round() } else { trials };
-        let numerators = History { part: Part::Numerator, ..*now.history };
-        let values = numerators.values(self.first, numerators.known_to);
-        let rates: Vec<f64> =
-            values.iter().zip(&now.values).map(|(numerator, denominator)| numerator / denominator).collect();
-        let pairs = || values.iter().zip(&now.values).filter(|(numerator, _)| !numerator.is_nan());
-        let are_parts = pairs().all(|(part, whole)| *part >= 0.0 && part <= whole);
-        let scale = if are_parts { Scale::Part } else { Scale::plain(&rates) };
-        let past = Past { values: &values, tame: &values, volumes: &now.values, rhythm: &self.rhythm, scale };
-        let outlook = Outlook::of(past, ahead)?;
-        let there = Span { from: span.from, to: now.history.known_to };
-        let (done, over) = (numerators.sum(there).0, now.history.sum(there).0 + trials);
-        let rate = scale.take(outlook.center);
-        let are_counts = pairs().all(|(part, whole)| is_whole(*part) && is_whole(*whole));
-        if are_parts && are_counts && trials * rate.min(1.0 - rate) <= EXPECTED_MAX {
-            return Some(Landing { done, over, law: Law::Counted(shares(&outlook, scale, trials)) });
-        }
-        let off = rates.iter().filter(|other| other.is_finite()).map(|other| (other - rate).abs());
-        let size = scale.take(scale.share_at(outlook.center)).max(f64::MIN_POSITIVE);
-        let chance = off.sum::<f64>() / (size * rates.len() as f64 * (ahead.take as f64).sqrt());
-        Some(Landing { done, over, law: Law::level(&outlook, scale, trials, chance) })
+        Some(Law::level(&outlook, scale, gain, chance))
     }
 
     /// The share of the buckets to come that will be there.
-    fn gaps(&self, now: &Now<'_>, kpi: &Kpi) -> f64 {
+    pub(super) fn gaps(&self, now: &Now<'_>, kpi: &Kpi) -> f64 {
         if kpi.empty == Empty::Zero {
             return 1.0;
         }
@@ -197,10 +168,16 @@ fn volume(now: &Now<'_>, ahead: Ahead) -> (f64, f64) {
     factors.fold((0.0, 0.0), |(sum, squares), factor| (sum + factor, squares + factor * factor))
 }
 
-fn ahead_of(figure: Figure, span: Span, next: BucketIndex) -> Ahead {
+pub(super) fn ahead_of(figure: Figure, span: Span, next: BucketIndex) -> Ahead {
     let from = if figure == Figure::Last { span.to } else { next.max(span.from) };
     let buckets = |count: BucketIndex| usize::try_from(count).unwrap_or(0);
     Ahead { skip: buckets(from - next), take: buckets(span.to - from + 1), since: buckets(next - span.from) }
+}
+
+fn mean_of(values: &[f64]) -> f64 {
+    let there = values.iter().filter(|value| !value.is_nan());
+    let (sum, count) = there.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+    if count > 0.0 { sum / count } else { 0.0 }
 }
 
 /// Counts of what is rare add up where their logarithms would not.
@@ -225,35 +202,15 @@ fn rare(outlook: &Outlook, scale: Scale, gain: f64) -> Counted {
         over =
             (outlook.windows * (beyond / squares).max(0.0) + RATE_WINDOWS * guess) / (outlook.windows + RATE_WINDOWS);
     }
+    let own = outlook.chance / outlook.center.powi(2).max(1e-9);
+    let over = over.max(own);
     // Where nothing has come for long, something still may.
     let mean = (gain * scale.take(outlook.center) * bias).max(0.05);
     Counted::rare(mean, over)
 }
 
-/// The beta-binomial whose correlation is that of the past forecasts (by moments).
-fn shares(outlook: &Outlook, scale: Scale, trials: f64) -> Counted {
-    let rate_of = |put: f64, trials: f64| {
-        let least = (0.5 / (trials + 1.0)).min(0.5);
-        scale.take(put).clamp(least, 1.0 - least)
-    };
-    let (mut beyond, mut pairs) = (0.0, 0.0);
-    for lesson in &outlook.lessons {
-        let rate = rate_of(lesson.foretold, lesson.volume);
-        let single = rate * (1.0 - rate);
-        beyond += lesson.weight * ((lesson.sum - lesson.volume * rate).powi(2) - lesson.volume * single);
-        pairs += lesson.weight * lesson.volume * (lesson.volume - 1.0) * single;
-    }
-    let rate = rate_of(outlook.center, trials);
-    let rare = rate.min(1.0 - rate);
-    let guess = RATE_MOVES * RATE_MOVES * rare / (1.0 - rare);
-    let found = if pairs > 0.0 { (beyond / pairs).max(0.0) } else { 0.0 };
-    let windows = if pairs > 0.0 { outlook.windows } else { 0.0 };
-    let alike = (windows * found + RATE_WINDOWS * guess) / (windows + RATE_WINDOWS);
-    Counted::shares(trials, rate, alike)
-}
-
 impl Law {
-    fn level(outlook: &Outlook, scale: Scale, gain: f64, chance: f64) -> Law {
+    pub(super) fn level(outlook: &Outlook, scale: Scale, gain: f64, chance: f64) -> Law {
         let share = scale.share_at(outlook.center);
         let errors = outlook.lessons.iter().map(|lesson| (lesson.error, lesson.weight));
         let spread = Spread::of(errors.collect(), outlook.windows, chance * share, share);
@@ -264,6 +221,7 @@ impl Law {
     fn below(&self, amount: f64) -> f64 {
         match self {
             Law::Counted(law) => law.below(amount),
+            Law::Shares(law) => law.below(amount),
             Law::Level { gain, scale, center, spread } => {
                 scale.error(amount / gain, *center).map_or(0.0, |error| spread.at_most(error))
             }
@@ -273,20 +231,23 @@ impl Law {
     fn at_most(&self, amount: f64) -> f64 {
         match self {
             Law::Counted(law) => law.at_most(amount),
+            Law::Shares(law) => law.at_most(amount),
             Law::Level { .. } => self.below(amount),
         }
     }
 
-    fn quantile(&self, probability: f64) -> f64 {
+    pub(super) fn quantile(&self, probability: f64) -> f64 {
         match self {
             Law::Counted(law) => law.quantile(probability),
+            Law::Shares(law) => law.quantile(probability),
             Law::Level { gain, scale, center, spread } => gain * scale.take(center + spread.quantile(probability)),
         }
     }
 
-    fn mean(&self) -> f64 {
+    pub(super) fn mean(&self) -> f64 {
         match self {
             Law::Counted(law) => law.mean,
+            Law::Shares(law) => law.mean(),
             Law::Level { gain, scale, center, spread } => gain * spread.mean(|error| scale.take(center + error)),
         }
     }

@@ -8,6 +8,7 @@ mod counted;
 mod factors;
 mod history;
 mod landing;
+mod pooled;
 mod rhythm;
 mod rolling;
 mod scale;

@@ -7,6 +7,7 @@
 //! accuracy", 2000, on rolling origins).
 
 use super::combine::{FORECASTS_MAX, Tried, combine};
+use super::landing::RATE_MOVES;
 use super::rhythm::Rhythm;
 use super::scale::Scale;
 use super::season::{Season, noise_of};
@@ -37,6 +38,8 @@ pub(super) struct Past<'a> {
     pub(super) volumes: &'a [f64],
     pub(super) rhythm: &'a Rhythm,
     pub(super) scale: Scale,
+    /// The variance that chance alone gives the level of one unit of volume, on the scale; 0 where nothing is counted.
+    pub(super) chance: f64,
 }
 
 /// The buckets ahead that are asked about.
@@ -57,6 +60,8 @@ pub(super) struct Outlook {
     pub(super) lessons: Vec<Lesson>,
     /// Independent windows of history that the lessons amount to.
     pub(super) windows: f64,
+    /// The variance that chance alone gives the center: cases that were counted might have come out otherwise.
+    pub(super) chance: f64,
 }
 
 /// What one origin taught.
@@ -74,6 +79,7 @@ pub(super) struct Lesson {
 /// What one level would have foretold at each origin; the first one is now.
 struct Candidate {
     length: usize,
+    volume: f64,
     prior: f64,
     foretold: Vec<f64>,
 }
@@ -114,8 +120,18 @@ impl Outlook {
             lesson.foretold = past.scale.put(lesson.sum / lesson.volume) - lesson.error;
         }
         let center = candidates.iter().zip(&shares).map(|(candidate, share)| candidate.foretold[0] * share).sum();
-        Some(Outlook { center, lessons, windows })
+        Some(Outlook { center, lessons, windows, chance: past.chance * doubt_of(&candidates, &shares) })
     }
+}
+
+/// The variance of the combination for cases of variance 1: each level is that of the newest cases, so that of any two the
+/// one over fewer holds no case that the other one has not.
+fn doubt_of(candidates: &[Candidate], shares: &[f64]) -> f64 {
+    let with = |one: &Candidate, other: &Candidate| 1.0 / one.volume.max(other.volume);
+    let row = |(one, share): (&Candidate, &f64)| {
+        share * candidates.iter().zip(shares).map(|(other, part)| part * with(one, other)).sum::<f64>()
+    };
+    candidates.iter().zip(shares).map(row).sum()
 }
 
 impl Candidate {
@@ -268,7 +284,12 @@ impl Coming<'_> {
         let known = change.iter().filter(|change| change.is_finite()).count() * self.grid.step;
         let noise = noise_of(&seasons, known as f64 / self.past.rhythm.year());
         foretold.iter_mut().zip(&seasons).for_each(|(foretold, season)| *foretold += season.change(noise));
-        Some(Candidate { length, prior, foretold })
+        // What a level over few cases shows is mostly chance: before anything is learned the longer ones count more.
+        let size = RATE_MOVES * self.past.scale.share_at(foretold[0]);
+        let volume = self.sums.volumes[self.grid.now] - self.sums.volumes[self.grid.now - length];
+        let moves = size * size + 1e-12;
+        let prior = prior * moves / (moves + self.past.chance / volume);
+        Some(Candidate { length, volume, prior, foretold })
     }
 
     /// The changes that other years show from the same time of the year on. For an origin in the past years after it count

@@ -334,6 +334,59 @@ fn intervals_hold_what_they_promise() {
     assert!((0.7..=0.92).contains(&share), "{share} of {months}");
 }
 
+/// How often the interval held a ratio's end, and how far the probabilities of each fifth were from what came true: 150
+/// years of orders whose number is chance, some of them late.
+fn promises_of_ratios((orders, rate): (f64, f64), through: i8) -> (f64, [f64; 5]) {
+    let (mut inside, mut gap) = (0.0, [0.0; 5]);
+    for seed in 0..150_u64 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut counts = |day: Date| {
+            let (mut count, mut chance) = (0.0, random.f64());
+            while chance > (-orders).exp() {
+                count += 1.0;
+                chance *= random.f64();
+            }
+            let good = (0..count as u32).filter(|_| random.f64() < rate).count() as f64;
+            (day, good, count)
+        };
+        let from = date(2025, 10, 1).saturating_add(((seed % 10) * 20).cast_signed().days());
+        let all: Vec<(Date, f64, f64)> = days(from, MONTH.1).map(&mut counts).collect();
+        let series =
+            all.iter().fold(Series::daily(Kind::Ratio), |series, (day, good, all)| series.ratio(*day, *good, *all));
+        let of = |from: Date| {
+            all.iter()
+                .filter(|(day, ..)| *day >= from)
+                .fold((0.0, 0.0), |sum, (_, good, all)| (sum.0 + good, sum.1 + all))
+        };
+        let (good, count) = of(MONTH.0);
+        let (end, usual) = (good / count, of(from).0 / of(from).1);
+        let landing = land(&series, Figure::Pooled, november(through));
+        let (low, high) = landing.interval();
+        inside += f64::from(u8::from(low - 1e-9 <= end && end <= high + 1e-9));
+        for step in -2..=2 {
+            let goal = usual + f64::from(step) * 0.1 * usual.min(1.0 - usual);
+            let chance = landing.probability(Target::AtLeast(goal));
+            gap[((chance * 5.0) as usize).min(4)] += chance - f64::from(u8::from(end + 1e-9 >= goal));
+        }
+    }
+    (inside / 150.0, gap.map(|gap| gap / (5.0 * 150.0)))
+}
+
+#[test]
+fn ratios_of_few_cases_hold_what_they_promise() {
+    for through in [10, 27] {
+        let mut gaps = [0.0; 5];
+        for of in [(0.5, 0.8), (2.0, 0.95), (5.0, 0.8)] {
+            let (share, gap) = promises_of_ratios(of, through);
+            // What is counted can't be halved: of few cases the interval holds more than it says.
+            assert!((0.72..=0.97).contains(&share), "{of:?} through {through}: {share}");
+            gaps.iter_mut().zip(gap).for_each(|(sum, gap)| *sum += gap / 3.0);
+        }
+        let gap: f64 = gaps.iter().map(|gap: &f64| gap.abs()).sum();
+        assert!(gap < 0.07, "through {through}: {gap} of {gaps:?}");
+    }
+}
+
 #[test]
 fn whatever_the_series_probabilities_are_between_none_and_one() {
     let mut random = fastrand::Rng::with_seed(11);
