@@ -9,6 +9,7 @@ use super::freshness::find_current;
 use super::lessons::Lessons;
 use super::objective::{Standing, find_period};
 use super::passage::Passages;
+use super::window::Span;
 use crate::model::assessment::{Measured, Unmeasurable};
 use crate::model::grain::{Bucket, BucketIndex};
 use crate::model::ids::Labels;
@@ -38,6 +39,10 @@ pub struct Assessment {
     current: OnceLock<Measured<Point>>,
     period: OnceLock<Measured<Period>>,
     pub(super) target: OnceLock<Measured<Target>>,
+    /// Of the period that it was first asked for, which is nearly always the one under way.
+    pub(super) baseline: OnceLock<(Period, Measured<f64>)>,
+    /// Buckets that events take out of every comparison.
+    pub(super) excluded: OnceLock<Arc<[Span]>>,
     standing: OnceLock<Measured<Standing>>,
 }
 
@@ -63,6 +68,8 @@ impl Assessment {
             current: OnceLock::new(),
             period: OnceLock::new(),
             target: OnceLock::new(),
+            baseline: OnceLock::new(),
+            excluded: OnceLock::new(),
             standing: OnceLock::new(),
         }
     }
@@ -113,6 +120,8 @@ impl Assessment {
             current: OnceLock::from(Ok(newest)),
             period: OnceLock::from(Ok(self.period()?)),
             target: OnceLock::from(self.target_now()),
+            baseline: self.baseline.clone(),
+            excluded: self.excluded.clone(),
             standing: OnceLock::new(),
         })
     }

@@ -17,13 +17,18 @@ const COMPARED_BUCKETS: u32 = 7;
 const COMPLETENESS_BUCKETS: i64 = 30;
 
 impl Assessment {
-    /// Everything a message shows of the objective; none without one, or outside its period.
+    /// Everything a message shows of the objective; none without one, outside its period, or while its target is unknown.
     pub fn facts(&self) -> Option<ObjectiveFacts> {
-        let objective = self.objective.as_ref()?;
-        let period = self.period().ok()?;
-        Some(ObjectiveFacts {
+        self.measured_facts().ok()
+    }
+
+    /// The same, or why there is none.
+    pub fn measured_facts(&self) -> Measured<ObjectiveFacts> {
+        let objective = self.the_objective()?;
+        let period = self.period()?;
+        Ok(ObjectiveFacts {
             status: self.status(),
-            target: self.target_now().ok()?,
+            target: self.target_now()?,
             measure: objective.measure,
             period_start: period.first,
             period_end: period.last,

@@ -91,20 +91,26 @@ impl Assessment {
             return not_defined("what is learned of a period of more than 10,000 buckets; choose a wider grain");
         }
         let part = part_of(objective, self.kpi.kind);
-        let excluded = self.excluded(whole);
         let first = self.data.span().map(|(first, _)| first);
-        let ground = Ground { whole, edits: self.data.edits(), first, excluded };
+        let ground = Ground {
+            kpi: self.kpi.clone(),
+            objective: objective.clone(),
+            whole,
+            edits: self.data.edits(),
+            first,
+            excluded: self.excluded(),
+        };
         let learn = |ground: &Ground| {
             let history = History { data: &self.data, known_to: whole.from - 1, excluded: &ground.excluded, part };
             Learned::fit(&history, whole, &self.kpi)
         };
-        Ok(self.lessons().learned(&objective.id, ground, || self.print(whole.from - 1), learn))
+        Ok(self.lessons().learned(&objective.id, ground, || self.print(Learned::looked_at(whole, &self.kpi)), learn))
     }
 
-    /// Tells the figures up to a bucket from others.
-    fn print(&self, to: BucketIndex) -> u64 {
+    /// Tells the figures of a span from others.
+    fn print(&self, span: Span) -> u64 {
         let mut hasher = DefaultHasher::new();
-        for point in self.data.range(BucketIndex::MIN, to) {
+        for point in self.data.range(span.from, span.to) {
             let parts = point.parts.map(|parts| (parts.numerator.to_bits(), parts.denominator.to_bits()));
             (point.index, point.value.to_bits(), parts).hash(&mut hasher);
         }
@@ -126,7 +132,7 @@ impl Assessment {
         let figure = figure_of(objective.measure, self.kpi.kind);
         let learned = self.learned(whole)?;
         let reckon = || {
-            let excluded = self.excluded(whole);
+            let excluded = self.excluded();
             let part = part_of(objective, self.kpi.kind);
             let history = History { data: &self.data, known_to, excluded: &excluded, part };
             let span = measured_span(objective.measure, whole, &self.kpi);
@@ -135,16 +141,20 @@ impl Assessment {
         self.lessons().landing(&objective.id, (&learned, known_to), reckon).ok_or(Unmeasurable::NoHistory)
     }
 
-    /// Days before the end of the period that events take out of every comparison.
-    fn excluded(&self, whole: Span) -> Vec<Span> {
-        let Some((first, _)) = self.data.span() else { return Vec::new() };
+    /// The buckets since the history began that events take out of every comparison; gone through once.
+    fn excluded(&self) -> Arc<[Span]> {
+        self.excluded.get_or_init(|| self.excluded_since_begin()).clone()
+    }
+
+    fn excluded_since_begin(&self) -> Arc<[Span]> {
+        let first = self.data.span().map_or(BucketIndex::MAX, |(first, _)| first);
         let index_of = |day| -> BucketIndex {
             self.kpi.grain.index_at(crate::model::grain::start_of_day(day, &self.kpi.zone), &self.kpi.zone)
         };
         let events = self.events.iter().flat_map(|events| events.iter());
         let excluding = events.filter(|event| event.what.exclude && self.labels.contains(&event.what.labels));
         let spans = excluding.map(|event| Span { from: index_of(event.what.from), to: index_of(event.what.to) });
-        spans.filter(|span| span.to >= first && span.from <= whole.to).collect()
+        spans.filter(|span| span.to >= first).collect()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::model::grain::{BucketIndex, start_of_day};
 use crate::model::kpi::Kpi;
 use crate::model::objective::{Hold, Measure, Target, Trajectory};
 use crate::model::period::Period;
-use crate::model::target::{Baseline, TargetFigure};
+use crate::model::target::{Baseline, Change, TargetFigure};
 
 /// One part in so many of a baseline may lie before the history begins.
 const LACKING_PART: i64 = 30;
@@ -34,11 +34,22 @@ impl Assessment {
         let objective = self.the_objective()?;
         objective.target.try_map(|figure| match figure {
             TargetFigure::Fixed(figure) => Ok(*figure),
-            TargetFigure::Change(change) => Ok(change.from(self.baseline_of(period)?)),
+            TargetFigure::Change(change) => self.changed(*change, period),
             TargetFigure::Table(table) => table
                 .figure(period, objective.measure == Measure::Sum)
                 .map_err(|lacking| Unmeasurable::NoTarget { from: lacking.first, to: lacking.last }),
         })
+    }
+
+    fn changed(&self, change: Change, period: Period) -> Measured<f64> {
+        let baseline = self.baseline_of(period)?;
+        match (change, self.the_objective()?.baseline_over(period)) {
+            // Fifteen per cent of nothing is nothing: no target, and least of all one that any figure reaches.
+            (Change::Share(_), Some(Period { first: from, last: to })) if baseline == 0.0 => {
+                Err(Unmeasurable::NoBaseline { from, to, why: Box::new(Unmeasurable::ZeroReference) })
+            }
+            _ => Ok(change.from(baseline)),
+        }
     }
 
     /// The baseline that was given, else the value of the newest bucket before the period, at most one period's length
@@ -52,14 +63,19 @@ impl Assessment {
         value_of(before.ok_or(Unmeasurable::NoHistory)?)
     }
 
-    fn baseline_of(&self, period: Period) -> Measured<f64> {
+    /// The baseline of a period; walked once, whoever asks.
+    pub(super) fn baseline_of(&self, period: Period) -> Measured<f64> {
+        let (of, measured) = self.baseline.get_or_init(|| (period, self.measured_baseline(period)));
+        if *of == period { measured.clone() } else { self.measured_baseline(period) }
+    }
+
+    fn measured_baseline(&self, period: Period) -> Measured<f64> {
         let objective = self.the_objective()?;
-        let over = match objective.baseline {
-            Some(Baseline::Figure(figure)) => return Ok(figure),
-            Some(Baseline::Over(over)) => over,
-            Some(Baseline::PeriodBefore) => objective.period.before(period),
-            Some(Baseline::YearBefore) => objective.period.year_before(period),
-            None => return not_defined("a target relative to a baseline of an objective that has none"),
+        if let Some(Baseline::Figure(figure)) = objective.baseline {
+            return Ok(figure);
+        }
+        let Some(over) = objective.baseline_over(period) else {
+            return not_defined("a target relative to a baseline of an objective that has none");
         };
         let measured = self.measured_over(over, objective.measure);
         let like = measured.map(|value| {

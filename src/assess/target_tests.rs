@@ -121,7 +121,7 @@ fn a_target_is_unknown_while_its_baseline_is() {
     assert_eq!(strict.target(), because(Unmeasurable::Incomplete { present: 30, due: 31 }));
     close(june.assess("2026-06-04T05:15:00Z", objective()).target(), 341.0);
     let nothing = Series::daily(Kind::Flow).fill(from, date(2026, 6, 10), 0.0);
-    close(nothing.assess("2026-06-11T05:15:00Z", objective()).target(), 0.0);
+    assert_eq!(nothing.assess("2026-06-11T05:15:00Z", objective()).target(), because(Unmeasurable::ZeroReference));
 }
 
 #[test]
@@ -304,4 +304,34 @@ fn without_a_day_it_is_kept_once_met() {
     close(assess(&met, "2026-10-17T05:15:00Z").expected(), 200.0);
     let lost = met.put(date(2026, 10, 17), 180.0);
     assert_eq!(assess(&lost, "2026-10-18T05:15:00Z").status(), Status::Missed);
+}
+
+#[test]
+fn a_share_of_a_baseline_of_zero_is_no_target() {
+    let series = Series::daily(Kind::Flow).fill(date(2026, 5, 1), date(2026, 5, 31), 0.0);
+    let series = series.fill(date(2026, 6, 1), date(2026, 6, 10), 11.0);
+    let of = |target| {
+        series.assess("2026-06-11T05:15:00Z", Some(relative(target, Baseline::PeriodBefore, PeriodSpec::Month)))
+    };
+    let missing = Unmeasurable::NoBaseline {
+        from: date(2026, 5, 1),
+        to: date(2026, 5, 31),
+        why: Box::new(Unmeasurable::ZeroReference),
+    };
+    let share = of(up(0.15));
+    assert_eq!((share.target(), share.status()), (Err(missing.clone()), Status::InsufficientData));
+    assert_eq!(share.measured_facts(), Err(missing));
+    close(of(Target::Reach(TargetFigure::Change(Change::Amount(200.0)))).target(), 200.0);
+}
+
+#[test]
+fn a_baseline_is_walked_once() {
+    let objective = relative(up(0.15), Baseline::PeriodBefore, PeriodSpec::Month);
+    let mut assessment = two_years().assess("2026-06-11T05:15:00Z", Some(objective));
+    let june = assessment.period().unwrap();
+    let target = assessment.target_of(june).unwrap();
+    // Whoever asks again is told the same, without a look at the data.
+    assessment.data = Arc::default();
+    assert_eq!(assessment.target_of(june), Ok(target));
+    assert!(assessment.target_of(whole(date(2026, 5, 1), 1)).is_err(), "that of another period is its own");
 }

@@ -45,7 +45,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("silences", "leave it out"),
     ("digest", "leave it out"),
     ("was", "keep the old id"),
-    ("rolling", "use `mean` or `each`"),
     ("google_analytics", "ask its API with `http_json`, or export to CSV or SQL"),
     ("ga4", "ask its API with `http_json`, or export to CSV or SQL"),
     ("matomo", "ask its API with `http_json`, or export to CSV or SQL"),
@@ -94,6 +93,10 @@ pub(super) fn decode<T: DeserializeOwned + JsonSchema>(node: &Node, key: Span) -
             }
             continue;
         }
+        // What is wrong with a mapping of which nothing is left was told of what it held.
+        if is_emptied(node, &path, &without) && without.insert(path.clone()) {
+            continue;
+        }
         let (flaw, guilty) = explain(&message, node, path);
         let stuck = flaws.contains(&flaw) || guilty.is_empty() || !without.insert(guilty);
         flaws.push(flaw);
@@ -129,6 +132,17 @@ fn to_value(node: &Node, path: &mut Vec<String>, without: &Without) -> Value {
             Value::Mapping(pairs.filter_map(pair).collect())
         }
     }
+}
+
+/// Whether all that a mapping held was taken out.
+fn is_emptied(node: &Node, path: &[String], without: &Without) -> bool {
+    let entries = node.at(&refs(path)).map_or(&[][..], Node::entries);
+    let is_out = |entry: &Entry| {
+        let mut below = path.to_vec();
+        below.push(entry.key.clone());
+        without.contains(&below)
+    };
+    !entries.is_empty() && entries.iter().all(is_out)
 }
 
 /// The path of an error as steps that exist in the tree: list positions as written, variants of enums included.
@@ -225,6 +239,12 @@ fn explain(message: &str, node: &Node, mut path: Vec<String>) -> (Flaw, Vec<Stri
             (format!("unknown value `{word}`"), suggest::help(word, expected(message), "remove it"))
         });
         return (Flaw { span, message, help: Some(help) }, path);
+    }
+    if message.ends_with("unit variant, expected newtype variant")
+        && let Some(Kind::Scalar { text, .. }) = node.at(&refs(&path)).map(|found| &found.kind)
+    {
+        let help = format!("write `{{{text}: ...}}`");
+        return (Flaw { span: found.value, message: format!("`{text}` needs a value"), help: Some(help) }, path);
     }
     let help = message
         .contains("invalid type: ")

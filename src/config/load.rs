@@ -128,7 +128,15 @@ impl Documents {
 
     /// True when a path leads to a scalar.
     pub(super) fn is_scalar(&self, path: &[&str]) -> bool {
-        self.node(path).is_some_and(|node| matches!(node.kind, Kind::Scalar { .. }))
+        self.text(path).is_some()
+    }
+
+    /// The scalar that a path leads to, as it was written.
+    pub(super) fn text(&self, path: &[&str]) -> Option<&str> {
+        match &self.node(path)?.kind {
+            Kind::Scalar { text, .. } => Some(text),
+            Kind::List(_) | Kind::Map(_) => None,
+        }
     }
 
     /// The path of the first scalar with that text below a path; the path itself when there is none.

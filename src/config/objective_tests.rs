@@ -114,6 +114,97 @@ fn mistakes_of_relative_targets_are_told() {
 }
 
 #[test]
+fn a_share_of_nothing_is_no_target() {
+    let month = "    period: month\n";
+    let zero = format!("    reach: +15 %\n    baseline: 0\n{month}");
+    wrong(&zero, &["error: ", "15 % of a baseline of 0", "as a figure"]);
+    let points = written("    at_least: +3 pts\n    baseline: 0\n    period: month\n")
+        .replacen("unit: EUR", "unit: ratio\n    kind: ratio", 1)
+        .replacen("value: montant", "numerator: a, denominator: b", 1);
+    accepted(&points);
+    resolved(&format!("    reach: 4000\n    baseline: 0\n{month}"));
+}
+
+/// What is told of a baseline that looks like a year, and of the same with each of the forms that are advised.
+fn advised(fields: &str, setting: &str, forms: &[&str]) {
+    let of = |baseline: &str| {
+        let fields = fields.replace("baseline: 2025", &format!("baseline: {baseline}"));
+        let text = written(&fields).replacen("people:", &format!("{setting}\npeople:"), 1);
+        super::told(&[("vigie.yaml", &text)])
+    };
+    let told = of("2025");
+    assert!(told.contains("the figure 2025, not the year"), "{told}");
+    for form in forms {
+        assert!(told.contains(&format!("`{form}`")), "{form} is not in\n{told}");
+        assert_eq!(of(form), "", "{form} is advised");
+    }
+    assert_eq!(told.contains("FY2025"), forms.contains(&"FY2025"), "{told}");
+}
+
+#[test]
+fn the_year_that_is_advised_can_be_written() {
+    let month = "    reach: +15 %\n    baseline: 2025\n    period: month\n";
+    advised(month, "", &["FY2025"]);
+    let april = "fiscal_year: {starts: 04-01}";
+    let both = ["FY2025", "{from: 2025-01-01, to: 2025-12-31}"];
+    advised(month, april, &both);
+    advised("    reach: +15 %\n    baseline: 2025\n    period: fiscal_year\n", april, &both);
+    // The fiscal year 2025 is over by then, the civil one is not.
+    advised(
+        "    reach: +15 %\n    baseline: 2025\n    period: {from: 2025-06-01, to: 2026-05-31}\n",
+        april,
+        &["FY2025"],
+    );
+    // Neither is over.
+    let quarter = "    reach: +15 %\n    baseline: 2025\n    period: {from: 2025-01-01, to: 2025-03-31}\n";
+    advised(quarter, "", &["year_before"]);
+}
+
+#[test]
+fn a_baseline_lies_within_what_is_kept() {
+    let kept = |fields: &str, keep: &str| {
+        let text =
+            written(fields).replacen("owner: claire", &format!("history: 30d\n    keep: {keep}\n    owner: claire"), 1);
+        super::told(&[("vigie.yaml", &text)])
+    };
+    let month = "    reach: +15 %\n    baseline: year_before\n    period: month\n";
+    let told = kept(month, "396d");
+    assert!(told.contains("error: ") && told.contains("keeps its buckets for 396 days"), "{told}");
+    assert!(
+        told.contains("there are 397") && told.contains("`keep` to 428d or more, or write the baseline as a"),
+        "{told}"
+    );
+    assert_eq!(kept(month, "428d"), "");
+    let year = "    reach: +15 %\n    baseline: 2024-H2\n    period: 2026\n";
+    assert!(kept(year, "913d").contains("there are 914"), "from 2024-07-01 to 2026-12-31");
+    assert_eq!(kept(year, "914d"), "");
+    let recurring = "    reach: +15 %\n    baseline: 2024-H2\n    period: month\n";
+    let told = kept(recurring, "800d");
+    assert!(told.contains("warning: ") && told.contains("from 2026-09-09 on this baseline"), "{told}");
+    assert_eq!(kept(recurring, "3650d"), "");
+    // What adds up begins at zero, whatever the baseline.
+    assert_eq!(kept("    reach: 4000\n    baseline: year_before\n    period: month\n", "100d"), "");
+    let rolling = "    reach: 4000\n    measure: {rolling: 12 months}\n    period: month\n";
+    assert!(kept(rolling, "100d").contains("a period of this objective has 366"));
+}
+
+#[test]
+fn figures_that_can_be_read_in_two_ways_are_not_guessed() {
+    let month = "    period: month\n";
+    let two_ways = "`27,000` can be read two ways: write 27000, or 27.0000 if";
+    wrong(&format!("    reach: \"27,000\"\n{month}"), &["error: ", two_ways]);
+    wrong(&format!("    reach: {{2026-01: \"27,000\"}}\n{month}"), &["error: ", two_ways]);
+    wrong(&format!("    reach: +15 %\n    baseline: \"27,000\"\n{month}"), &["error: ", two_ways]);
+    // To YAML it is 27; whoever means that may say so.
+    for written in ["27.000", "\"27.000\""] {
+        let told = &["warning: ", "a point is decimal: this is 27", "write 27000, or 27.0000 if"];
+        wrong(&format!("    reach: {{2026-01: {written}}}\n{month}"), told);
+        wrong(&format!("    reach: {written}\n{month}"), told);
+    }
+    assert_eq!(super::told(&[("vigie.yaml", &written(&format!("    reach: 27.0000\n{month}")))]), "");
+}
+
+#[test]
 fn targets_stand_in_tables() {
     let config = resolved("    reach: {2026-01: 100000, 2026-02: \"120 000\"}\n    period: month\n");
     let Target::Reach(TargetFigure::Table(table)) = &objective(&config).target else { panic!("no table") };
@@ -154,6 +245,13 @@ fn tables_are_read_from_files() {
         figures(MONTHLY, "\u{feff}Mois;Objectif;Note\n01/2026;100 000;\n2026-02-01;120 000,5;soldes\n;;\n"),
         two
     );
+    // What the others of its column show decides.
+    let both = [(1, 27_000.0), (2, 12.5)];
+    assert_eq!(figures(MONTHLY, "month,value\n2026-01,\"27,000\"\n2026-02,12.5\n"), both);
+    assert_eq!(figures(MONTHLY, "month;value\n2026-01;27.000\n2026-02;12,5\n"), both);
+    let both = [(1, 27.125), (2, 12.5)];
+    assert_eq!(figures(MONTHLY, "month;value\n2026-01;27,125\n2026-02;12,5\n"), both);
+    assert_eq!(figures(MONTHLY, "month,value\n2026-01,27.125\n2026-02,12.5\n"), both);
     let labelled = "channel,period,value\n,2026-01,300\nweb,2026-01,100\nshop,2026-01,200\n";
     assert_eq!(figures(MONTHLY, labelled), [(1, 300.0)]);
     let web = "    reach: {table: cibles.csv}\n    where: {channel: web}\n    period: month\n";
@@ -178,6 +276,14 @@ fn mistakes_of_tables_are_told_with_their_lines() {
         &["vigie.yaml:19:20: ", "cibles.csv:3: `2026-13` is not a period"],
     );
     check(MONTHLY, "month,value\n2026-01,a lot\n", &["cibles.csv:2: `a lot` is not a number"]);
+    for language in ["", "language: en\n"] {
+        let two_ways = &["cibles.csv:2: `27,000` can be read two ways: write 27000, or 27.0000 if"];
+        let text = format!("{language}{}", written(MONTHLY));
+        let files = [("vigie.yaml", text.as_str()), ("cibles.csv", "month,value\n2026-01,\"27,000\"\n")];
+        let told = super::told(&files);
+        assert!(told.contains(two_ways[0]), "{told}");
+    }
+    check(MONTHLY, "month;value\n2026-01;27.000\n", &["cibles.csv:2: `27.000` can be read two ways"]);
     check(MONTHLY, "month,value\n2026-01,1,2\n", &["cibles.csv:2: the row has another number of columns"]);
     check(
         MONTHLY,

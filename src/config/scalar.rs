@@ -28,6 +28,11 @@ pub trait Notation: Sized {
     const NUMBERS: bool = false;
 
     fn read(text: &str) -> Result<Self, String>;
+
+    /// What is told of a number alone, where that is none of them.
+    fn bare(text: &str) -> String {
+        format!("`{text}` is a bare number: expected {}", Self::FORMS)
+    }
 }
 
 /// A scalar decoded by its notation.
@@ -47,7 +52,7 @@ impl<T: Notation> Reader<T> {
         if T::NUMBERS {
             return read(text);
         }
-        Err(E::custom(format!("`{text}` is a bare number: expected {}", T::FORMS)))
+        Err(E::custom(T::bare(text)))
     }
 }
 
@@ -124,9 +129,15 @@ impl Notation for Stretch {
     const NAME: &'static str = "Stretch";
     const FORMS: &'static str = "a number of days, weeks or months such as `28d`, `4w` or `12 months`";
 
+    fn bare(text: &str) -> String {
+        format!("`{text}` has no unit: did you mean `{text}d`? Expected {}", Self::FORMS)
+    }
+
     fn read(text: &str) -> Result<Self, String> {
         let wrong = || expected::<Self>(text);
-        let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let is_bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let split = text.find(|c: char| !c.is_ascii_digit());
+        let split = split.ok_or_else(|| if is_bare { Self::bare(text) } else { wrong() })?;
         let (digits, unit) = text.split_at(split);
         let count: u32 = digits.parse().map_err(|_| wrong())?;
         let (stretch, days) = match unit.trim() {
@@ -223,7 +234,7 @@ impl Notation for Share {
             Some(percent) => (percent, 100.0),
             None => (text, 1.0),
         };
-        let share = number_of(number).ok_or_else(|| expected::<Self>(text))? / scale;
+        let share = number_of::<Self>(number, text)? / scale;
         if !(0.0..=1.0).contains(&share) {
             return Err(format!("`{text}` is not between 0 and 100 %: expected {}", Self::FORMS));
         }
@@ -240,7 +251,7 @@ impl Notation for Jump {
     const FORMS: &'static str = "a percentage such as `300 %`";
 
     fn read(text: &str) -> Result<Self, String> {
-        let number = text.strip_suffix('%').and_then(number_of).ok_or_else(|| expected::<Self>(text))?;
+        let number = number_of::<Self>(text.strip_suffix('%').ok_or_else(|| expected::<Self>(text))?, text)?;
         if !(10.0..=1_000_000.0).contains(&number) {
             return Err(format!("`{text}` is not between 10 and 1000000 %: expected {}", Self::FORMS));
         }
@@ -261,15 +272,19 @@ impl Notation for Amount {
     const NUMBERS: bool = true;
 
     fn read(text: &str) -> Result<Self, String> {
-        let per_cent = text.ends_with('%');
-        if per_cent && text.starts_with(['+', '-', '\u{2212}']) {
+        if text.ends_with('%') && text.starts_with(['+', '-', '\u{2212}']) {
             return Err(format!(
                 "`{text}` is a change, which only an objective's target can be: write the figure itself"
             ));
         }
-        let number = number_of(text.strip_suffix('%').unwrap_or(text)).ok_or_else(|| expected::<Self>(text))?;
-        Ok(Amount { number, per_cent })
+        amount_of::<Self>(text)
     }
+}
+
+fn amount_of<T: Notation>(text: &str) -> Result<Amount, String> {
+    let per_cent = text.strip_suffix('%');
+    let number = number_of::<T>(per_cent.unwrap_or(text), text)?;
+    Ok(Amount { number, per_cent: per_cent.is_some() })
 }
 
 /// A figure of a target, or how far it lies from the objective's baseline.
@@ -289,20 +304,19 @@ impl Notation for TargetAmount {
     const NUMBERS: bool = true;
 
     fn read(text: &str) -> Result<Self, String> {
-        let wrong = || expected::<Self>(text);
         let points = ["points", "point", "pts", "pt"].iter().find_map(|unit| text.strip_suffix(unit));
         if !text.starts_with(['+', '-', '\u{2212}']) {
             return match points {
                 Some(_) => Err(format!("`{text}` has no sign: write `+{text}` for a change from the baseline")),
-                None => Amount::read(text).map(TargetAmount::Figure).map_err(|_| wrong()),
+                None => amount_of::<Self>(text).map(TargetAmount::Figure),
             };
         }
         if let Some(points) = points {
-            return number_of(points).map(TargetAmount::Points).ok_or_else(wrong);
+            return number_of::<Self>(points, text).map(TargetAmount::Points);
         }
         match text.strip_suffix('%') {
-            Some(share) => number_of(share).map(|share| TargetAmount::Share(share / 100.0)).ok_or_else(wrong),
-            None => Amount::read(text).map(TargetAmount::Figure).map_err(|_| wrong()),
+            Some(share) => number_of::<Self>(share, text).map(|share| TargetAmount::Share(share / 100.0)),
+            None => amount_of::<Self>(text).map(TargetAmount::Figure),
         }
     }
 }
@@ -330,8 +344,11 @@ impl Notation for AccountNumber {
     }
 }
 
-/// A number as people write it: grouping spaces of any kind, decimal point or comma.
-fn number_of(text: &str) -> Option<f64> {
+/// A number as people write it: grouping spaces of any kind, decimal point or comma. `written` is what it stands in.
+fn number_of<T: Notation>(text: &str, written: &str) -> Result<f64, String> {
+    if let Some(two_ways) = could_group(text, ',') {
+        return Err(two_ways);
+    }
     let plain: String = text
         .trim()
         .chars()
@@ -341,7 +358,22 @@ fn number_of(text: &str) -> Option<f64> {
     // `1,234,567` and `1.234,5` would be guesses: one separator only.
     let separators = plain.matches([',', '.']).count();
     let clear = separators <= 1 && plain.chars().all(|c| c.is_ascii_digit() || "+-.,eE".contains(c));
-    plain.replace(',', ".").parse::<f64>().ok().filter(|number| clear && number.is_finite())
+    let number = plain.replace(',', ".").parse::<f64>().ok().filter(|number| clear && number.is_finite());
+    number.ok_or_else(|| expected::<T>(written))
+}
+
+/// What is told of a number whose only mark stands before its last three digits, as one that groups thousands does: some
+/// write a thousand by it, others a one.
+pub(super) fn could_group(text: &str, mark: char) -> Option<String> {
+    let text = text.trim();
+    let (before, after) = text.trim_start_matches(['+', '-', '\u{2212}']).split_once(mark)?;
+    let are_digits = |part: &str, lengths: std::ops::RangeInclusive<usize>| {
+        lengths.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    (are_digits(before, 1..=3) && are_digits(after, 3..=3) && !before.starts_with('0')).then(|| {
+        let (whole, decimal) = (text.replace(mark, ""), text.replace(mark, "."));
+        format!("`{text}` can be read two ways: write {whole}, or {decimal}0 if its mark is decimal")
+    })
 }
 
 impl Notation for Grain {
@@ -459,7 +491,8 @@ mod tests {
         check("4 w", Stretch::Days(28));
         check("1 month", Stretch::Months(1));
         check("122 months", Stretch::Months(122));
-        for wrong in ["28", "d", "2h", "-1d", "a year"] {
+        refused::<Stretch>("28", "did you mean `28d`?");
+        for wrong in ["", "d", "2h", "-1d", "a year"] {
             refused::<Stretch>(wrong, "is not a number of days, weeks or months");
         }
         for wrong in ["0d", "0 months", "123 months", "99999d", "4294967295w"] {
@@ -500,6 +533,12 @@ mod tests {
         check("12 %", Amount { number: 12.0, per_cent: true });
         refused::<Amount>("+15 %", "only an objective's target");
         refused::<Amount>("1,234,567", "a number such as");
+        // A factor of a thousand is nobody's guess to make.
+        refused::<Amount>("27,000", "two ways: write 27000, or 27.0000 if its mark is decimal");
+        refused::<TargetAmount>("-1,250", "two ways: write -1250, or -1.2500 if");
+        check("0,125", plain(0.125));
+        check("27,0000", plain(27.0));
+        check("1234,567", plain(1_234.567));
         refused::<Amount>("inf", "a number such as");
         refused::<Amount>("NaN", "a number such as");
     }

@@ -121,6 +121,25 @@ fn a_rolling_measure_names_its_stretch() {
     assert_eq!(measure("12 months"), Measure::Rolling(Stretch::Months(12)));
     let text = told(&[("vigie.yaml", &rolling("a while"))]);
     assert!(text.contains("`a while` is not a number of days, weeks or months such as `28d`"), "{text}");
+    for (stretch, message) in [
+        ("28", "`28` has no unit: did you mean `28d`?"),
+        ("\"28\"", "`28` has no unit: did you mean `28d`?"),
+        ("6h", "`6h` is not a number of days, weeks or months"),
+    ] {
+        let text = told(&[("vigie.yaml", &rolling(stretch))]);
+        assert!(text.contains(message), "{text}");
+        assert_eq!(text.matches("error: ").count(), 1, "{text}");
+    }
+    let text = told(&[("vigie.yaml", &SMALL.replacen("period: month", "period: month\n    measure: rolling", 1))]);
+    assert!(text.contains("`rolling` needs a value") && text.contains("`{rolling: ...}`"), "{text}");
+    let of = |grain: &str, stretch: &str| {
+        let kpi = format!("unit: EUR\n    grain: {grain}");
+        told(&[("vigie.yaml", &rolling(stretch).replacen("unit: EUR", &kpi, 1))])
+    };
+    let text = of("month", "28d");
+    assert!(text.contains("shorter than a bucket") && text.contains("write `1 month`"), "{text}");
+    assert!(of("week", "6d").contains("write `1w`"));
+    assert_eq!((of("month", "1 month"), of("week", "1w"), of("day", "1d")), Default::default());
 }
 
 /// The small configuration with an HTTP API in the place of its table.

@@ -57,6 +57,8 @@ impl State {
 pub(super) fn retire(state: &mut State, kpi: &Kpi, until: Timestamp, commit: &mut EvaluateCommit) {
     let shape = shape_of(kpi);
     state.history.load(kpi.id.clone(), BTreeMap::new());
+    // The series that follow may begin with the same bucket.
+    state.lessons = Arc::default();
     state.suspects.forget(&kpi.id);
     let is_suspicion = |key: &&AlertKey| key.aspect == Aspect::Suspect && key.subject == Subject::Data(kpi.id.clone());
     let told: Vec<AlertKey> = state.book.sorted().into_keys().filter(is_suspicion).cloned().collect();

@@ -46,6 +46,16 @@ impl Objective {
         (set.first <= period.last && period.first <= set.last).then_some(period)
     }
 
+    /// The period whose figure a baseline is that is measured.
+    pub fn baseline_over(&self, period: Period) -> Option<Period> {
+        match self.baseline? {
+            Baseline::Figure(_) => None,
+            Baseline::Over(over) => Some(over),
+            Baseline::PeriodBefore => Some(self.period.before(period)),
+            Baseline::YearBefore => Some(self.period.year_before(period)),
+        }
+    }
+
     /// The days for which there are figures, where the target is given by a table.
     pub fn set_for(&self) -> Option<Period> {
         self.target.figures().find_map(|figure| match figure {
@@ -192,6 +202,14 @@ pub enum Stretch {
 }
 
 impl Stretch {
+    /// Civil days of the longest of these stretches.
+    pub fn days_max(self) -> u32 {
+        match self {
+            Stretch::Days(days) => days,
+            Stretch::Months(months) => 366 * (months / 12) + 31 * (months % 12),
+        }
+    }
+
     /// The first day of the stretch that ends with a day.
     pub fn first_day(self, last: Date) -> Date {
         let next = last.saturating_add(1.day());

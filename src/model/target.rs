@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::ToSpan;
 use jiff::civil::Date;
 
+use super::objective::Target;
 use super::period::Period;
 
 /// A figure of a target as it was set.
@@ -26,6 +27,16 @@ impl TargetFigure {
             TargetFigure::Change(change) => TargetFigure::Change(*change),
             TargetFigure::Table(table) => TargetFigure::Table(Arc::new(table.scaled(share))),
         }
+    }
+}
+
+impl Target<TargetFigure> {
+    /// How far from its baseline it lies, where it is relative to one; of a band its lower end.
+    pub fn change(&self) -> Option<Change> {
+        self.figures().find_map(|figure| match figure {
+            TargetFigure::Change(change) => Some(*change),
+            TargetFigure::Fixed(_) | TargetFigure::Table(_) => None,
+        })
     }
 }
 

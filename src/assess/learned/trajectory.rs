@@ -35,6 +35,11 @@ pub(in crate::assess) struct Learned {
 }
 
 impl Learned {
+    /// The buckets that the trajectory of a period is learned from, as far as the history reaches.
+    pub(in crate::assess) fn looked_at(whole: Span, kpi: &Kpi) -> Span {
+        Span { from: whole.from - Rhythm::of(kpi.grain).history_max as i64, to: whole.from - 1 }
+    }
+
     /// Learns from what is known up to a bucket, at most the one before the period; nothing after it is read.
     pub(in crate::assess) fn fit(history: &History<'_>, whole: Span, kpi: &Kpi) -> Learned {
         let rhythm = Rhythm::of(kpi.grain);

@@ -10,7 +10,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::RawFixedPeriod;
-use crate::config::scalar::{Amount, Notation, TargetAmount, Written};
+use crate::config::scalar::{Amount, Notation, TargetAmount, Written, could_group};
 
 /// A target: one figure or change, or figures by period.
 #[derive(Clone, Debug)]
@@ -133,6 +133,9 @@ impl<'de> Deserialize<'de> for RawBaseline {
 
             fn visit_str<E: Error>(self, text: &str) -> Result<RawBaseline, E> {
                 let text = text.trim();
+                if let Some(two_ways) = could_group(text, ',') {
+                    return Err(E::custom(two_ways));
+                }
                 Ok(Amount::read(text).map_or_else(|_| RawBaseline::Named(text.to_owned()), RawBaseline::Figure))
             }
 

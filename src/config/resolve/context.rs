@@ -9,7 +9,7 @@ use super::gather::{Gathered, Section};
 use super::period::FiscalYears;
 use crate::config::load::Documents;
 use crate::config::problem::{Level, Problem};
-use crate::config::scalar::Amount;
+use crate::config::scalar::{Amount, could_group};
 use crate::config::suggest;
 use crate::model::calendar::Calendar;
 use crate::model::ids::{Labels, PersonId};
@@ -87,6 +87,12 @@ impl Context<'_> {
     /// An amount in the KPI's unit; one written with `%` needs a unit that knows shares.
     pub(super) fn amount(&mut self, path: &[&str], amount: Amount, unit: &Unit) -> f64 {
         let Amount { number, per_cent } = amount;
+        // Of shares nobody has thousands; of the rest YAML reads `27.000` as 27, whatever its author meant.
+        if !matches!(unit, Unit::Ratio | Unit::Percent)
+            && let Some(two_ways) = self.report.documents.text(path).and_then(|text| could_group(text, '.'))
+        {
+            self.report.warn(path, format!("a point is decimal: this is {number}"), &two_ways);
+        }
         match (unit, per_cent) {
             (Unit::Ratio, true) => number / 100.0,
             (Unit::Ratio, false) if number.abs() > 1.5 => {

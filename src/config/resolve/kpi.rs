@@ -21,7 +21,7 @@ use crate::model::unit::{Direction, Kind, LevelOverTime, Unit};
 const HISTORY_DAYS: i64 = 400;
 const HISTORY_BUCKETS: i32 = 400;
 const HISTORY_WINDOWS: i32 = 62;
-const KEPT_DAYS: i64 = 3650;
+pub(super) const KEPT_DAYS: i64 = 3650;
 const KEPT_DAYS_OF_HOURS: i64 = 1100;
 const KEPT_DAYS_BELOW: i64 = 400;
 const COMPLETE: f64 = 0.8;

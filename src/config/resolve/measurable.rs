@@ -1,12 +1,18 @@
 //! What the data can never give, found before anything runs: values of different labels that don't add up.
 
+use jiff::ToSpan;
+use jiff::civil::Date;
+
 use super::context::Report;
+use super::kpi::KEPT_DAYS;
 use crate::model::catalog::Catalog;
 use crate::model::ids::Labels;
 use crate::model::kpi::Kpi;
-use crate::model::objective::Objective;
+use crate::model::objective::{Measure, Objective};
+use crate::model::period::Period;
 use crate::model::roll_ups::ROLL_UPS_MAX;
 use crate::model::rule::{RuleDef, SeriesChoice};
+use crate::model::target::Baseline;
 use crate::model::unit::Kind;
 
 /// How a KPI whose values don't add up comes by a total.
@@ -47,17 +53,71 @@ pub(super) fn check(report: &mut Report<'_>, catalog: &Catalog) {
     }
 }
 
-/// A period whose first buckets go before its end has no total.
+/// A period whose first buckets go before its end has no total, and a target is nothing once its baseline has gone.
 fn kept_for(report: &mut Report<'_>, kpi: &Kpi, objective: &Objective) {
-    let (kept, needed) = (kpi.keep.as_hours() / 24, i64::from(objective.period.days_max()));
+    let kept = kpi.keep.as_hours() / 24;
+    let id = objective.id.as_str();
+    let stretch = match objective.measure {
+        Measure::Rolling(stretch) => i64::from(stretch.days_max()),
+        _ => 0,
+    };
+    let needed = i64::from(objective.period.days_max()).max(stretch);
     if kept < needed {
         let message = format!(
             "the KPI `{}` keeps its buckets for {kept} days, but a period of this objective has {needed}",
             kpi.id.base()
         );
         let help = format!("set the KPI's `keep` to {}d or more", needed + 31);
-        report.error(&["objectives", objective.id.as_str(), "period"], message, &help);
+        report.error(&["objectives", id, "period"], message, &help);
+        return;
     }
+    // The way of what adds up begins at zero: only a target relative to it needs the baseline.
+    if objective.target.change().is_none() && objective.measure == Measure::Sum {
+        return;
+    }
+    let Some((begins, needed)) = baseline_days(objective, stretch) else { return };
+    let path = ["objectives", id, "baseline"];
+    let name = kpi.id.base();
+    if kept < needed {
+        let message = format!(
+            "the KPI `{name}` keeps its buckets for {kept} days, but from the baseline to the end of the objective's period there are {needed}"
+        );
+        let help = format!("set the KPI's `keep` to {}d or more, or write the baseline as a figure", needed + 31);
+        report.error(&path, message, &help);
+    } else if let Some(begins) = begins.filter(|_| kept < KEPT_DAYS) {
+        let gone = begins.saturating_add(kept.days());
+        let message = format!(
+            "the KPI `{name}` keeps its buckets for {kept} days: from {gone} on this baseline can't be measured"
+        );
+        let help = "lengthen the KPI's `keep`, or write the baseline as a figure";
+        report.warn(&path, message, help);
+    }
+}
+
+/// Days from the first one that a measured baseline needs to the end of the period, at most; the first one too, where it
+/// stays while periods go on.
+fn baseline_days(objective: &Objective, stretch: i64) -> Option<(Option<Date>, i64)> {
+    let longest = i64::from(objective.period.days_max());
+    let days_of = |over: i64| match objective.measure {
+        // Only its end counts.
+        Measure::AtEnd | Measure::ToDate => 1,
+        Measure::Rolling(_) => stretch,
+        Measure::Sum | Measure::Pooled | Measure::Mean | Measure::Each => over,
+    };
+    if let Some(period) = objective.period.single() {
+        let over = objective.baseline_over(period)?;
+        let after = i64::from(Period { first: over.last, last: period.last }.days()) - 1;
+        return Some((None, days_of(over.days().into()) + after));
+    }
+    Some(match objective.baseline? {
+        Baseline::Figure(_) => return None,
+        Baseline::Over(over) => {
+            let days = days_of(over.days().into());
+            (Some(over.last.saturating_sub((days - 1).days())), days + longest)
+        }
+        Baseline::PeriodBefore => (None, days_of(longest) + longest),
+        Baseline::YearBefore => (None, days_of(longest) + 366),
+    })
 }
 
 fn of_rule(report: &mut Report<'_>, catalog: &Catalog, rule: &RuleDef) {

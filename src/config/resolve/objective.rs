@@ -11,7 +11,7 @@ use crate::config::scalar::Notation;
 use crate::model::grain::Grain;
 use crate::model::ids::{KpiId, Labels, ObjectiveId};
 use crate::model::kpi::Kpi;
-use crate::model::objective::{Hold, Measure, Milestone, Objective, PlannedAction, Target, Trajectory};
+use crate::model::objective::{Hold, Measure, Milestone, Objective, PlannedAction, Stretch, Target, Trajectory};
 use crate::model::period::{Period, PeriodSpec};
 use crate::model::target::TargetFigure;
 use crate::model::unit::Kind;
@@ -69,7 +69,7 @@ fn whole(
         None if kpi.grain == Grain::Day && kpi.calendar.rules().country.is_some() => Some(Trajectory::WorkingDays),
         Some(RawTrajectory::Linear) | None => Some(Trajectory::Linear),
     };
-    let baseline = baseline::resolve(context, id, raw, (kpi, measure, period));
+    let baseline = baseline::resolve(context, id, raw, baseline::Of { kpi, target: &target, measure, period });
     Some(Objective {
         id: ObjectiveId::from(id),
         kpi: KpiId::from(raw.kpi.as_str()),
@@ -163,6 +163,17 @@ fn measure(
         RawMeasure::ToDate => (Measure::ToDate, matches!(kind, Kind::Window)),
         RawMeasure::Rolling(stretch) => (Measure::Rolling(stretch.0), !matches!(kind, Kind::Window)),
     };
+    let (least, bucket) = match kpi.grain {
+        Grain::Seconds(_) | Grain::Day => (1, ""),
+        Grain::Week => (7, "a week, write `1w`"),
+        Grain::Month => (31, "a month, write `1 month`"),
+    };
+    if matches!(measure, Measure::Rolling(Stretch::Days(days)) if days < least) {
+        let message = "the stretch is shorter than a bucket of the KPI, which would be all of it";
+        let help = format!("the bucket is {bucket} or longer, or `each` for the newest one alone");
+        context.report.error(&["objectives", id, "measure"], message, &help);
+        return None;
+    }
     if fits {
         return Some(measure);
     }

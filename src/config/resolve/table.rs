@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::beside;
 use super::context::Context;
-use crate::config::scalar::{Amount, Notation as _, Written};
+use crate::config::scalar::{Amount, Notation as _, Written, could_group};
 use crate::config::suggest;
 use crate::model::digest::Digest;
 use crate::model::ids::Labels;
@@ -102,6 +102,38 @@ fn whole(context: &mut Context<'_>, path: &[&str], rows: Vec<(Period, f64)>) -> 
     }
 }
 
+/// The decimal marks that a column of figures shows, by cells that can be read in one way only.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks {
+    comma: bool,
+    point: bool,
+}
+
+impl Marks {
+    fn of<'r>(cells: impl Iterator<Item = &'r str>) -> Marks {
+        let shows = |cell: &str, mark: char| {
+            cell.contains(mark) && cell.matches([',', '.']).count() == 1 && could_group(cell, mark).is_none()
+        };
+        cells.fold(Marks::default(), |marks, cell| Marks {
+            comma: marks.comma || shows(cell, ','),
+            point: marks.point || shows(cell, '.'),
+        })
+    }
+
+    /// A figure; one that can be read in two ways as the others of its column are written, else not at all.
+    fn read(self, text: &str) -> Result<Amount, String> {
+        for (mark, is_decimal, groups) in [(',', self.comma, self.point), ('.', self.point, self.comma)] {
+            let Some(two_ways) = could_group(text, mark) else { continue };
+            return match (is_decimal, groups) {
+                (true, false) => Amount::read(&text.replace(mark, ".")),
+                (false, true) => Amount::read(&text.replace(mark, "")),
+                (true, true) | (false, false) => Err(two_ways),
+            };
+        }
+        Amount::read(text)
+    }
+}
+
 struct Table<'t, 'c> {
     context: &'t mut Context<'c>,
     at: &'t [&'t str],
@@ -149,8 +181,10 @@ impl Table<'_, '_> {
             self.wrong(1, &what, "add it");
             return None;
         }
+        let records: Vec<_> = reader.records().collect();
+        let marks = Marks::of(records.iter().flatten().filter_map(|record| record.get(value)));
         let mut rows = Vec::new();
-        for record in reader.records() {
+        for record in records {
             let record = match record {
                 Ok(record) => record,
                 Err(error) => {
@@ -167,7 +201,7 @@ impl Table<'_, '_> {
                 continue;
             }
             let (named, written) = (cell(period), cell(value));
-            match (self.period(named), Amount::read(written)) {
+            match (self.period(named), marks.read(written)) {
                 (None, _) => {
                     self.wrong(
                         line,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::table;
-use crate::config::raw::{RawBaseline, RawObjective, RawTarget};
+use crate::config::raw::{RawObjective, RawTarget};
 use crate::config::scalar::TargetAmount;
 use crate::model::ids::Labels;
 use crate::model::kpi::Kpi;
@@ -82,7 +82,7 @@ pub(super) fn resolve(
         None => band(context, &path, raw, &of.kpi.unit)?,
     };
     direction(context, &path, &target, of.kpi.better);
-    relative(context, id, (&path, raw), &target);
+    relative(context, (&path, raw), &target);
     Some(target)
 }
 
@@ -125,26 +125,11 @@ fn one(context: &mut Context<'_>, path: &[&str], amount: TargetAmount, unit: &Un
 }
 
 /// A change needs something that it starts from, and should lead the way that the target's name says.
-fn relative(context: &mut Context<'_>, id: &str, (path, raw): (&[&str], &RawObjective), target: &Target<TargetFigure>) {
-    let mut changes = target.figures().filter_map(|figure| match figure {
-        TargetFigure::Change(change) => Some(*change),
-        TargetFigure::Fixed(_) | TargetFigure::Table(_) => None,
-    });
-    let Some(change) = changes.next() else { return };
-    match &raw.baseline {
-        None => {
-            let help = "add `baseline:` with `year_before`, `previous`, a period such as `2025-H1`, or a figure";
-            context.report.error(path, "the target is relative to a baseline, and the objective has none", help);
-        }
-        // Nobody's figure by chance.
-        Some(RawBaseline::Figure(amount))
-            if amount.number.fract() == 0.0 && (1971.0..2100.0).contains(&amount.number) =>
-        {
-            let message = format!("the baseline is the figure {}, not the year", amount.number);
-            let help = format!("if the year is meant, write `FY{}` or `{{from: ..., to: ...}}`", amount.number);
-            context.report.warn(&["objectives", id, "baseline"], message, &help);
-        }
-        Some(_) => {}
+fn relative(context: &mut Context<'_>, (path, raw): (&[&str], &RawObjective), target: &Target<TargetFigure>) {
+    let Some(change) = target.change() else { return };
+    if raw.baseline.is_none() {
+        let help = "add `baseline:` with `year_before`, `previous`, a period such as `2025-H1`, or a figure";
+        context.report.error(path, "the target is relative to a baseline, and the objective has none", help);
     }
     let (turned, instead) = match target {
         Target::Reach(_) => (!change.is_more(), "reduce_to"),
