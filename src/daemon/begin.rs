@@ -64,6 +64,7 @@ impl Cycle {
         let stored = store.load().await?;
         let reconfigured = stored.config_checksum.as_deref() != Some(built.setup.catalog.checksum.as_str());
         let mut state = State::from_stored(stored);
+        state.take_up_closed(store.closed_of(built.setup.catalog.objectives.keys()).await?);
         // Until a KPI has caught up nothing is told of it; the last run may have ended amid a replay.
         for kpi in built.setup.catalog.kpis.values() {
             let Some(clock) = state.clocks.get(&kpi.id) else { continue };

@@ -1,5 +1,6 @@
 //! Periods of objectives that are over: each is decided once, as soon as its last bucket is final, and anew when one of its
-//! values is revised. Of an objective that is new here the stored history is gone through once.
+//! values is revised. Of an objective that is new here the stored history is gone through once; what could not be decided
+//! then is looked at again when something comes that it rests on.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::assess::{Assessment, Closing, Passages};
 use crate::model::action::{Action, ActionKind};
 use crate::model::alert::{AlertKey, Aspect, Subject};
 use crate::model::commit::EvaluateCommit;
-use crate::model::grain::{BucketIndex, day_of, start_of_day};
+use crate::model::grain::{BucketIndex, Grain, day_of, start_of_day};
 use crate::model::ids::{KpiId, Labels, SeriesKey};
 use crate::model::kpi::Kpi;
 use crate::model::objective::{Measure, Objective};
@@ -58,6 +59,9 @@ pub(super) fn close(
         let Some(data) = state.history.series(id, &objective.labels) else { continue };
         let desk = Desk { state: &*state, setup, kpi, objective, data, before, now, passages: &passages };
         decided.extend(desk.decide(&news));
+    }
+    for objective in objectives.iter().filter(|objective| state.history.series(id, &objective.labels).is_some()) {
+        state.looked_back.insert(objective.id.clone(), (kpi.clone(), objective.clone()));
     }
     for closed in &decided {
         state.keep_closed(closed.clone());
@@ -122,25 +126,59 @@ impl Desk<'_> {
         let none = BTreeSet::new();
         let touched = news.touched.get(&self.objective.labels).unwrap_or(&none);
         let today = day_of(self.now, &self.kpi.zone);
-        let is_known = |period: &Period| known.iter().any(|closed| closed.period == *period);
         let is_of = |closed: &ClosedPeriod, day: Date| judged(closed.measure, closed.period).contains(day);
         let revised = known.iter().filter(|closed| touched.iter().any(|day| is_of(closed, *day)));
         let mut decided: Vec<ClosedPeriod> = revised.filter_map(|closed| self.revise(closed)).collect();
-        let next = known.iter().map(|closed| closed.period.last.saturating_add(1.day())).max();
-        let Some(from) = next.or_else(|| Some(first_day(self.kpi, self.data.span()?.0))) else { return decided };
-        let late = touched.iter().filter_map(|day| self.objective.period.holding(*day));
-        let late = late.filter(|period| period.last < today && period.last < from);
-        let mut open: Vec<Period> = late.chain(over_by(self.objective, from, today)).collect();
-        open.dedup();
-        open.retain(|period| !is_known(period));
-        let oldest = open.len().saturating_sub(PERIODS_MAX);
-        for period in open.split_off(oldest) {
-            // A hole at its end is one once the bucket after it has come.
-            let through = period.first..=period.last.saturating_add(1.day());
-            let is_new = touched.range(through).next().is_some() || news.doubted.contains(&self.objective.labels);
-            decided.extend(self.close(period, is_new));
+        let Some((oldest, _)) = self.data.span() else { return decided };
+        let begin = first_day(self.kpi, oldest);
+        // Days of which something was decided are not decided once more, though the periods were others then.
+        let is_open = |period: &Period| {
+            let begun = known.partition_point(|closed| closed.period.first <= period.last);
+            begun.checked_sub(1).is_none_or(|newest| known[newest].period.last < period.first)
+        };
+        let mut open: Vec<Period> = over_by(self.objective, begin, today).filter(is_open).collect();
+        let is_doubted = news.doubted.contains(&self.objective.labels);
+        // What reaches further back than ever may complete any of them.
+        let looks_back = is_doubted || touched.contains(&begin) || self.is_new_here();
+        for period in open.split_off(open.len().saturating_sub(PERIODS_MAX)) {
+            let is_new = is_doubted || self.rests_on(period, touched);
+            if is_new || looks_back || self.ended_lately(period) {
+                decided.extend(self.close(period, is_new));
+            }
         }
         decided
+    }
+
+    /// Whether the periods before have not been looked at under these definitions.
+    fn is_new_here(&self) -> bool {
+        let looked_back = self.state.looked_back.get(&self.objective.id);
+        looked_back
+            .is_none_or(|(kpi, objective)| !Arc::ptr_eq(kpi, self.kpi) || !Arc::ptr_eq(objective, self.objective))
+    }
+
+    /// Whether a period may have come to its end since the step before: its last bucket may end later than it does.
+    fn ended_lately(&self, period: Period) -> bool {
+        let Some(before) = self.before else { return true };
+        let after = match self.kpi.grain {
+            Grain::Seconds(_) | Grain::Day => 0,
+            Grain::Week => 6,
+            Grain::Month => 30,
+        };
+        day_of(before, &self.kpi.zone) <= period.last.saturating_add(after.days())
+    }
+
+    /// Whether the figure of a period, or its target, rests on one of these days.
+    fn rests_on(&self, period: Period, touched: &BTreeSet<Date>) -> bool {
+        let over = self.objective.target.change().and_then(|_| self.objective.baseline_over(period));
+        [Some(period), over].into_iter().flatten().any(|part| {
+            let Period { first, last } = judged(self.objective.measure, part);
+            // A hole at its end is one once a bucket after it has come, however late.
+            let next =
+                self.kpi.grain.index_at(start_of_day(last.saturating_add(1.day()), &self.kpi.zone), &self.kpi.zone);
+            let after = self.data.range(next, BucketIndex::MAX).next().map(|point| first_day(self.kpi, point.index));
+            touched.range(first..=last.saturating_add(1.day())).next().is_some()
+                || after.is_some_and(|day| touched.contains(&day))
+        })
     }
 
     fn close(&self, period: Period, is_new: bool) -> Option<ClosedPeriod> {
@@ -176,6 +214,8 @@ impl Desk<'_> {
     }
 
     fn closing(&self, objective: &Arc<Objective>, period: Period) -> Option<Closing> {
+        #[cfg(test)]
+        self.state.reckoned.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (labels, data) = (objective.labels.clone(), self.data.clone());
         let assessment = Assessment::new(self.kpi.clone(), labels, data, Some(objective.clone()), self.now);
         let closing = assessment.final_only().sharing(self.passages).closing_of(period)?;

@@ -10,7 +10,8 @@ use crate::model::alert::PeriodOutcome;
 use crate::model::commit::EvaluateCommit;
 use crate::model::objective::{Measure, Objective, Target};
 use crate::model::outcome::{ClosedPeriod, Replaced};
-use crate::model::period::PeriodSpec;
+use crate::model::period::{Period, PeriodSpec};
+use crate::model::target::{Baseline, Change, TargetFigure, TargetTable};
 use crate::rule::on_large_stack;
 
 /// Nobody watches it, unless there is a script.
@@ -52,6 +53,59 @@ fn each_period_is_decided_once_whoever_watches() {
         assert_eq!(closed[0].alerts, u32::from(script.is_some()), "the rule fired once in it");
         assert_eq!(bench.state.closed_of(&"o".into()).len(), 2);
     }
+}
+
+/// So many per cent more than in the month before.
+fn against_the_month_before(share: f64) -> Objective {
+    let target = Target::Reach(TargetFigure::Change(Change::Share(share)));
+    Objective { target, baseline: Some(Baseline::PeriodBefore), ..objective() }
+}
+
+#[test]
+fn what_lacked_its_baseline_is_decided_when_that_comes() {
+    let mut bench = Bench::new(catalog(kpi(), vec![], vec![against_the_month_before(0.1)]));
+    // Of October ten days are not there.
+    let october = (-29..=1).filter(|day| !(-20..-10).contains(day));
+    bench.day = 0;
+    bench.slot(october.map(|day| observed(day, 10.0, false)).collect(), None);
+    assert_eq!(feed(&mut bench, (35, "12")), [], "November has nothing to be compared with");
+    let closed = feed(&mut bench, (30, "12"));
+    let december = ("2026-12-01".to_owned(), PeriodOutcome::Missed, 372.0, 0);
+    assert_eq!(facts(&closed), [december]);
+    // October and November are left alone while nothing comes that they rest on.
+    let reckoned = |bench: &Bench| bench.state.reckoned.load(std::sync::atomic::Ordering::Relaxed);
+    let before = reckoned(&bench);
+    assert_eq!(feed(&mut bench, (3, "12")), []);
+    assert_eq!(reckoned(&bench), before);
+    let closed = bench.slot((-20..-10).map(|day| observed(day, 10.0, false)).collect(), None).evaluate.closed;
+    let found = facts(&closed);
+    assert!(found.contains(&("2026-11-01".into(), PeriodOutcome::Reached, 360.0, 0)), "{found:?}");
+    assert!(closed.iter().all(|closed| !closed.filled_in), "it became known just now");
+    assert_eq!(feed(&mut bench, (3, "12")), []);
+}
+
+#[test]
+fn what_a_configuration_lacked_is_decided_under_the_next() {
+    let table = |months: &[i8]| {
+        let month = |month: &i8| {
+            let first = date(2026, *month, 1);
+            (Period { first, last: first.last_of_month() }, 300.0)
+        };
+        let rows = TargetTable::of(months.iter().map(month).collect()).unwrap().unwrap();
+        let target = Target::Reach(TargetFigure::Table(Arc::new(rows)));
+        super::setup(catalog(kpi(), vec![], vec![Objective { target, ..objective() }]))
+    };
+    let mut bench = bench(None);
+    bench.setup = table(&[12]);
+    assert_eq!(facts(&feed(&mut bench, (63, "10"))).len(), 1, "December");
+    bench.setup = table(&[11, 12]);
+    let closed = feed(&mut bench, (1, "10"));
+    assert_eq!(facts(&closed), [("2026-11-01".into(), PeriodOutcome::Reached, 300.0, 0)]);
+    assert!(closed[0].filled_in);
+    // Of these days months were decided.
+    let period = PeriodSpec::Between { from: date(2026, 11, 1), to: date(2026, 12, 31) };
+    bench.setup = super::setup(catalog(kpi(), vec![], vec![Objective { period, ..objective() }]));
+    assert_eq!(feed(&mut bench, (2, "10")), []);
 }
 
 #[test]

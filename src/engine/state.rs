@@ -13,7 +13,9 @@ use crate::model::alert::{Alert, AlertKey, Change, Phase, Transition};
 use crate::model::commit::{KpiClock, SourceState, StoredState};
 use crate::model::event::BusinessEvent;
 use crate::model::ids::{KpiId, ObjectiveId, RuleId, SourceId};
+use crate::model::kpi::Kpi;
 use crate::model::notification::Silence;
+use crate::model::objective::Objective;
 use crate::model::outcome::ClosedPeriod;
 use crate::notify::Groups;
 
@@ -37,6 +39,11 @@ pub struct State {
     pub events: Vec<Arc<BusinessEvent>>,
     /// Periods of objectives that were decided, oldest first.
     pub(super) closed: HashMap<ObjectiveId, Vec<ClosedPeriod>>,
+    /// For which definitions all periods that are over were looked at; what can't be decided waits for what it lacks.
+    pub(super) looked_back: HashMap<ObjectiveId, (Arc<Kpi>, Arc<Objective>)>,
+    /// How many periods that are over were reckoned.
+    #[cfg(test)]
+    pub(super) reckoned: Arc<std::sync::atomic::AtomicU32>,
     /// What was learned of objectives, so that it is learned once.
     pub lessons: Arc<Lessons>,
     /// How often alerts that left the book have fired, by their identities' digest.
@@ -51,7 +58,7 @@ impl State {
     pub fn from_stored(stored: StoredState) -> State {
         let book: Book = stored.alerts.into_iter().collect();
         let changed = book.sorted().into_keys().cloned().collect();
-        let mut state = State {
+        State {
             history: History::default(),
             book,
             groups: stored.groups.into_iter().collect(),
@@ -65,14 +72,20 @@ impl State {
             catching_up: BTreeSet::new(),
             events: stored.events.into_iter().map(Arc::new).collect(),
             closed: HashMap::new(),
+            looked_back: HashMap::new(),
+            #[cfg(test)]
+            reckoned: Arc::default(),
             lessons: Arc::default(),
             episodes: stored.episodes,
             pulsed: stored.pulses.into_iter().map(|pulse| (pulse.kpi, pulse.rule)).collect(),
-        };
-        for closed in stored.closed {
-            state.keep_closed(closed);
         }
-        state
+    }
+
+    /// Takes up the periods that were decided, as the store has them.
+    pub fn take_up_closed(&mut self, closed: Vec<ClosedPeriod>) {
+        for closed in closed {
+            self.keep_closed(closed);
+        }
     }
 
     /// The state as a start finds it again: all that goes beyond what the store keeps is lost.
@@ -91,9 +104,8 @@ impl State {
             notifications: self.notifications,
             config_checksum: None,
             events: self.events.iter().map(|event| (**event).clone()).collect(),
-            closed: self.closed.into_values().flatten().collect(),
         };
-        State { history: self.history, ..State::from_stored(stored) }
+        State { history: self.history, closed: self.closed, ..State::from_stored(stored) }
     }
 
     /// The periods of an objective that were decided, oldest first.

@@ -202,6 +202,4 @@ pub struct StoredState {
     pub config_checksum: Option<String>,
     /// Those that people added, also those that were removed since.
     pub events: Vec<BusinessEvent>,
-    /// Periods of objectives that were decided.
-    pub closed: Vec<ClosedPeriod>,
 }

@@ -11,6 +11,22 @@ use crate::model::ids::ObjectiveId;
 use crate::model::outcome::ClosedPeriod;
 
 impl Store {
+    /// The periods that were decided of these objectives. Of those that are in no configuration any more they stay, for
+    /// whoever asks for them by name, and for the day on which they come back.
+    pub async fn closed_of<'o>(
+        &self,
+        objectives: impl IntoIterator<Item = &'o ObjectiveId>,
+    ) -> Result<Vec<ClosedPeriod>, StoreError> {
+        let names: Vec<&str> = objectives.into_iter().map(ObjectiveId::as_str).collect();
+        let load = async {
+            let sql = "SELECT objective, body FROM closed_period \
+                       WHERE objective IN (SELECT value FROM json_each(?1)) ORDER BY objective, first_day, last_day";
+            let rows = sqlx::query(sql).bind(serde_json::to_string(&names)?).fetch_all(&self.inner.readers).await?;
+            rows.iter().map(|row| decode(row.try_get(0)?, row.try_get(1)?)).collect::<Result<_, Failure>>()
+        };
+        self.explained(load.await)
+    }
+
     /// The periods that were decided of one objective, or of all, as far as they end within these days: by objective, oldest
     /// first.
     pub async fn closed_periods(

@@ -16,7 +16,6 @@ use crate::model::notification::{Delivery, DeliveryState, Silence};
 use crate::model::observation::Rejection;
 use crate::model::suspect::Suspect;
 
-use super::closed;
 use super::error::{Failure, StoreError};
 use super::evaluate::millis;
 use super::observations::instant;
@@ -81,7 +80,8 @@ pub struct ItemRecord {
 }
 
 impl Store {
-    /// Everything the engine takes up at start, as of one moment. Series are loaded apart.
+    /// Everything the engine takes up at start, as of one moment. Series, and the periods that were decided of
+    /// objectives, are loaded apart.
     pub async fn load(&self) -> Result<StoredState, StoreError> {
         let load = async {
             let mut tx = self.inner.readers.begin().await?;
@@ -97,7 +97,6 @@ impl Store {
             let sources: Vec<SourceState> =
                 bodies(&mut *tx, "SELECT source, body FROM source_state ORDER BY source").await?;
             let suspects = bodies(&mut *tx, OPEN_SUSPECTS).await?;
-            let closed = closed::all(&mut *tx, None).await?;
             let last_seq: i64 =
                 sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM transition").fetch_one(&mut *tx).await?;
             let sql = "SELECT max((SELECT count(*) FROM notification), \
@@ -119,7 +118,6 @@ impl Store {
                 notifications,
                 config_checksum,
                 events,
-                closed,
             })
         };
         self.explained(load.await)

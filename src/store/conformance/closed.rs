@@ -5,6 +5,7 @@ use jiff::civil::date;
 use super::fixtures::{Place, at, closed, kpi};
 use crate::model::alert::PeriodOutcome;
 use crate::model::commit::EvaluateCommit;
+use crate::model::ids::ObjectiveId;
 use crate::model::outcome::{ClosedPeriod, Replaced};
 use crate::store::{Keep, Kept};
 
@@ -34,7 +35,13 @@ async fn a_revision_takes_the_place_of_what_stood_there_and_nothing_grows_too_ol
     store.close().await;
     let store = place.open().await;
     let all = [revised, closed("month", 10), closed("year", 9)];
-    assert_eq!(store.load().await.unwrap().closed, all, "by objective, oldest first");
+    let of = |names: &'static [&'static str]| {
+        let ids: Vec<ObjectiveId> = names.iter().map(|name| ObjectiveId::from(*name)).collect();
+        let store = &store;
+        async move { store.closed_of(&ids).await.unwrap() }
+    };
+    assert_eq!(of(&["year", "month"]).await, all, "by objective, oldest first");
+    assert_eq!(of(&["year", "none"]).await, all[2..], "those of others stay where they are");
     assert_eq!(store.closed_periods(None, (None, None)).await.unwrap(), all);
     assert_eq!(store.closed_periods(Some(&"month".into()), (None, None)).await.unwrap(), all[..2]);
     let (from, to) = (Some(date(2026, 10, 1)), Some(date(2026, 10, 31)));
