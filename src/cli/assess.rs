@@ -1,5 +1,6 @@
 //! `vigie assess`: what was known of KPIs and their objectives at given instants, in figures.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use super::query::{kpi_named, label_text};
 use crate::assess::{Assessment, Lessons};
 use crate::config::Config;
 use crate::engine::{Doubt, History};
-use crate::locale::{picture, quantity};
-use crate::model::assessment::ObjectiveFacts;
+use crate::locale::{picture, quantity, unmeasurable_and_remedy};
+use crate::model::assessment::{Measured, ObjectiveFacts, Unmeasurable};
 use crate::model::event::BusinessEvent;
 use crate::model::ids::Labels;
 use crate::model::kpi::Kpi;
@@ -81,6 +82,8 @@ pub(super) async fn assess(out: &mut Out, paths: &[PathBuf], args: AssessArgs, n
     }
     let mut lines = 0;
     let mut charts = Vec::new();
+    // Of several instants the newest says it.
+    let mut reasons = BTreeMap::new();
     replay(&config, past, &instants, &mut |line| {
         lines += 1;
         if out.is_json() {
@@ -88,6 +91,9 @@ pub(super) async fn assess(out: &mut Out, paths: &[PathBuf], args: AssessArgs, n
         }
         table.row(cells(&line, &config));
         charts.extend(if args.chart { chart(&line) } else { None });
+        if let Some((objective, _)) = &line.objective {
+            reasons.insert(objective.id.clone(), line.reason());
+        }
         Ok(())
     })?;
     if !out.is_json() {
@@ -95,6 +101,9 @@ pub(super) async fn assess(out: &mut Out, paths: &[PathBuf], args: AssessArgs, n
             out.line("nothing was known then")?;
         } else {
             out.table(&table)?;
+        }
+        for (objective, reason) in &reasons {
+            reason.iter().try_for_each(|reason| out.line(&format!("{objective}: {reason}")))?;
         }
         for chart in charts {
             out.line("")?;
@@ -110,8 +119,27 @@ pub(super) struct Line<'a> {
     kpi: &'a Kpi,
     labels: &'a Labels,
     pub(super) value: Option<f64>,
-    pub(super) objective: Option<(&'a Objective, ObjectiveFacts)>,
+    pub(super) objective: Option<(&'a Objective, Measured<ObjectiveFacts>)>,
     pub(super) assessment: &'a Assessment,
+}
+
+impl Line<'_> {
+    /// The figures of its objective, where there are any.
+    pub(super) fn facts(&self) -> Option<&ObjectiveFacts> {
+        self.objective.as_ref().and_then(|(_, facts)| facts.as_ref().ok())
+    }
+
+    /// Why the target, or the figure beside it, is not known.
+    pub(super) fn missing(&self) -> Option<Unmeasurable> {
+        match &self.objective.as_ref()?.1 {
+            Ok(_) => self.assessment.actual().err(),
+            Err(why) => Some(why.clone()),
+        }
+    }
+
+    fn reason(&self) -> Option<String> {
+        self.missing().map(|missing| unmeasurable_and_remedy(Language::En, &missing, &self.kpi.zone))
+    }
 }
 
 /// The instant that was asked for; now, if none was.
@@ -207,7 +235,10 @@ fn of_series(
     let mut any = false;
     for objective in config.catalog.objectives_on(&kpi.id).filter(|objective| objective.labels == *labels) {
         let assessment = of(Some(objective.clone()));
-        let Some(facts) = assessment.facts() else { continue };
+        let facts = assessment.measured_facts();
+        if facts == Err(Unmeasurable::OutsidePeriod) {
+            continue;
+        }
         any = true;
         each(Line { at, kpi, labels, value, objective: Some((objective, facts)), assessment: &assessment })?;
     }
@@ -220,7 +251,7 @@ fn of_series(
 
 /// The objective's period in blocks, under its title.
 fn chart(line: &Line<'_>) -> Option<String> {
-    let (_, facts) = line.objective.as_ref()?;
+    let facts = line.facts()?;
     let title = format!("{}{}", line.kpi.title, line.labels);
     Some(blocks(&picture(Language::En, &title, facts, &line.kpi.unit, line.assessment.course()?), Language::En))
 }
@@ -236,7 +267,14 @@ pub(super) fn objective_record(objective: &Objective, facts: &ObjectiveFacts) ->
 }
 
 fn record(line: &Line<'_>) -> serde_json::Value {
-    let objective = line.objective.as_ref().map(|(objective, facts)| objective_record(objective, facts));
+    let objective = line.objective.as_ref().map(|(objective, facts)| {
+        let mut record = match facts {
+            Ok(facts) => objective_record(objective, facts),
+            Err(_) => json!({"id": objective.id, "target": null, "status": line.assessment.status()}),
+        };
+        record["reason"] = json!(line.reason());
+        record
+    });
     json!({
         "at": line.at, "kpi": line.kpi.id.base(), "labels": line.labels, "value": line.value, "objective": objective,
     })
@@ -246,7 +284,7 @@ fn cells(line: &Line<'_>, config: &Config) -> [String; 10] {
     let shown = |value: Option<f64>| {
         value.map_or_else(|| "-".to_owned(), |value| quantity(Language::En, value, &line.kpi.unit))
     };
-    let of = |figure: fn(&ObjectiveFacts) -> Option<f64>| line.objective.as_ref().and_then(|(_, facts)| figure(facts));
+    let of = |figure: fn(&ObjectiveFacts) -> Option<f64>| line.facts().and_then(figure);
     let name = |objective: &Objective| objective.id.to_string();
     [
         moment(line.at, &config.catalog.zone),
@@ -258,6 +296,6 @@ fn cells(line: &Line<'_>, config: &Config) -> [String; 10] {
         shown(of(|facts| facts.expected)),
         shown(of(|facts| facts.projected)),
         of(|facts| facts.probability).map_or_else(|| "-".to_owned(), |chance| format!("{:.0} %", chance * 100.0)),
-        line.objective.as_ref().map_or_else(String::new, |(_, facts)| facts.status.as_str().to_owned()),
+        line.objective.as_ref().map_or_else(String::new, |_| line.assessment.status().as_str().to_owned()),
     ]
 }

@@ -18,7 +18,8 @@ pub use outlook::{basis, chance, chance_label, landing, picture};
 pub use pictures::PictureWords;
 pub use render::{figure, render, said};
 pub use sentences::{
-    bucket_words, comparison, corrected_value, during, end_reason, freeze, suspicion, target, unmeasurable, vanished,
+    bucket_words, comparison, corrected_value, during, end_reason, freeze, suspicion, target, unmeasurable,
+    unmeasurable_and_remedy, vanished,
 };
 pub use texts::{Text, text};
 pub use words::{about, aspect, category, outcome, phase, reason, settled, severity, status};

@@ -73,6 +73,42 @@ pub fn unmeasurable(lang: Language, missing: &Unmeasurable, zone: &TimeZone) -> 
     }
 }
 
+/// Why a value can't be had, and what whoever runs the service can do about it where the objective itself lacks something.
+pub fn unmeasurable_and_remedy(lang: Language, missing: &Unmeasurable, zone: &TimeZone) -> String {
+    let why = unmeasurable(lang, missing, zone);
+    match remedy(lang, missing) {
+        Some(remedy) => match lang {
+            Language::Fr => format!("{why}\u{a0}; {remedy}"),
+            Language::En => format!("{why}; {remedy}"),
+        },
+        None => why,
+    }
+}
+
+fn remedy(lang: Language, missing: &Unmeasurable) -> Option<&'static str> {
+    let (fr, en) = match missing {
+        Unmeasurable::NoTarget { .. } => {
+            ("complétez le tableau des objectifs", "add the figure to the table of targets")
+        }
+        Unmeasurable::NoBaseline { why, .. } => match **why {
+            Unmeasurable::NoHistory | Unmeasurable::NoData | Unmeasurable::Incomplete { .. } => (
+                "faites entrer ces jours (`vigie pull`, et `history` et `keep` de l'indicateur assez longs), ou donnez la référence en chiffres",
+                "get those days in (`vigie pull`, and the KPI's `history` and `keep` long enough), or write the baseline as a figure",
+            ),
+            Unmeasurable::ZeroReference | Unmeasurable::ZeroDenominator => (
+                "donnez la cible en chiffres, ou une autre référence",
+                "write the target as a figure, or give another baseline",
+            ),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(match lang {
+        Language::Fr => fr,
+        Language::En => en,
+    })
+}
+
 /// `12,5 % de moins que la période précédente, du 1er au 22 octobre 2026 (350 000 € contre 400 000 €)`.
 pub fn comparison(lang: Language, fact: &ComparisonFact, unit: &Unit) -> String {
     let figures = (quantity(lang, fact.value, unit), quantity(lang, fact.reference, unit));

@@ -207,6 +207,32 @@ fn past_periods_are_kept_and_counted() {
 }
 
 #[test]
+fn it_says_why_a_target_is_unknown() {
+    let dir = shop();
+    // Nothing is known of 2023.
+    let relative = SHOP.replacen("reach: 360000", "reach: +15 %\n    baseline: 2023-10", 1);
+    std::fs::write(dir.path().join("vigie.yaml"), relative).unwrap();
+    let told = shown(dir.path(), &["show", "revenue-month", "--at", "2026-10-15", "--lang", "en"]);
+    assert!(told.contains("Reason: the objective's baseline (") && told.contains("as a figure"), "{told}");
+    let told = shown(dir.path(), &["show", "revenue-month", "--at", "2026-10-15"]);
+    assert!(told.contains("Motif : la référence de l'objectif (") && told.contains("en chiffres"), "{told}");
+    let found = records(dir.path(), &["show", "revenue-month", "--at", "2026-10-15"]);
+    let objective = &found[0]["objective"];
+    assert_eq!((&objective["status"], &objective["target"]), (&json!("insufficient_data"), &Value::Null));
+    assert!(objective["reason"].as_str().unwrap().contains("baseline"), "{objective}");
+    let assess = ["assess", "--config", "vigie.yaml", "--kpi", "revenue", "--at", "2026-10-15"];
+    let told = vigie(dir.path(), &assess);
+    assert!(told.code == 0 && told.out.contains("revenue-month: the objective's baseline ("), "{told:?}");
+    let told = vigie(dir.path(), &[&assess[..], &["--format", "json"]].concat());
+    let lines = told.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let found = lines.map(|line| line["objective"].clone()).find(|line| line["id"] == "revenue-month").unwrap();
+    assert_eq!(&found, objective, "both say the same");
+    // What is known has no reason.
+    let found = records(dir.path(), &["show", "revenue-2026", "--at", "2026-10-15"]);
+    assert_eq!(found[0]["objective"]["reason"], Value::Null);
+}
+
+#[test]
 fn the_next_year_passes_check_beside_this_one() {
     let dir = shop();
     let yaml = shown(dir.path(), &["roll", "--by", "+5 %"]);

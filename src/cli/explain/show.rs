@@ -8,7 +8,7 @@ use crate::assess::Assessment;
 use crate::cli::alerts::{change, detail};
 use crate::cli::output::{Out, ago, counted, moment};
 use crate::cli::verdicts;
-use crate::locale::{duration, freeze, quantity, said, unmeasurable};
+use crate::locale::{duration, freeze, quantity, said, unmeasurable_and_remedy};
 use crate::model::alert::{About, Alert, Aspect, Phase, Subject};
 use crate::model::evaluation::{EvaluationRecord, VerdictCounts};
 use crate::model::ids::Labels;
@@ -178,7 +178,7 @@ fn verdict(verdict: &Verdict, assessment: &Assessment) -> Vec<String> {
             )]
         }
         Verdict::NoData { missing, what } => {
-            let why = unmeasurable(EN, missing, &assessment.kpi.zone);
+            let why = unmeasurable_and_remedy(EN, missing, &assessment.kpi.zone);
             vec![format!("verdict: none, for {what} can't be read: {why}; the alert stays as it is")]
         }
         Verdict::Failed { cause } => {
@@ -342,7 +342,7 @@ pub(super) fn records(out: &mut Out, explanation: &Explanation) -> anyhow::Resul
             Verdict::Judged(finding) => (finding.value, None),
             Verdict::Hold { reason } => (None, Some(reason.key.clone())),
             Verdict::NoData { missing, what } => {
-                (None, Some(format!("{what}: {}", unmeasurable(EN, missing, &kpi.zone))))
+                (None, Some(format!("{what}: {}", unmeasurable_and_remedy(EN, missing, &kpi.zone))))
             }
             Verdict::Failed { cause } => (None, Some(cause.clone())),
         };

@@ -12,8 +12,9 @@ use crate::cli::assess::{Line, objective_record, replay};
 use crate::cli::backtest::stored::{Past, past};
 use crate::cli::state;
 use crate::config::Config;
+use crate::locale::unmeasurable_and_remedy;
 use crate::model::alert::PeriodOutcome;
-use crate::model::assessment::ObjectiveFacts;
+use crate::model::assessment::{ObjectiveFacts, Unmeasurable};
 use crate::model::course::Course;
 use crate::model::grain::day_of;
 use crate::model::ids::{KpiId, ObjectiveId};
@@ -21,6 +22,7 @@ use crate::model::kpi::Kpi;
 use crate::model::objective::Objective;
 use crate::model::outcome::ClosedPeriod;
 use crate::model::period::PeriodSpec;
+use crate::model::unit::Language;
 
 /// The objectives that were named; all, if none was.
 pub(super) fn named(config: &Config, ids: &[String]) -> anyhow::Result<Vec<Arc<Objective>>> {
@@ -58,9 +60,13 @@ pub(super) async fn lived(config: &Config, objectives: &[Arc<Objective>], now: T
 }
 
 /// What is known of an objective at one instant.
+#[derive(Default)]
 pub(super) struct Known {
     pub(super) value: Option<f64>,
-    pub(super) facts: ObjectiveFacts,
+    /// None while its target is unknown.
+    pub(super) facts: Option<ObjectiveFacts>,
+    /// Why the target, or the figure beside it, is not known.
+    pub(super) missing: Option<Unmeasurable>,
     /// Where it was asked for.
     pub(super) course: Option<Course>,
 }
@@ -74,9 +80,11 @@ pub(super) fn figures(
     let mut found = BTreeMap::new();
     for past in pasts {
         replay(config, past, &[at], &mut |line: Line<'_>| {
+            let missing = line.missing();
             if let Some((objective, facts)) = line.objective {
+                let facts = facts.ok();
                 let course = drawn.then(|| line.assessment.course()).flatten();
-                found.insert(objective.id.clone(), Known { value: line.value, facts, course });
+                found.insert(objective.id.clone(), Known { value: line.value, facts, missing, course });
             }
             Ok(())
         })?;
@@ -133,6 +141,7 @@ pub(super) struct Standing<'a> {
     pub(super) stage: Stage,
     pub(super) value: Option<f64>,
     pub(super) facts: Option<ObjectiveFacts>,
+    pub(super) missing: Option<Unmeasurable>,
     pub(super) closed: &'a [ClosedPeriod],
 }
 
@@ -144,6 +153,13 @@ impl Standing<'_> {
             (None, Stage::Running) => "insufficient_data",
             (None, stage) => stage.as_str(),
         }
+    }
+
+    /// Why its target, or the figure beside it, is not known, and what to do about it.
+    pub(super) fn reason(&self, language: Language) -> Option<String> {
+        let is_without = self.facts.is_none() && self.stage == Stage::Running;
+        let missing = self.missing.as_ref().or(is_without.then_some(&Unmeasurable::NoData))?;
+        Some(unmeasurable_and_remedy(language, missing, &self.kpi.zone))
     }
 
     /// How the newest period that was decided ended.
@@ -158,6 +174,7 @@ impl Standing<'_> {
             None => json!({"id": objective.id, "status": self.status()}),
         };
         figures["target"] = json!(facts.as_ref().map(|facts| facts.target));
+        figures["reason"] = json!(self.reason(Language::En));
         json!({
             "at": self.at, "kpi": self.kpi.id.base(), "labels": objective.labels, "value": self.value,
             "stage": self.stage.as_str(), "statement": objective.statement, "owner": objective.owner,

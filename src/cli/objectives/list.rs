@@ -6,7 +6,7 @@ use anyhow::bail;
 use jiff::Timestamp;
 
 use super::args::ListArgs;
-use super::known::{Stage, Standing, closed, figures, kpi_of, lived, named};
+use super::known::{Known, Stage, Standing, closed, figures, kpi_of, lived, named};
 use crate::cli::assess::as_of;
 use crate::cli::configuration;
 use crate::cli::output::{Out, Table, or_dash};
@@ -27,10 +27,10 @@ pub(super) async fn list(out: &mut Out, paths: &[PathBuf], args: &ListArgs, now:
     let mut standings = Vec::new();
     for objective in &objectives {
         let kpi = kpi_of(&config, objective)?;
-        let (value, facts) = known.remove(&objective.id).map_or((None, None), |known| (known.value, Some(known.facts)));
+        let Known { value, facts, missing, .. } = known.remove(&objective.id).unwrap_or_default();
         let closed = ended.get(&objective.id).map_or(&[][..], Vec::as_slice);
         let stage = Stage::of(objective, kpi, at);
-        standings.push(Standing { objective, kpi, at, stage, value, facts, closed });
+        standings.push(Standing { objective, kpi, at, stage, value, facts, missing, closed });
     }
     standings.retain(|standing| args.status.is_empty() || args.status.iter().any(|name| name == standing.status()));
     if out.is_json() {

@@ -105,7 +105,7 @@ struct Newest {
 }
 
 fn note(tracks: &mut BTreeMap<ObjectiveId, Track>, line: &Line<'_>) {
-    let Some((objective, facts)) = &line.objective else { return };
+    let Some((objective, Ok(facts))) = &line.objective else { return };
     let track = tracks.entry(objective.id.clone()).or_default();
     if track.first != Some(facts.period_start) {
         *track = Track { first: Some(facts.period_start), ..Track::default() };

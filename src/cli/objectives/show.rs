@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::ShowArgs;
-use super::known::{HitRate, Stage, Standing, closed, figures, kpi_of, lived, named};
+use super::known::{HitRate, Known, Stage, Standing, closed, figures, kpi_of, lived, named};
 use super::outcomes::{rate_words, record};
 use crate::cli::assess::as_of;
 use crate::cli::configuration;
@@ -16,7 +16,7 @@ use crate::locale::{
     Sign, Text, chance, chance_label, date, days_late, outcome, percent, period, picture, quantity,
     status as status_words, target, text,
 };
-use crate::model::assessment::ObjectiveFacts;
+use crate::model::assessment::{ObjectiveFacts, Status};
 use crate::model::course::Course;
 use crate::model::ids::{Labels, PersonId};
 use crate::model::outcome::ClosedPeriod;
@@ -33,11 +33,10 @@ pub(super) async fn show(out: &mut Out, paths: &[PathBuf], args: &ShowArgs, now:
     let pasts = lived(&config, &objectives, now).await?;
     let at = as_of(&config.catalog.zone, args.at, now)?;
     let known = figures(&config, pasts, (at, !out.is_json()))?.remove(&objective.id);
-    let (value, facts, course) =
-        known.map_or((None, None, None), |known| (known.value, Some(known.facts), known.course));
+    let Known { value, facts, missing, course } = known.unwrap_or_default();
     let ended = closed(&config, at).await?.remove(&objective.id).unwrap_or_default();
     let stage = Stage::of(objective, kpi, at);
-    let standing = Standing { objective, kpi, at, stage, value, facts, closed: &ended };
+    let standing = Standing { objective, kpi, at, stage, value, facts, missing, closed: &ended };
     if out.is_json() {
         let mut shown = standing.record();
         shown["actions"] = json!(objective.actions);
@@ -103,6 +102,9 @@ impl Words<'_> {
             None => {
                 lines.push(self.word(Text::Period, &objective.period.to_string()));
                 let state = match self.standing.stage {
+                    Stage::Running if self.standing.missing.is_some() => {
+                        status_words(self.language, Status::InsufficientData)
+                    }
                     Stage::NotBegun => self.pick("pas encore commencé", "not begun"),
                     Stage::Running => text(self.language, Text::NoData),
                     Stage::Ended => text(self.language, Text::PeriodEnded),
@@ -110,6 +112,8 @@ impl Words<'_> {
                 lines.push(self.word(Text::State, state));
             }
         }
+        let reason = self.standing.reason(self.language);
+        lines.extend(reason.map(|reason| self.labelled(self.pick("Motif", "Reason"), &reason)));
         lines.extend(objective.owner.as_ref().map(|owner| self.word(Text::Owner, &self.name(owner))));
         lines.extend(objective.axis.as_ref().map(|axis| self.labelled(self.pick("Axe", "Axis"), axis)));
         if !objective.actions.is_empty() {
