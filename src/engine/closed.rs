@@ -214,6 +214,8 @@ impl Desk<'_> {
     }
 
     fn closing(&self, objective: &Arc<Objective>, period: Period) -> Option<Closing> {
+        #[cfg(test)]
+        self.state.reckoned.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (labels, data) = (objective.labels.clone(), self.data.clone());
         let assessment = Assessment::new(self.kpi.clone(), labels, data, Some(objective.clone()), self.now);
         let closing = assessment.final_only().sharing(self.passages).closing_of(period)?;

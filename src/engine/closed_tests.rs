@@ -72,7 +72,11 @@ fn what_lacked_its_baseline_is_decided_when_that_comes() {
     let closed = feed(&mut bench, (30, "12"));
     let december = ("2026-12-01".to_owned(), PeriodOutcome::Missed, 372.0, 0);
     assert_eq!(facts(&closed), [december]);
+    // October and November are left alone while nothing comes that they rest on.
+    let reckoned = |bench: &Bench| bench.state.reckoned.load(std::sync::atomic::Ordering::Relaxed);
+    let before = reckoned(&bench);
     assert_eq!(feed(&mut bench, (3, "12")), []);
+    assert_eq!(reckoned(&bench), before);
     let closed = bench.slot((-20..-10).map(|day| observed(day, 10.0, false)).collect(), None).evaluate.closed;
     let found = facts(&closed);
     assert!(found.contains(&("2026-11-01".into(), PeriodOutcome::Reached, 360.0, 0)), "{found:?}");

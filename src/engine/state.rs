@@ -41,6 +41,9 @@ pub struct State {
     pub(super) closed: HashMap<ObjectiveId, Vec<ClosedPeriod>>,
     /// For which definitions all periods that are over were looked at; what can't be decided waits for what it lacks.
     pub(super) looked_back: HashMap<ObjectiveId, (Arc<Kpi>, Arc<Objective>)>,
+    /// How many periods that are over were reckoned.
+    #[cfg(test)]
+    pub(super) reckoned: Arc<std::sync::atomic::AtomicU32>,
     /// What was learned of objectives, so that it is learned once.
     pub lessons: Arc<Lessons>,
     /// How often alerts that left the book have fired, by their identities' digest.
@@ -70,6 +73,8 @@ impl State {
             events: stored.events.into_iter().map(Arc::new).collect(),
             closed: HashMap::new(),
             looked_back: HashMap::new(),
+            #[cfg(test)]
+            reckoned: Arc::default(),
             lessons: Arc::default(),
             episodes: stored.episodes,
             pulsed: stored.pulses.into_iter().map(|pulse| (pulse.kpi, pulse.rule)).collect(),
