@@ -157,7 +157,8 @@ fn a_level_reaches_upward_by_working_days_and_milestones() {
     objective.trajectory = Trajectory::Milestones(vec![Milestone { by: november(26), value: 152.0 }]);
     let a = series.assess("2026-11-14T05:15:00Z", Some(objective.clone()));
     close(a.expected(), 126.0);
-    close(a.projected(), 145.0 + 74.0 * 45.0 / 26.0);
+    // The pace would lead to 273, which no level of these days comes near.
+    close(a.projected(), a.high().unwrap());
     // Beyond the target from the start: not expected to fall back.
     objective.trajectory = Trajectory::Linear;
     objective.baseline = Some(Baseline::Figure(260.0));
