@@ -6,11 +6,13 @@ use super::history::{History, Part};
 use super::rolling::{Ahead, Outlook, Past};
 use super::scale::{Scale, is_rare, is_whole};
 use super::spread::Spread;
+use super::staying::Staying;
 use super::trajectory::Learned;
 use crate::assess::window::Span;
 use crate::model::grain::BucketIndex;
 use crate::model::kpi::{Empty, Kpi};
 use crate::model::objective::Target;
+use crate::model::unit::Kind;
 
 /// Probabilities stay this far from certainty while the period runs.
 pub(in crate::assess) const DOUBT: f64 = 0.001;
@@ -25,12 +27,14 @@ const RATE_WINDOWS: f64 = 3.0;
 const BIAS_WINDOWS: f64 = 8.0;
 
 /// How the buckets of a span make its figure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::assess) enum Figure {
     Sum,
     Mean,
     /// The last bucket's own.
     Last,
+    /// The last bucket's own, while each bucket to come must meet this target.
+    Each(Target),
     /// Numerators over denominators.
     Pooled,
 }
@@ -41,6 +45,8 @@ pub(in crate::assess) struct Landing {
     done: f64,
     over: f64,
     law: Law,
+    /// Of a target that each bucket to come must meet: the probability that all do.
+    kept: Option<(Target, f64)>,
 }
 
 /// The law of what is to come.
@@ -82,18 +88,19 @@ impl Learned {
         let part = if figure == Figure::Pooled { Part::Denominator } else { history.part };
         let history = &History { part, ..*history };
         let values = history.values(self.first, history.known_to);
-        let mut factors = self.factors_now(&values);
+        let stands = part == Part::Value && kpi.kind != Kind::Flow;
+        let mut factors = self.factors_now(&values, stands);
         factors.retame(&values, self.rhythm.reach);
         let now = Now { history, next, values, factors };
         match figure {
             Figure::Pooled => self.pooled(span, &now, kpi),
-            Figure::Sum | Figure::Mean | Figure::Last => self.added(figure, span, &now, kpi),
+            Figure::Sum | Figure::Mean | Figure::Last | Figure::Each(_) => self.added(figure, span, &now, kpi),
         }
     }
 
     /// Of a history that is too short to learn from only the calendar is known. Where its free days bring figures as the
-    /// others do, all days are alike.
-    fn factors_now(&self, values: &[f64]) -> Factors {
+    /// others do, all days are alike; so they are for what `stands` at a moment, on free days as on others.
+    fn factors_now(&self, values: &[f64], stands: bool) -> Factors {
         let most = self.factors.of.iter().fold(0.0, |most: f64, factor| most.max(*factor));
         let of_days = |free: bool| {
             let known = values.iter().zip(&self.factors.of).filter(|(value, _)| !value.is_nan());
@@ -101,12 +108,14 @@ impl Learned {
             let (sum, count) = those.fold((0.0, 0.0), |(sum, count), (value, _)| (sum + value.abs(), count + 1.0));
             (count > 0.0).then(|| sum / count)
         };
-        match (of_days(true), of_days(false)) {
-            (Some(free), Some(working)) if !self.is_learned() && free > FREE_PART * working => {
-                Factors::fixed(values, vec![1.0; self.factors.of.len()])
-            }
-            _ => self.factors.clone(),
+        let are_alike = match (of_days(true), of_days(false)) {
+            (Some(free), Some(working)) => stands || free > FREE_PART * working,
+            _ => stands,
+        };
+        if !self.is_learned() && are_alike {
+            return Factors::fixed(values, vec![1.0; self.factors.of.len()]);
         }
+        self.factors.clone()
     }
 
     fn added(&self, figure: Figure, span: Span, now: &Now<'_>, kpi: &Kpi) -> Option<Landing> {
@@ -122,22 +131,35 @@ impl Learned {
             scale,
         };
         let outlook = Outlook::of(past, ahead)?;
-        let gaps = if figure == Figure::Last { 1.0 } else { self.gaps(now, kpi) };
+        let stands = matches!(figure, Figure::Last | Figure::Each(_));
+        let gaps = if stands { 1.0 } else { self.gaps(now, kpi) };
         let (sum_ahead, squares) = volume(now, ahead);
         let gain = gaps * sum_ahead;
         let (sum, count) = now.history.sum(Span { from: span.from, to: now.history.known_to });
         let (done, over) = match figure {
             Figure::Sum | Figure::Pooled => (sum, 1.0),
             Figure::Mean => (sum, count as f64 + gaps * ahead.take as f64),
-            Figure::Last => (0.0, 1.0),
+            Figure::Last | Figure::Each(_) => (0.0, 1.0),
         };
-        let expected = gain * scale.take(outlook.center);
-        if is_rare && expected <= EXPECTED_MAX {
-            return Some(Landing { done, over, law: Law::Counted(rare(&outlook, scale, gain)) });
-        }
         // Buckets that each vary by a share make a sum that varies by that times the root of their coarseness.
-        let chance = now.factors.spread.clamp(0.02, 2.0) * squares.sqrt() / sum_ahead;
-        Some(Landing { done, over, law: Law::level(&outlook, scale, gain, chance) })
+        let coarseness = if sum_ahead > 0.0 { squares.sqrt() / sum_ahead } else { 1.0 };
+        let chance = now.factors.spread.clamp(0.02, 2.0) * coarseness;
+        let law_of = |gain: f64| {
+            if is_rare && gain * scale.take(outlook.center) <= EXPECTED_MAX {
+                return Law::Counted(rare(&outlook, scale, gain));
+            }
+            Law::level(&outlook, scale, gain, chance)
+        };
+        let kept = match figure {
+            Figure::Each(target) => {
+                let one = |factor: f64| Landing { done, over, law: law_of(factor), kept: None }.chance(target);
+                let before = usize::try_from(self.whole.from - self.first).unwrap_or(0);
+                let staying = Staying { past, outlook: &outlook, ahead, before, is_rare, target };
+                Some((target, staying.chance(one)))
+            }
+            Figure::Sum | Figure::Mean | Figure::Last | Figure::Pooled => None,
+        };
+        Some(Landing { done, over, law: law_of(gain), kept })
     }
 
     /// Numerators over denominators: those to come are forecast as a flow, their rate as the level of a series whose
@@ -171,12 +193,12 @@ impl Learned {
         let rate = scale.take(outlook.center);
         let are_counts = pairs().all(|(part, whole)| is_whole(*part) && is_whole(*whole));
         if are_parts && are_counts && trials * rate.min(1.0 - rate) <= EXPECTED_MAX {
-            return Some(Landing { done, over, law: Law::Counted(shares(&outlook, scale, trials)) });
+            return Some(Landing { done, over, law: Law::Counted(shares(&outlook, scale, trials)), kept: None });
         }
         let off = rates.iter().filter(|other| other.is_finite()).map(|other| (other - rate).abs());
         let size = scale.take(scale.share_at(outlook.center)).max(f64::MIN_POSITIVE);
         let chance = off.sum::<f64>() / (size * rates.len() as f64 * (ahead.take as f64).sqrt());
-        Some(Landing { done, over, law: Law::level(&outlook, scale, trials, chance) })
+        Some(Landing { done, over, law: Law::level(&outlook, scale, trials, chance), kept: None })
     }
 
     /// The share of the buckets to come that will be there.
@@ -198,7 +220,7 @@ fn volume(now: &Now<'_>, ahead: Ahead) -> (f64, f64) {
 }
 
 fn ahead_of(figure: Figure, span: Span, next: BucketIndex) -> Ahead {
-    let from = if figure == Figure::Last { span.to } else { next.max(span.from) };
+    let from = if let Figure::Last | Figure::Each(_) = figure { span.to } else { next.max(span.from) };
     let buckets = |count: BucketIndex| usize::try_from(count).unwrap_or(0);
     Ahead { skip: buckets(from - next), take: buckets(span.to - from + 1), since: buckets(next - span.from) }
 }
@@ -264,6 +286,8 @@ impl Law {
     fn below(&self, amount: f64) -> f64 {
         match self {
             Law::Counted(law) => law.below(amount),
+            // A bucket in which nothing is due brings nothing.
+            Law::Level { gain: 0.0, .. } => f64::from(u8::from(amount > 0.0)),
             Law::Level { gain, scale, center, spread } => {
                 scale.error(amount / gain, *center).map_or(0.0, |error| spread.at_most(error))
             }
@@ -273,6 +297,7 @@ impl Law {
     fn at_most(&self, amount: f64) -> f64 {
         match self {
             Law::Counted(law) => law.at_most(amount),
+            Law::Level { gain: 0.0, .. } => f64::from(u8::from(amount >= 0.0)),
             Law::Level { .. } => self.below(amount),
         }
     }
@@ -308,8 +333,17 @@ impl Landing {
         (self.quantile(0.1), self.quantile(0.9))
     }
 
-    /// The probability that the end meets a target; strictly between 0 and 1.
+    /// The probability that the end meets a target, or that all buckets to come do where each must; strictly between 0
+    /// and 1.
     pub(in crate::assess) fn probability(&self, target: Target) -> f64 {
+        let chance = match self.kept {
+            Some((of, chance)) if of == target => chance,
+            _ => self.chance(target),
+        };
+        DOUBT + (1.0 - 2.0 * DOUBT) * chance
+    }
+
+    fn chance(&self, target: Target) -> f64 {
         // A hair of tolerance: sums of decimals that should meet a whole number may not quite.
         let below = |goal: f64| self.law.below(self.missing(goal) - self.hair(goal));
         let at_most = |goal: f64| self.law.at_most(self.missing(goal) + self.hair(goal));
@@ -318,7 +352,7 @@ impl Landing {
             Target::ReduceTo(goal) | Target::AtMost(goal) => at_most(goal),
             Target::Between(low, high) => at_most(high) - below(low),
         };
-        DOUBT + (1.0 - 2.0 * DOUBT) * chance.clamp(0.0, 1.0)
+        chance.clamp(0.0, 1.0)
     }
 
     fn missing(&self, goal: f64) -> f64 {
