@@ -129,7 +129,7 @@ impl Assessment {
                 _ if is_rolling => (from, 1.0),
                 // What was there at the start keeps its weight among what comes.
                 Figure::Pooled | Figure::Mean => (from * ahead.before, ahead.before + (1.0 - ahead.before) * share),
-                Figure::Sum | Figure::Last => (from, 1.0),
+                Figure::Sum | Figure::Last | Figure::Each(_) => (from, 1.0),
             };
             let mean = (done + (end.mean - done) * share) / over;
             let open = variance.sqrt() / over;

@@ -215,9 +215,12 @@ pub const OBJECTIVE_FIELDS: &[Field] = &[
         a.low().map(|value| a.quantity(value))
     }),
     field("high", FieldUnit::Kpi, "upper end of that interval", |a| a.high().map(|value| a.quantity(value))),
-    field("probability", FieldUnit::Ratio, "that the period ends with the target met", |a| {
-        a.probability().map(Figure::Ratio)
-    }),
+    field(
+        "probability",
+        FieldUnit::Ratio,
+        "that the period ends with the target met; of what each bucket is to keep, that all those left do",
+        |a| a.probability().map(Figure::Ratio),
+    ),
     field(
         "probability_change",
         FieldUnit::Ratio,

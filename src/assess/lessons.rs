@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::learned::{Landing, Learned};
+use super::learned::{Figure, Landing, Learned};
 use super::window::Span;
 use crate::model::grain::BucketIndex;
 use crate::model::ids::ObjectiveId;
@@ -56,7 +56,7 @@ struct Lesson {
     print: u64,
     learned: Arc<Learned>,
     /// By the bucket up to which it was reckoned.
-    landings: BTreeMap<BucketIndex, Option<Arc<Landing>>>,
+    landings: BTreeMap<BucketIndex, (Figure, Option<Arc<Landing>>)>,
 }
 
 impl Lessons {
@@ -94,17 +94,17 @@ impl Lessons {
     pub(super) fn landing(
         &self,
         objective: &ObjectiveId,
-        (learned, known_to): (&Arc<Learned>, BucketIndex),
+        (learned, known_to, figure): (&Arc<Learned>, BucketIndex, Figure),
         reckon: impl FnOnce() -> Option<Landing>,
     ) -> Option<Arc<Landing>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lesson = kept.get_mut(objective).filter(|lesson| Arc::ptr_eq(&lesson.learned, learned));
         let Some(lesson) = lesson else { return reckon().map(Arc::new) };
-        if let Some(landing) = lesson.landings.get(&known_to) {
+        if let Some((_, landing)) = lesson.landings.get(&known_to).filter(|(of, _)| *of == figure) {
             return landing.clone();
         }
         let landing = reckon().map(Arc::new);
-        lesson.landings.insert(known_to, landing.clone());
+        lesson.landings.insert(known_to, (figure, landing.clone()));
         if lesson.landings.len() > LANDINGS_MAX
             && let Some(second) = lesson.landings.keys().nth(1).copied()
         {

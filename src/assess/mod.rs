@@ -34,6 +34,8 @@ mod outcome_tests;
 #[cfg(test)]
 mod outlook_tests;
 #[cfg(test)]
+mod staying_tests;
+#[cfg(test)]
 mod target_tests;
 
 pub use assessment::Assessment;

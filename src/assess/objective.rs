@@ -284,13 +284,22 @@ impl Assessment {
     }
 
     /// Where the period ends: at what the history before it says, where there is enough of it, whatever way the trajectory
-    /// takes; else where the present pace leads.
+    /// takes; else where the present pace leads. Within the interval of [`Assessment::low`] and [`Assessment::high`].
     pub fn projected(&self) -> Measured<f64> {
         let standing = self.standing()?;
-        let objective = self.the_objective()?;
         if standing.is_over() {
             return Ok(standing.actual);
         }
+        let projected = self.pointed_to(standing)?;
+        // A pace may lead beyond what the interval holds likely, and the mean of what is rare lies beside it.
+        Ok(match (self.low(), self.high()) {
+            (Ok(low), Ok(high)) => projected.max(low).min(high),
+            _ => projected,
+        })
+    }
+
+    fn pointed_to(&self, standing: &Standing) -> Measured<f64> {
+        let objective = self.the_objective()?;
         // The middle of what the interval and the probability tell: a pace would contradict them.
         let is_learned = || {
             objective.trajectory == Trajectory::Learned

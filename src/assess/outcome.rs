@@ -53,7 +53,7 @@ impl Assessment {
     }
 
     fn judge(&self, standing: &Standing, objective: &Objective) -> Status {
-        if standing.held == Some(Held::Lost) {
+        if let Some(Held::Lost(_)) = standing.held {
             return Status::Missed;
         }
         let Ok(target) = self.target_now() else { return Status::InsufficientData };
@@ -168,7 +168,11 @@ impl Assessment {
         }
         let actual = figure_over(objective.measure, whole, &self.data, &self.kpi).ok()?;
         let target = self.target_of(period).ok()?;
-        let is_met = target.is_met_by(actual) && self.held(period, (whole, whole.to)) != Some(Held::Lost);
+        let (actual, is_met) = match self.held(period, (whole, whole.to)) {
+            // The last figure would not say why it was missed.
+            Some(Held::Lost(worst)) => (worst, false),
+            _ => (actual, target.is_met_by(actual)),
+        };
         let outcome = if is_met { PeriodOutcome::Reached } else { PeriodOutcome::Missed };
         let (present, due) = (whole.present(&self.data), whole.due());
         Some(Closing { outcome, target, actual, present, due })

@@ -27,12 +27,16 @@ const CHANGE_DAYS: i64 = 7;
 
 impl Assessment {
     /// The probability that the period ends with the target met: strictly between 0 and 1 while that may change, 0 or 1
-    /// once its last bucket is final. Of a target that is to be met by a day and held from then on: that it is met that
-    /// day; once held, 0 as soon as it is lost.
+    /// once its last bucket is final. Of a target that each bucket is to keep, or that is held once it is met: that every
+    /// bucket left holds it, and 0 as soon as it is lost. Of one that is to be met by a day: until then, that it is met that
+    /// day.
     pub fn probability(&self) -> Measured<f64> {
         let (standing, target) = (self.standing()?, self.target_now()?);
-        if standing.held == Some(Held::Lost) {
-            return Ok(0.0);
+        match standing.held {
+            Some(Held::Lost(_)) => return Ok(0.0),
+            // What misses it may still change, and hardly will.
+            Some(Held::Doubtful) => return Ok(DOUBT),
+            Some(Held::Kept) | None => {}
         }
         if standing.is_over() {
             let met = f64::from(u8::from(target.is_met_by(standing.actual)));
@@ -129,7 +133,10 @@ impl Assessment {
     /// Where a period lands by what is there up to a bucket.
     pub(super) fn landing_from(&self, whole: Span, known_to: BucketIndex) -> Measured<Arc<Landing>> {
         let objective = self.the_objective()?;
-        let figure = figure_of(objective.measure, self.kpi.kind);
+        let figure = match (figure_of(objective.measure, self.kpi.kind), self.to_keep(known_to)) {
+            (Figure::Last, Some(target)) => Figure::Each(target),
+            (figure, _) => figure,
+        };
         let learned = self.learned(whole)?;
         let reckon = || {
             let excluded = self.excluded();
@@ -138,7 +145,7 @@ impl Assessment {
             let span = measured_span(objective.measure, whole, &self.kpi);
             learned.landing(figure, span, &history, &self.kpi)
         };
-        self.lessons().landing(&objective.id, (&learned, known_to), reckon).ok_or(Unmeasurable::NoHistory)
+        self.lessons().landing(&objective.id, (&learned, known_to, figure), reckon).ok_or(Unmeasurable::NoHistory)
     }
 
     /// The buckets since the history began that events take out of every comparison; gone through once.
@@ -158,7 +165,7 @@ impl Assessment {
     }
 }
 
-/// How the figure at the period's end comes about. Where each bucket counts by itself the last one decides.
+/// How the figure at the period's end comes about. Where each bucket counts by itself it is the last one's.
 pub(super) fn figure_of(measure: Measure, kind: Kind) -> Figure {
     match (measure, kind) {
         (Measure::Sum, _) | (Measure::Rolling(_), Kind::Flow) => Figure::Sum,

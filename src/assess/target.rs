@@ -3,24 +3,27 @@
 
 use super::assessment::{Assessment, not_defined, value_of};
 use super::objective::{aggregate_of, figure_over, measured_span};
-use super::trajectory::more_is_good;
+use super::trajectory::{Course, more_is_good};
 use super::window::{Aggregate, Span};
 use crate::model::assessment::{Measured, Unmeasurable};
 use crate::model::grain::{BucketIndex, start_of_day};
 use crate::model::kpi::Kpi;
 use crate::model::objective::{Hold, Measure, Target, Trajectory};
 use crate::model::period::Period;
+use crate::model::series::Point;
 use crate::model::target::{Baseline, Change, TargetFigure};
 
 /// One part in so many of a baseline may lie before the history begins.
 const LACKING_PART: i64 = 30;
 
 /// How a target stands that is to be held until the period's end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Held {
     Kept,
-    /// A final bucket missed it: it can't be had any more.
-    Lost,
+    /// Only a bucket that may still change missed it.
+    Doubtful,
+    /// A final bucket missed it: it can't be had any more. The figure that was farthest off.
+    Lost(f64),
 }
 
 impl Assessment {
@@ -124,23 +127,50 @@ impl Assessment {
 
     /// Whether a target that is to be held is, as far as a bucket; none while it need not be met yet.
     pub(super) fn held(&self, period: Period, (whole, to): (Span, BucketIndex)) -> Option<Held> {
-        let hold = self.the_objective().ok()?.hold?;
         let target = self.target_of(period).ok()?;
-        let finals =
-            |from: BucketIndex| self.data.range(from, to).filter(|point| !point.provisional && !point.value.is_nan());
-        let from = match hold {
-            Hold::OnceMet => finals(whole.from).find(|point| target.is_met_by(point.value))?.index,
-            Hold::DoneBy(day) => {
+        let from = self.held_from(target, period, (whole, to))?;
+        // A ratio without cases meets and misses nothing.
+        let counts = |point: &Point| !point.value.is_nan();
+        let missed = || self.data.range(from, to).filter(counts).filter(|point| !target.is_met_by(point.value));
+        let off = |value: f64| (value - target.figure(value)).abs();
+        let finals = missed().filter(|point| !point.provisional).map(|point| point.value);
+        let worst = finals.max_by(|one, other| off(*one).total_cmp(&off(*other)));
+        Some(match worst {
+            Some(worst) => Held::Lost(worst),
+            None if missed().next().is_some() => Held::Doubtful,
+            None => Held::Kept,
+        })
+    }
+
+    /// The target that every bucket after this one must meet, by what is known up to it; none of what counts at the end.
+    pub(super) fn to_keep(&self, known_to: BucketIndex) -> Option<Target> {
+        let (target, period) = (self.target_now().ok()?, self.period().ok()?);
+        let whole = self.passages().buckets_of(period, &self.kpi);
+        self.held_from(target, period, (whole, known_to)).map(|_| target)
+    }
+
+    /// The bucket from which on a target is to be held, as far as that is known up to another; none while it need not be
+    /// met yet. Where each bucket counts by itself, what is to be kept is so from the first.
+    fn held_from(&self, target: Target, period: Period, (whole, to): (Span, BucketIndex)) -> Option<BucketIndex> {
+        let objective = self.the_objective().ok()?;
+        match objective.hold {
+            None => {
+                let keeps_each = objective.measure == Measure::Each && Course::of(objective, period) == Course::Keeps;
+                keeps_each.then_some(whole.from)
+            }
+            Some(Hold::OnceMet) => {
+                let mut finals = self.data.range(whole.from, to).filter(|point| !point.provisional);
+                finals.find(|point| target.is_met_by(point.value)).map(|point| point.index)
+            }
+            Some(Hold::DoneBy(day)) => {
                 let due = last_bucket_of(Period { first: day, last: day }, &self.kpi).min(whole.to);
                 if to < due {
                     return None;
                 }
                 // Without a figure of that day the one before stands for it.
-                self.data.range(whole.from, due).next_back().map_or(due, |point| point.index)
+                Some(self.data.range(whole.from, due).next_back().map_or(due, |point| point.index))
             }
-        };
-        let is_lost = finals(from).any(|point| !target.is_met_by(point.value));
-        Some(if is_lost { Held::Lost } else { Held::Kept })
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::raster;
 use super::scene::Point;
 use super::svg;
 use super::theme::Theme;
-use crate::model::course::{Course, CourseFacts, CourseWord, CourseWords, Fan, Goal};
+use crate::model::course::{Course, CourseFacts, CourseWords, Fan, Goal};
 use crate::model::notification::Picture;
 
 /// Pixels per CSS pixel.
@@ -136,11 +136,7 @@ impl<'a> ObjectiveChart<'a> {
 
     /// `1,6 à 2 M€`: what both figures end with is said once.
     pub(super) fn range(&self, reading: &Reading, low: f64, high: f64) -> String {
-        let (low, high) = (self.figure(reading, low), self.figure(reading, high));
-        let unit = |text: &str| text.rfind(|character: char| character.is_ascii_digit()).map_or(0, |at| at + 1);
-        let begin = &low[..unit(&low)];
-        let low = if low[begin.len()..] == high[unit(&high)..] { begin } else { &low };
-        format!("{low} {} {high}", self.words.word(CourseWord::To))
+        self.words.range(low, high, reading.digits)
     }
 
     pub(super) fn figure(&self, reading: &Reading, figure: f64) -> String {

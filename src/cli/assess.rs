@@ -71,9 +71,16 @@ pub(super) async fn assess(out: &mut Out, paths: &[PathBuf], args: AssessArgs, n
     }
     asked.sort_by(|one, other| one.id.cmp(&other.id));
     asked.dedup_by(|one, other| one.id == other.id);
-    let past = past(&config, asked, (None, now)).await?;
+    let mut past = past(&config, asked, (None, now)).await?;
     for warning in &past.warnings {
         writeln!(std::io::stderr(), "warning: {warning}")?;
+    }
+    // One that has nothing to say leaves the others theirs.
+    if past.known.is_empty() {
+        past = past.whole()?;
+    }
+    for why in past.failed.values() {
+        writeln!(std::io::stderr(), "warning: {why:#}")?;
     }
     let mut table =
         Table::new(&["AT", "KPI", "SERIES", "VALUE", "OBJECTIVE", "ACTUAL", "EXPECTED", "LANDING", "CHANCE", "STATUS"]);

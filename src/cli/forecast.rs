@@ -1,6 +1,7 @@
 //! `vigie forecast`: where a KPI goes from here, bucket by bucket.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -83,6 +84,28 @@ struct Known {
     /// Of what these are, for an error.
     origin: String,
     warnings: Vec<String>,
+    /// The instant that is forecast from; a table is as old as it is.
+    at: Option<Timestamp>,
+}
+
+/// Buckets after the newest value that may still be on their way.
+const LATE: BucketIndex = 3;
+
+impl Known {
+    /// That the newest value is old, if it is: else the forecast would be taken to begin now.
+    fn stale(&self, last: BucketIndex) -> Option<String> {
+        let (kpi, at) = (&self.kpi, self.at?);
+        // What has not settled yet is not read.
+        let settled = at.checked_sub(kpi.settle).unwrap_or(at);
+        if kpi.grain.last_ended(settled, &kpi.zone) - last <= LATE {
+            return None;
+        }
+        let behind = kpi.grain.last_ended(at, &kpi.zone) - last;
+        let days = at.duration_since(kpi.grain.bucket(last, &kpi.zone).end).as_hours() / 24;
+        let age = if days > 1 { counted(days as usize, "day") } else { counted(behind as usize, "bucket") };
+        let when = kpi.bucket_name(last);
+        Some(format!("{}: the last value is that of {when}, {age} before then; the forecast begins there", self.origin))
+    }
 }
 
 pub(super) async fn forecast(
@@ -108,6 +131,9 @@ pub(super) async fn forecast(
     let first = *first.max(&(last - BUCKETS_MAX));
     let history: Vec<f64> = (first..=*last).map(|bucket| values.get(&bucket).copied().unwrap_or(f64::NAN)).collect();
     let forecast = Forecast::of(&history, &Seasons::of(kpi.grain), usize::from(args.horizon)).with_context(few)?;
+    if let Some(stale) = known.stale(*last) {
+        writeln!(std::io::stderr(), "warning: {stale}")?;
+    }
     if out.is_json() {
         record(out, &known, &forecast, (*last + 1, args.level))?;
     } else {
@@ -136,7 +162,7 @@ async fn of_kpi(paths: &[PathBuf], name: &str, args: &ForecastArgs, now: Timesta
     let warnings = if goes_beyond {
         Vec::new()
     } else {
-        lacking::fill(&config, std::slice::from_ref(&kpi), &mut versions, (None, now)).await?
+        lacking::fill(&config, std::slice::from_ref(&kpi), &mut versions, (None, now)).await?.whole()?
     };
     let labels: Labels = args.label.iter().cloned().collect();
     let versions = versions.remove(&kpi.id).unwrap_or_default();
@@ -160,7 +186,7 @@ async fn of_kpi(paths: &[PathBuf], name: &str, args: &ForecastArgs, now: Timesta
         }
     }
     let origin = format!("KPI '{name}' as known at {at}");
-    Ok(Known { kpi, labels, values, origin, warnings })
+    Ok(Known { kpi, labels, values, origin, warnings, at: Some(at) })
 }
 
 async fn of_table(csv: &str, table: &ForecastTable) -> anyhow::Result<Known> {
@@ -179,7 +205,7 @@ async fn of_table(csv: &str, table: &ForecastTable) -> anyhow::Result<Known> {
     let (rows, warnings) = read(csv, &kpi, true).await?;
     let values = rows.iter().map(|Row { bucket, value, .. }| (*bucket, *value)).collect();
     let origin = format!("column `{}` of {csv}", made_up.value);
-    Ok(Known { kpi, labels: Labels::total(), values, origin, warnings })
+    Ok(Known { kpi, labels: Labels::total(), values, origin, warnings, at: None })
 }
 
 fn record(out: &mut Out, known: &Known, forecast: &Forecast, (next, level): (BucketIndex, f64)) -> anyhow::Result<()> {

@@ -32,14 +32,34 @@ impl Magnitude {
 
 /// A figure with its unit, rounded to so many significant digits; whole figures up to ten thousand stay as they are.
 pub(super) fn figure(lang: Language, value: f64, digits: usize, unit: &Unit) -> String {
-    let value = if *unit == Unit::Ratio { value * 100.0 } else { value };
-    let rounded = rounded(value, digits);
-    let magnitude = Magnitude::of(lang, rounded);
-    let scaled = rounded / magnitude.divisor;
+    let value = percents(value, unit);
+    let magnitude = Magnitude::of(lang, rounded(value, digits));
+    with_unit(lang, &written(lang, value, digits, magnitude), magnitude, unit)
+}
+
+/// Two figures that are read as one: of one magnitude, that of the larger. A unit that stands behind is named once.
+pub(super) fn pair(lang: Language, (one, other): (f64, f64), digits: usize, unit: &Unit) -> (String, String) {
+    let (one, other) = (percents(one, unit), percents(other, unit));
+    let of = |value: f64| Magnitude::of(lang, rounded(value, digits));
+    let magnitude = if of(one).divisor > of(other).divisor { of(one) } else { of(other) };
+    let [first, second] = [one, other].map(|value| written(lang, value, digits, magnitude));
+    // Nothing is neither thousands nor millions.
+    let full = with_unit(lang, &first, if one == 0.0 { of(one) } else { magnitude }, unit);
+    // `€362 to €434k` would be read as three hundred and sixty-two.
+    let first = if full.starts_with(first.as_str()) { first } else { full };
+    (first, with_unit(lang, &second, magnitude, unit))
+}
+
+fn percents(value: f64, unit: &Unit) -> f64 {
+    if *unit == Unit::Ratio { value * 100.0 } else { value }
+}
+
+/// The number alone, in that magnitude.
+fn written(lang: Language, value: f64, digits: usize, magnitude: Magnitude) -> String {
+    let scaled = rounded(value, digits) / magnitude.divisor;
     let whole_digits = if scaled == 0.0 { 1 } else { scaled.abs().log10().floor() as i64 + 1 };
     let decimals = (digits as i64 - whole_digits).clamp(0, DECIMALS_MAX as i64) as u8;
-    let written = trimmed(lang, scaled_number(lang, scaled, decimals));
-    with_unit(lang, &written, magnitude, unit)
+    trimmed(lang, scaled_number(lang, scaled, decimals))
 }
 
 /// The marks of an axis, all of one magnitude and with the decimals that tell them apart. Units that are words are left out.
@@ -155,6 +175,27 @@ mod tests {
             assert_eq!((visible(&figure(Fr, value, digits, unit)), visible(&figure(En, value, digits, unit))), {
                 (fr.to_owned(), en.to_owned())
             });
+        }
+    }
+
+    #[test]
+    fn both_ends_of_a_range_are_of_one_magnitude() {
+        let euro = Unit::Currency("EUR".to_owned());
+        let franc = Unit::Currency("CHF".to_owned());
+        for (low, high, unit, fr, en) in [
+            (362_000.0, 434_000.0, &euro, "362|434_k€", "€362k|€434k"),
+            (9_500.0, 12_000.0, &euro, "9,5|12_k€", "€9.5k|€12k"),
+            (-12_000.0, 1_500.0, &euro, "-12|1,5_k€", "-€12k|€1.5k"),
+            (950_000.0, 1_200_000.0, &franc, "0,95|1,2_M_CHF", "CHF 0.95M|CHF 1.2M"),
+            (0.12, 0.15, &Unit::Ratio, "12|15_%", "12|15%"),
+            (0.0, 434_000.0, &euro, "0|434_k€", "€0|€434k"),
+            (362.0, 434.0, &Unit::None, "362|434", "362|434"),
+        ] {
+            let shown = |lang| {
+                let (low, high) = pair(lang, (low, high), 3, unit);
+                visible(&format!("{low}|{high}"))
+            };
+            assert_eq!((shown(Fr), shown(En)), (fr.to_owned(), en.to_owned()));
         }
     }
 

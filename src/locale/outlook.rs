@@ -57,6 +57,10 @@ pub fn basis(lang: Language, basis: Basis) -> String {
         Language::Fr => format!("{how} (historique trop court pour l'apprendre)"),
         Language::En => format!("{how} (too little history to learn it)"),
     };
+    let flat = |how: &str| match lang {
+        Language::Fr => format!("{how} (rien à apprendre d'un historique sans total au-dessus de zéro)"),
+        Language::En => format!("{how} (nothing to learn from a history with no total above zero)"),
+    };
     match (lang, basis) {
         (Language::Fr, Basis::Learned { periods: 1 }) => "apprise sur 1 période".to_owned(),
         (Language::En, Basis::Learned { periods: 1 }) => "learned from 1 period".to_owned(),
@@ -66,6 +70,10 @@ pub fn basis(lang: Language, basis: Basis) -> String {
         (Language::En, Basis::WorkingDays) => short("working days"),
         (Language::Fr, Basis::Linear) => short("linéaire"),
         (Language::En, Basis::Linear) => short("linear"),
+        (Language::Fr, Basis::FlatWorkingDays) => flat("jours ouvrés"),
+        (Language::En, Basis::FlatWorkingDays) => flat("working days"),
+        (Language::Fr, Basis::FlatLinear) => flat("linéaire"),
+        (Language::En, Basis::FlatLinear) => flat("linear"),
     }
 }
 
@@ -130,6 +138,11 @@ mod tests {
             Basis::Linear,
             "linéaire (historique trop court pour l'apprendre)",
             "linear (too little history to learn it)",
+        );
+        check(
+            Basis::FlatWorkingDays,
+            "jours ouvrés (rien à apprendre d'un historique sans total au-dessus de zéro)",
+            "working days (nothing to learn from a history with no total above zero)",
         );
     }
 }

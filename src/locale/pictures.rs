@@ -38,6 +38,11 @@ impl CourseWords for PictureWords {
         compact::figure(self.lang, value, digits, &self.unit)
     }
 
+    fn range(&self, low: f64, high: f64, digits: usize) -> String {
+        let (low, high) = compact::pair(self.lang, (low, high), digits, &self.unit);
+        format!("{low} {} {high}", self.word(CourseWord::To))
+    }
+
     fn day(&self, day: Date) -> String {
         brief_day(self.lang, day)
     }

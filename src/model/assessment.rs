@@ -70,6 +70,10 @@ pub enum Basis {
     WorkingDays,
     /// Too little history, and no working day: every day brings the same.
     Linear,
+    /// A history that comes to nothing above zero has no shares to learn: every working day brings the same.
+    FlatWorkingDays,
+    /// So, and no working day.
+    FlatLinear,
 }
 
 /// How an objective stands.

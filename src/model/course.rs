@@ -101,6 +101,8 @@ pub trait CourseWords {
     fn axis(&self, marks: &[f64]) -> Vec<String>;
     /// A figure with its unit, rounded to so many digits.
     fn figure(&self, value: f64, digits: usize) -> String;
+    /// From one to another, both in thousands or both in millions.
+    fn range(&self, low: f64, high: f64, digits: usize) -> String;
     /// `24 nov.`
     fn day(&self, day: Date) -> String;
     /// `24`, beside days whose month is known.

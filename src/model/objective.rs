@@ -168,7 +168,7 @@ pub enum Measure {
     Pooled,
     /// Mean of the buckets to date.
     Mean,
-    /// Every bucket on its own: the newest counts.
+    /// Every bucket on its own: what is to be kept is to be kept by each of them, and the newest is the figure shown.
     Each,
     /// What the source says of the period to date.
     ToDate,

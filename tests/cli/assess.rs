@@ -62,3 +62,27 @@ fn it_is_shown_as_a_table_and_wrong_times_are_refused() {
         assert!(ran.code != 0 && ran.err.contains(part), "{words:?}: {ran:?}");
     }
 }
+
+/// One KPI whose source has nothing, or fails, used to end it for all.
+#[test]
+fn what_has_no_data_leaves_the_others_theirs() {
+    let more = "  refunds: {title: Remboursements, category: financial, unit: EUR, source: shop, query: {time: date, value: rembourse}}
+  visits: {title: Visites, category: customer, source: by-hand}
+objectives:
+";
+    let dir = folder(&SMALL.replace("objectives:\n", more).replace("kpis:\n", "  by-hand: {manual: {}}\nkpis:\n"));
+    std::fs::write(dir.path().join("shop.csv"), sales()).unwrap();
+    let assess = |words: &[&str]| {
+        let words = [&["assess", "--config", "vigie.yaml", "--format", "json", "--at", "2026-01-21"], words].concat();
+        vigie(dir.path(), &words)
+    };
+    let ran = assess(&[]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.lines().count() == 1 && ran.out.contains("\"kpi\":\"revenue\""), "{ran:?}");
+    for part in ["warning: KPI 'refunds'", "warning: nothing was entered of KPI 'visits'"] {
+        assert!(ran.err.contains(part), "{part:?} is not in {ran:?}");
+    }
+    // Where nothing is left to be said, that is an error.
+    let ran = assess(&["--kpi", "refunds"]);
+    assert!(ran.code == 1 && ran.err.contains("KPI 'refunds'"), "{ran:?}");
+}

@@ -169,6 +169,14 @@ fn a_kpi_is_forecast_by_what_was_known_then() {
     // The 19th was not known before six.
     let told = record(&forecast(&["--at", "2026-02-20 05:00"]));
     assert_eq!(told["points"][0]["bucket"], "2026-02-19");
+    // It begins where it should: there is nothing to be said of it.
+    assert_eq!(forecast(&["--at", "2026-02-20 12:00"]).err, "");
+    // Of a history that ended long ago it does not begin now, which was not said.
+    let ran = forecast(&["--at", "2026-06-01 12:00"]);
+    assert_eq!(record(&ran)["points"][0]["bucket"], "2026-03-02");
+    for part in ["warning: KPI 'revenue'", "the last value is that of 2026-03-01, 91 days before", "begins there"] {
+        assert!(ran.err.contains(part), "{part:?} is not in {ran:?}");
+    }
     let ran = forecast(&["--at", "2099-01-01"]);
     assert!(ran.code == 1 && ran.err.contains("lies ahead"), "{ran:?}");
     let ran = forecast(&["--label", "shop=Lyon"]);

@@ -125,26 +125,34 @@ fn trust(
 
 /// What counts as one unit of error: the sum of the error itself and of its share of the value, each in what a repetition
 /// usually errs. The one alone would follow the highest hours only, the other the lowest.
+///
+/// Of a sparse series it is the square of the error: what errs least there in plain is ever zero, and what foretells too
+/// little of a stock is worth nothing.
 struct Unit {
     plain: f64,
     share: f64,
+    is_square: bool,
 }
 
 impl Unit {
-    fn of(learned: &[f64], season: usize) -> Unit {
+    fn of(history: &History, season: usize) -> Unit {
+        let (learned, is_square) = (&history.learned, history.is_sparse);
         let lag = season.min(learned.len() - 1).max(1);
         let (mut plain, mut share, mut count) = (0.0, 0.0, 0.0);
         for (now, before) in learned.iter().skip(lag).zip(learned) {
-            plain += (now - before).abs();
+            plain += if is_square { (now - before).powi(2) } else { (now - before).abs() };
             share += share_of(*now, *before);
             count += 1.0;
         }
         let mean = |sum: f64| f64::max(sum / f64::max(count, 1.0), ERROR_MIN);
-        Unit { plain: mean(plain), share: mean(share) }
+        Unit { plain: mean(plain), share: mean(share), is_square }
     }
 
     fn loss(&self, observed: &[f64], path: &[f64]) -> f64 {
         let known = observed.iter().zip(path).filter(|(value, _)| value.is_finite());
+        if self.is_square {
+            return known.map(|(value, mean)| (value - mean).powi(2) / self.plain).sum();
+        }
         known.map(|(value, mean)| (value - mean).abs() / self.plain + share_of(*value, *mean) / self.share).sum()
     }
 }
@@ -174,7 +182,7 @@ impl<'a> Losses<'a> {
         origins: &'a [usize],
         horizon: usize,
     ) -> Losses<'a> {
-        let unit = Unit::of(&history.learned, seasons.first().copied().unwrap_or(1));
+        let unit = Unit::of(history, seasons.first().copied().unwrap_or(1));
         let past = &origins[..origins.len() - 1];
         let loss = |(origin, path): (&usize, &Option<Vec<f64>>)| {
             path.as_ref().map_or(f64::NAN, |path| unit.loss(&history.observed[*origin..], path))

@@ -2,7 +2,7 @@
 
 use super::history::History;
 use super::space::Space;
-use super::{autoregression, repetition, smoothing};
+use super::{autoregression, intermittent, repetition, smoothing};
 
 /// What a forecaster is asked: from each origin on, of the values before it alone.
 pub(super) struct Task<'a> {
@@ -28,7 +28,9 @@ const BEYOND: f64 = 0.5;
 /// All that can forecast this history; the repetition of the last value is always among them.
 pub(super) fn candidates(history: &History, seasons: &[usize], horizon: usize, origins: &[usize]) -> Vec<Candidate> {
     let mut candidates = Vec::new();
-    for space in Space::fitting(history.low) {
+    // The mean of roots, squared, is less than the mean: of what is mostly zero by far.
+    let spaces: &[Space] = if history.is_sparse { &[Space::Plain] } else { Space::fitting(history.low) };
+    for space in spaces {
         let values: Vec<f64> = history.learned.iter().map(|value| space.enter(*value)).collect();
         let task = Task { values: &values, seasons, horizon, origins };
         let mut found = Vec::new();
@@ -36,6 +38,9 @@ pub(super) fn candidates(history: &History, seasons: &[usize], horizon: usize, o
             found.push(("last value".to_owned(), true, repetition::paths(&task, 1)));
             let season = |season: &usize| (format!("last {season} values"), true, repetition::paths(&task, *season));
             found.extend(seasons.iter().map(season));
+            if history.is_sparse {
+                found.extend(intermittent::all(&task).map(|(name, paths)| (name, false, paths)));
+            }
         }
         let fitted = autoregression::all(&task).into_iter().chain(smoothing::all(&task));
         found.extend(fitted.map(|(name, paths)| (format!("{}{name}", space.prefix()), false, paths)));

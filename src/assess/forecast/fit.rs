@@ -57,7 +57,8 @@ impl Forecast {
         self.mean.len()
     }
 
-    /// What is expected at a step; more exactly, about what is exceeded as often as not.
+    /// What is expected at a step; more exactly, about what is exceeded as often as not. Of a series that is zero more
+    /// often than not it is the mean, which a sum over many steps comes to.
     pub fn mean(&self, step: usize) -> f64 {
         self.mean[step] * self.unit
     }

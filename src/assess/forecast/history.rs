@@ -17,12 +17,16 @@ pub(super) struct History {
     /// What the values were divided by: a power of two near their size, so that nothing is lost and no figure is too
     /// large or too small for sums of squares.
     pub(super) unit: f64,
+    /// Whether most buckets have nothing, and none of that by the clock: sales of a spare part, incidents.
+    pub(super) is_sparse: bool,
 }
 
 /// Newest buckets that are read; what is older tells of other times, and would cost time.
 const NEWEST: usize = 2_000;
 /// Of the longest season as many are read, where that is more.
 const NEWEST_SEASONS: usize = 4;
+/// Seasons after which a place that was always zero is taken to be closed; before, it may be so by chance.
+const SEASONS_TO_REST: usize = 4;
 /// Buckets over which a level is averaged where there is no season.
 const LEVEL: usize = 6;
 
@@ -38,8 +42,11 @@ impl History {
         let observed: Vec<f64> = newest[first..].iter().map(scaled).collect();
         let low = known().fold(f64::INFINITY, f64::min) / unit;
         let high = known().fold(f64::NEG_INFINITY, f64::max) / unit;
-        let learned = outlier::tamed(&filled(&observed, seasons), seasons);
-        Some(History { observed, learned, low, high, unit })
+        let is_sparse = low >= 0.0 && is_sparse(&observed, seasons);
+        let filled = filled(&observed, seasons);
+        // Where most is zero, all that is not lies far from it.
+        let learned = if is_sparse { filled } else { outlier::tamed(&filled, seasons) };
+        Some(History { observed, learned, low, high, unit, is_sparse })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -50,6 +57,31 @@ impl History {
     pub(super) fn count(&self) -> usize {
         self.observed.iter().filter(|value| value.is_finite()).count()
     }
+}
+
+/// Whether more than half of the buckets are zero, of those whose place of the season is not always so.
+fn is_sparse(observed: &[f64], seasons: &[usize]) -> bool {
+    let is_mostly_zero = |values: &mut dyn Iterator<Item = f64>| {
+        let (mut zeros, mut count) = (0, 0);
+        for value in values.filter(|value| value.is_finite()) {
+            zeros += usize::from(value == 0.0);
+            count += 1;
+        }
+        2 * zeros > count
+    };
+    if !is_mostly_zero(&mut observed.iter().copied()) {
+        return false;
+    }
+    // The longest season that the shortest one fits into: a week of hours, a week of days.
+    let shortest = seasons.first().copied().unwrap_or(1);
+    let has_come_round = |season: &usize| SEASONS_TO_REST * season <= observed.len();
+    let fits = |season: &usize| season.is_multiple_of(shortest) && has_come_round(season);
+    let season = seasons.iter().copied().rfind(fits).unwrap_or(1);
+    let mut rests = vec![true; season];
+    for (at, _) in observed.iter().enumerate().filter(|(_, value)| **value > 0.0) {
+        rests[at % season] = false;
+    }
+    is_mostly_zero(&mut observed.iter().enumerate().filter(|(at, _)| !rests[at % season]).map(|(_, value)| *value))
 }
 
 /// The power of two next to the mean size of the values.

@@ -9,6 +9,7 @@ mod blend;
 mod candidate;
 mod fit;
 mod history;
+mod intermittent;
 mod origins;
 mod outlier;
 mod paths;

@@ -120,6 +120,38 @@ fn every_kind_of_series_has_a_sound_forecast() {
     }
 }
 
+/// Demand that comes now and then, without any rhythm: what is foretold is its mean, of which sums are made, and not the
+/// zeros and peaks of the last week over again.
+#[test]
+fn what_comes_now_and_then_is_foretold_by_its_mean() {
+    let (mut foretold, mut came, mut wildest) = (0.0, 0.0, 0.0_f64);
+    for seed in 0..30 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut next = || if random.f64() < 0.25 { f64::from(random.u32(2..9)) } else { 0.0 };
+        let history: Vec<f64> = (0..300).map(|_| next()).collect();
+        let forecast = forecast(&history, &[7, 365], 28);
+        let means = means(&forecast);
+        let (low, high) = means.iter().fold((f64::MAX, 0.0_f64), |(low, high), mean| (low.min(*mean), high.max(*mean)));
+        wildest = wildest.max(high - low);
+        foretold += means.iter().sum::<f64>();
+        came += (0..28).map(|_| next()).sum::<f64>();
+        for step in 0..28 {
+            assert!(forecast.interval(step, 0.8).0 >= 0.0, "{seed}");
+        }
+    }
+    // One in four of 5 on the average, 28 times.
+    assert!((foretold / came - 1.0).abs() < 0.15, "{foretold:.0} beside {came:.0}");
+    assert!(wildest < 2.5, "one day is foretold {wildest:.1} more than another");
+}
+
+#[test]
+fn nights_do_not_make_a_series_sparse() {
+    let week = |at: usize| if at % 24 < 15 { 0.0 } else { 40.0 + (at % 7) as f64 };
+    let values: Vec<f64> = (0..600).map(week).collect();
+    let forecast = forecast(&values, &[24, 168], 24);
+    assert!(!forecast.model().contains("demand"), "{}", forecast.model());
+}
+
 #[test]
 fn too_few_values_have_none() {
     for history in [&[][..], &[1.0, 2.0], &[f64::NAN; 50], &[f64::NAN, 1.0, f64::INFINITY, 2.0]] {

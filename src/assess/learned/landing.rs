@@ -7,11 +7,13 @@ use super::pooled::Shares;
 use super::rolling::{Ahead, Outlook, Past};
 use super::scale::{Scale, is_rare};
 use super::spread::Spread;
+use super::staying::Staying;
 use super::trajectory::Learned;
 use crate::assess::window::Span;
 use crate::model::grain::BucketIndex;
 use crate::model::kpi::{Empty, Kpi};
 use crate::model::objective::Target;
+use crate::model::unit::Kind;
 
 /// Probabilities stay this far from certainty while the period runs.
 pub(in crate::assess) const DOUBT: f64 = 0.001;
@@ -26,12 +28,14 @@ pub(super) const RATE_WINDOWS: f64 = 3.0;
 const BIAS_WINDOWS: f64 = 8.0;
 
 /// How the buckets of a span make its figure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::assess) enum Figure {
     Sum,
     Mean,
     /// The last bucket's own.
     Last,
+    /// The last bucket's own, while each bucket to come must meet this target.
+    Each(Target),
     /// Numerators over denominators.
     Pooled,
 }
@@ -42,6 +46,20 @@ pub(in crate::assess) struct Landing {
     pub(super) done: f64,
     pub(super) over: f64,
     pub(super) law: Law,
+    /// Of a target that each bucket to come must meet: the probability that all do.
+    pub(super) kept: Option<(Target, f64)>,
+}
+
+/// What is foretold of the buckets ahead.
+pub(super) struct Coming<'a> {
+    past: Past<'a>,
+    outlook: Outlook,
+    /// Whole numbers that are mostly small.
+    is_rare: bool,
+    /// What chance alone does to their level, as a share of it.
+    chance: f64,
+    /// What they weigh together.
+    pub(super) gain: f64,
 }
 
 /// The law of what is to come.
@@ -85,18 +103,19 @@ impl Learned {
         let part = if figure == Figure::Pooled { Part::Denominator } else { history.part };
         let history = &History { part, ..*history };
         let values = history.values(self.first, history.known_to);
-        let mut factors = self.factors_now(&values);
+        let stands = part == Part::Value && kpi.kind != Kind::Flow;
+        let mut factors = self.factors_now(&values, stands);
         factors.retame(&values, self.rhythm.reach);
         let now = Now { history, next, values, factors };
         match figure {
             Figure::Pooled => self.pooled(span, &now, kpi),
-            Figure::Sum | Figure::Mean | Figure::Last => self.added(figure, span, &now, kpi),
+            Figure::Sum | Figure::Mean | Figure::Last | Figure::Each(_) => self.added(figure, span, &now, kpi),
         }
     }
 
     /// Of a history that is too short to learn from only the calendar is known. Where its free days bring figures as the
-    /// others do, all days are alike.
-    fn factors_now(&self, values: &[f64]) -> Factors {
+    /// others do, all days are alike; so they are for what `stands` at a moment, on free days as on others.
+    fn factors_now(&self, values: &[f64], stands: bool) -> Factors {
         let most = self.factors.of.iter().fold(0.0, |most: f64, factor| most.max(*factor));
         let of_days = |free: bool| {
             let known = values.iter().zip(&self.factors.of).filter(|(value, _)| !value.is_nan());
@@ -104,29 +123,42 @@ impl Learned {
             let (sum, count) = those.fold((0.0, 0.0), |(sum, count), (value, _)| (sum + value.abs(), count + 1.0));
             (count > 0.0).then(|| sum / count)
         };
-        match (of_days(true), of_days(false)) {
-            (Some(free), Some(working)) if !self.is_learned() && free > FREE_PART * working => {
-                Factors::fixed(values, vec![1.0; self.factors.of.len()])
-            }
-            _ => self.factors.clone(),
+        let are_alike = match (of_days(true), of_days(false)) {
+            (Some(free), Some(working)) => stands || free > FREE_PART * working,
+            _ => stands,
+        };
+        if !self.is_learned() && are_alike {
+            return Factors::fixed(values, vec![1.0; self.factors.of.len()]);
         }
+        self.factors.clone()
     }
 
     fn added(&self, figure: Figure, span: Span, now: &Now<'_>, kpi: &Kpi) -> Option<Landing> {
         let ahead = ahead_of(figure, span, now.next);
-        let gaps = if figure == Figure::Last { 1.0 } else { self.gaps(now, kpi) };
-        let law = self.coming(ahead, gaps, now)?;
+        let stands = matches!(figure, Figure::Last | Figure::Each(_));
+        let gaps = if stands { 1.0 } else { self.gaps(now, kpi) };
+        let coming = self.coming(ahead, gaps, now)?;
         let (sum, count) = now.history.sum(Span { from: span.from, to: now.history.known_to });
         let (done, over) = match figure {
             Figure::Sum | Figure::Pooled => (sum, 1.0),
             Figure::Mean => (sum, count as f64 + gaps * ahead.take as f64),
-            Figure::Last => (0.0, 1.0),
+            Figure::Last | Figure::Each(_) => (0.0, 1.0),
         };
-        Some(Landing { done, over, law })
+        let of = |law: Law| Landing { done, over, law, kept: None };
+        let kept = match figure {
+            Figure::Each(target) => {
+                let Coming { past, ref outlook, is_rare, .. } = coming;
+                let before = usize::try_from(self.whole.from - self.first).unwrap_or(0);
+                let staying = Staying { past, outlook, ahead, before, is_rare, target };
+                Some((target, staying.chance(|factor| of(coming.law(factor)).chance(target))))
+            }
+            Figure::Sum | Figure::Mean | Figure::Last | Figure::Pooled => None,
+        };
+        Some(Landing { kept, ..of(coming.law(coming.gain)) })
     }
 
-    /// The law of the sum of the buckets ahead, of which the share `gaps` will be there.
-    pub(super) fn coming(&self, ahead: Ahead, gaps: f64, now: &Now<'_>) -> Option<Law> {
+    /// What is foretold of the buckets ahead, of which the share `gaps` will be there.
+    pub(super) fn coming<'a>(&'a self, ahead: Ahead, gaps: f64, now: &'a Now<'_>) -> Option<Coming<'a>> {
         let (scale, is_rare) = (scale_of(&now.values), is_rare(&now.values));
         let is_signed = matches!(scale, Scale::Plain { .. }) && !is_rare;
         let past = Past {
@@ -140,14 +172,10 @@ impl Learned {
         };
         let outlook = Outlook::of(past, ahead)?;
         let (sum_ahead, squares) = volume(now, ahead);
-        let gain = gaps * sum_ahead;
-        let expected = gain * scale.take(outlook.center);
-        if is_rare && expected <= EXPECTED_MAX {
-            return Some(Law::Counted(rare(&outlook, scale, gain)));
-        }
         // Buckets that each vary by a share make a sum that varies by that times the root of their coarseness.
-        let chance = now.factors.spread.clamp(0.02, 2.0) * squares.sqrt() / sum_ahead;
-        Some(Law::level(&outlook, scale, gain, chance))
+        let coarseness = if sum_ahead > 0.0 { squares.sqrt() / sum_ahead } else { 1.0 };
+        let chance = now.factors.spread.clamp(0.02, 2.0) * coarseness;
+        Some(Coming { past, outlook, is_rare, chance, gain: gaps * sum_ahead })
     }
 
     /// The share of the buckets to come that will be there.
@@ -169,7 +197,7 @@ fn volume(now: &Now<'_>, ahead: Ahead) -> (f64, f64) {
 }
 
 pub(super) fn ahead_of(figure: Figure, span: Span, next: BucketIndex) -> Ahead {
-    let from = if figure == Figure::Last { span.to } else { next.max(span.from) };
+    let from = if let Figure::Last | Figure::Each(_) = figure { span.to } else { next.max(span.from) };
     let buckets = |count: BucketIndex| usize::try_from(count).unwrap_or(0);
     Ahead { skip: buckets(from - next), take: buckets(span.to - from + 1), since: buckets(next - span.from) }
 }
@@ -209,6 +237,17 @@ fn rare(outlook: &Outlook, scale: Scale, gain: f64) -> Counted {
     Counted::rare(mean, over)
 }
 
+impl Coming<'_> {
+    /// The law of what buckets of so much weight bring together.
+    pub(super) fn law(&self, gain: f64) -> Law {
+        let (outlook, scale) = (&self.outlook, self.past.scale);
+        if self.is_rare && gain * scale.take(outlook.center) <= EXPECTED_MAX {
+            return Law::Counted(rare(outlook, scale, gain));
+        }
+        Law::level(outlook, scale, gain, self.chance)
+    }
+}
+
 impl Law {
     pub(super) fn level(outlook: &Outlook, scale: Scale, gain: f64, chance: f64) -> Law {
         let share = scale.share_at(outlook.center);
@@ -222,6 +261,8 @@ impl Law {
         match self {
             Law::Counted(law) => law.below(amount),
             Law::Shares(law) => law.below(amount),
+            // A bucket in which nothing is due brings nothing.
+            Law::Level { gain: 0.0, .. } => f64::from(u8::from(amount > 0.0)),
             Law::Level { gain, scale, center, spread } => {
                 scale.error(amount / gain, *center).map_or(0.0, |error| spread.at_most(error))
             }
@@ -232,6 +273,7 @@ impl Law {
         match self {
             Law::Counted(law) => law.at_most(amount),
             Law::Shares(law) => law.at_most(amount),
+            Law::Level { gain: 0.0, .. } => f64::from(u8::from(amount >= 0.0)),
             Law::Level { .. } => self.below(amount),
         }
     }
@@ -269,8 +311,17 @@ impl Landing {
         (self.quantile(0.1), self.quantile(0.9))
     }
 
-    /// The probability that the end meets a target; strictly between 0 and 1.
+    /// The probability that the end meets a target, or that all buckets to come do where each must; strictly between 0
+    /// and 1.
     pub(in crate::assess) fn probability(&self, target: Target) -> f64 {
+        let chance = match self.kept {
+            Some((of, chance)) if of == target => chance,
+            _ => self.chance(target),
+        };
+        DOUBT + (1.0 - 2.0 * DOUBT) * chance
+    }
+
+    fn chance(&self, target: Target) -> f64 {
         // A hair of tolerance: sums of decimals that should meet a whole number may not quite.
         let below = |goal: f64| self.law.below(self.missing(goal) - self.hair(goal));
         let at_most = |goal: f64| self.law.at_most(self.missing(goal) + self.hair(goal));
@@ -279,7 +330,7 @@ impl Landing {
             Target::ReduceTo(goal) | Target::AtMost(goal) => at_most(goal),
             Target::Between(low, high) => at_most(high) - below(low),
         };
-        DOUBT + (1.0 - 2.0 * DOUBT) * chance.clamp(0.0, 1.0)
+        chance.clamp(0.0, 1.0)
     }
 
     fn missing(&self, goal: f64) -> f64 {

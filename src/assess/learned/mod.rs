@@ -14,6 +14,7 @@ mod rolling;
 mod scale;
 mod season;
 mod spread;
+mod staying;
 mod trajectory;
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ pub(super) struct Shares {
 impl Learned {
     pub(super) fn pooled(&self, span: Span, now: &Now<'_>, kpi: &Kpi) -> Option<Landing> {
         let ahead = ahead_of(Figure::Pooled, span, now.next);
-        let volume = self.coming(ahead, self.gaps(now, kpi), now)?;
+        let coming = self.coming(ahead, self.gaps(now, kpi), now)?;
+        let volume = coming.law(coming.gain);
         let numerators = History { part: Part::Numerator, ..*now.history };
         let values = numerators.values(self.first, numerators.known_to);
         let rates: Vec<f64> =
@@ -44,12 +45,12 @@ impl Learned {
         let (rate, trials) = (scale.take(outlook.center), volume.mean());
         if are_counts && trials * rate.min(1.0 - rate) <= EXPECTED_MAX {
             let shares = Shares::of(&outlook, scale, &volume, (done, over))?;
-            return Some(Landing { done: 0.0, over: 1.0, law: Law::Shares(shares) });
+            return Some(Landing { done: 0.0, over: 1.0, law: Law::Shares(shares), kept: None });
         }
         let off = rates.iter().filter(|other| other.is_finite()).map(|other| (other - rate).abs());
         let size = scale.take(scale.share_at(outlook.center)).max(f64::MIN_POSITIVE);
         let chance = off.sum::<f64>() / (size * rates.len() as f64 * (ahead.take as f64).sqrt());
-        Some(Landing { done, over: over + trials, law: Law::level(&outlook, scale, trials, chance) })
+        Some(Landing { done, over: over + trials, law: Law::level(&outlook, scale, trials, chance), kept: None })
     }
 }
 

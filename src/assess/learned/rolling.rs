@@ -71,6 +71,8 @@ pub(super) struct Lesson {
     pub(super) error: f64,
     pub(super) foretold: f64,
     pub(super) weight: f64,
+    /// The place of the first bucket after it.
+    pub(super) origin: usize,
     /// The volumes and values of the buckets that came.
     pub(super) volume: f64,
     pub(super) sum: f64,
@@ -264,6 +266,7 @@ impl Coming<'_> {
         Lesson {
             error: 0.0,
             foretold: 0.0,
+            origin,
             weight: 0.5_f64.powf(age / (HALF_LIFE_YEARS * self.past.rhythm.year())),
             volume: self.sums.volumes[to] - self.sums.volumes[from],
             sum: self.sums.values[to] - self.sums.values[from],

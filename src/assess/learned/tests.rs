@@ -138,6 +138,11 @@ fn short_histories_fall_back() {
     assert!(learned.weights().iter().all(|weight| (weight - 1.0 / 30.0).abs() < 1e-12));
     let empty = Series::daily(Kind::Flow);
     assert_eq!(learn(&empty, MONTH).basis(), Basis::WorkingDays);
+    // Long enough, though with nothing of which there are shares.
+    for each_day in [0.0, -12.0] {
+        let flat = Series::daily(Kind::Flow).fill(date(2026, 1, 1), date(2026, 10, 31), each_day);
+        assert_eq!(learn(&flat, MONTH).basis(), Basis::FlatWorkingDays);
+    }
     let whole = span(&empty, MONTH);
     assert!(learn(&empty, MONTH).landing(Figure::Sum, whole, &history(&empty, november(3)), &empty.kpi).is_none());
     // The first days of a first month already say something.

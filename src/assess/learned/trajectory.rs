@@ -50,10 +50,10 @@ impl Learned {
         let periods = whole_periods(&values, whole.due(), kpi.complete);
         let present = values.iter().filter(|value| !value.is_nan()).count();
         let positive = values.iter().filter(|value| !value.is_nan()).sum::<f64>() > 0.0;
-        let is_enough = periods >= 1 && present >= REACHES_LEAST * rhythm.reach && positive;
+        let is_long = periods >= 1 && present >= REACHES_LEAST * rhythm.reach;
         let start = (whole.from - first) as usize;
         let (mut factors, mut weights, basis);
-        if is_enough {
+        if is_long && positive {
             let groups = groups_of(ahead, kpi);
             let half_life = HALF_LIFE_YEARS * rhythm.year();
             let is_rare = is_rare(&values);
@@ -63,8 +63,13 @@ impl Learned {
             weights = factors.of[start..].iter().zip(shape).map(|(factor, shape)| factor * shape).collect::<Vec<f64>>();
             basis = Basis::Learned { periods };
         } else {
-            let plain;
-            (plain, basis) = plainly(ahead, whole, kpi);
+            let (plain, works) = plainly(ahead, whole, kpi);
+            basis = match (works, is_long) {
+                (true, false) => Basis::WorkingDays,
+                (false, false) => Basis::Linear,
+                (true, true) => Basis::FlatWorkingDays,
+                (false, true) => Basis::FlatLinear,
+            };
             weights = plain[start..].to_vec();
             factors = Factors::fixed(&values, plain);
         }
@@ -151,8 +156,8 @@ fn shape_of(factors: &Factors, (start, rhythm): (usize, &Rhythm)) -> Vec<f64> {
 }
 
 /// The weights of a span without history, 1 for the usual one: working days, or all days alike where none works in the
-/// period.
-fn plainly(span: Span, whole: Span, kpi: &Kpi) -> (Vec<f64>, Basis) {
+/// period; and whether any does.
+fn plainly(span: Span, whole: Span, kpi: &Kpi) -> (Vec<f64>, bool) {
     let working = |index: BucketIndex| {
         if let Grain::Seconds(_) = kpi.grain {
             let day = day_of(kpi.grain.start_of(index, &kpi.zone), &kpi.zone);
@@ -171,6 +176,5 @@ fn plainly(span: Span, whole: Span, kpi: &Kpi) -> (Vec<f64>, Basis) {
     let weights: Vec<f64> = if works { buckets.map(working).collect() } else { buckets.map(length).collect() };
     let there = weights.iter().filter(|weight| **weight > 0.0);
     let (sum, count) = there.fold((0.0, 0.0), |(sum, count), weight| (sum + weight, count + 1.0));
-    let basis = if works { Basis::WorkingDays } else { Basis::Linear };
-    (weights.iter().map(|weight| weight * count / sum).collect(), basis)
+    (weights.iter().map(|weight| weight * count / sum).collect(), works)
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use anyhow::{Context as _, anyhow, bail};
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
 use crate::cli::progress::Progress;
@@ -28,14 +28,32 @@ const TOLD_MAX: usize = 3;
 /// Versions of one KPI, in the order in which they became known.
 pub(in crate::cli) type Versions = BTreeMap<KpiId, Vec<Observation>>;
 
-/// Pulls what is lacking of these KPIs and puts it between what is stored; what is to be said of it.
+/// What is to be said of what was pulled.
+#[derive(Default)]
+pub(in crate::cli) struct Filled {
+    pub(in crate::cli) warnings: Vec<String>,
+    /// The KPIs of which something could not be had, and why.
+    pub(in crate::cli) failed: BTreeMap<KpiId, anyhow::Error>,
+}
+
+impl Filled {
+    /// The warnings, where all could be had; of several failures always the same one is told.
+    pub(in crate::cli) fn whole(self) -> anyhow::Result<Vec<String>> {
+        match self.failed.into_values().next() {
+            Some(why) => Err(why),
+            None => Ok(self.warnings),
+        }
+    }
+}
+
+/// Pulls what is lacking of these KPIs and puts it between what is stored.
 pub(in crate::cli) async fn fill(
     config: &Config,
     kpis: &[Arc<Kpi>],
     versions: &mut Versions,
     (from, now): (Option<Timestamp>, Timestamp),
-) -> anyhow::Result<Vec<String>> {
-    let mut warnings = Vec::new();
+) -> anyhow::Result<Filled> {
+    let Filled { mut warnings, mut failed } = Filled::default();
     // What is computed follows from what it is computed of.
     let mut asked: BTreeMap<KpiId, Arc<Kpi>> = BTreeMap::new();
     for kpi in kpis {
@@ -52,11 +70,12 @@ pub(in crate::cli) async fn fill(
         })
         .collect();
     if lacking.is_empty() {
-        return Ok(warnings);
+        return Ok(Filled { warnings, failed });
     }
     for (kpi, _) in lacking.iter().filter(|(kpi, _)| kpi.query == Query::Entered) {
         if versions.get(&kpi.id).is_none_or(Vec::is_empty) {
-            bail!("nothing was entered of KPI '{}'; `vigie record` enters a number", kpi.id);
+            let why = anyhow!("nothing was entered of KPI '{}'; `vigie record` enters a number", kpi.id);
+            failed.insert(kpi.id.clone(), why);
         }
     }
     let progress = Progress::of("pulling", lacking.len() as u64);
@@ -68,25 +87,34 @@ pub(in crate::cli) async fn fill(
         let roll_ups = roll_ups.get(&kpi.id).cloned().unwrap_or_default();
         let progress = &progress;
         async move {
-            let source = source.context("a source that was built")?;
-            let pull = query::pull(&kpi, source, span, now).await.with_context(|| format!("KPI '{}'", kpi.id))?;
+            let pull = match source.context("a source that was built") {
+                Ok(source) => query::pull(&kpi, source, span, now).await,
+                Err(error) => Err(error),
+            };
             progress.advance(1);
-            Ok::<_, anyhow::Error>((kpi.id.clone(), lived(&kpi, &roll_ups, pull, span, now)))
+            let pull = pull.with_context(|| format!("KPI '{}'", kpi.id));
+            (kpi.id.clone(), pull.map(|pull| lived(&kpi, &roll_ups, pull, span, now)))
         }
     });
-    // In their order, so that of several failures always the same one is told.
-    let pulled: Vec<(KpiId, Lived)> = stream::iter(pulls).buffered(AT_ONCE).try_collect().await?;
+    let pulled: Vec<(KpiId, anyhow::Result<Lived>)> = stream::iter(pulls).buffered(AT_ONCE).collect().await;
     progress.end();
     for (id, found) in pulled {
-        tell(&id, &found, &mut warnings);
-        add(versions.entry(id).or_default(), found.versions);
+        match found {
+            Ok(found) => {
+                tell(&id, &found, &mut warnings);
+                add(versions.entry(id).or_default(), found.versions);
+            }
+            Err(error) => {
+                failed.entry(id).or_insert(error);
+            }
+        }
     }
     for kpi in kpis {
         if let Some(formula) = kpi.formula() {
             compute(kpi, formula, versions, (from, now), &roll_ups);
         }
     }
-    Ok(warnings)
+    Ok(Filled { warnings, failed })
 }
 
 /// The buckets to ask for: before and after those that are stored, as far back as asked for or as the KPI's history goes.

@@ -1,13 +1,13 @@
 //! The history that a configuration's KPIs have in the state database.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
 
-use super::lacking::{self, Versions};
+use super::lacking::{self, Filled, Versions};
 use super::{BacktestArgs, Known, Lived, Plan};
 use crate::cli::{configuration, state};
 use crate::config::Config;
@@ -27,7 +27,7 @@ pub(super) async fn plan(paths: &[PathBuf], args: &BacktestArgs, now: Timestamp)
     let watched = watched(&catalog, &rules);
     let kpis: Vec<Arc<Kpi>> = catalog.kpis.values().filter(|kpi| watched.contains(&kpi.id)).cloned().collect();
     let from = args.from.map(|from| from.begin(&catalog.zone));
-    let Past { known, doubts, mut feedback, warnings, .. } = past(&config, kpis, (from, now)).await?;
+    let Past { known, doubts, mut feedback, warnings, .. } = past(&config, kpis, (from, now)).await?.whole()?;
     feedback.retain(|said| rules.contains(&said.rule));
     let zone = catalog.zone.clone();
     let first = known.iter().filter_map(|lived| lived.versions.first()).map(|version| version.known_at).min();
@@ -61,6 +61,18 @@ pub(in crate::cli) struct Past {
     /// Added by command.
     pub(in crate::cli) events: Vec<Arc<BusinessEvent>>,
     pub(in crate::cli) warnings: Vec<String>,
+    /// The KPIs of which something could not be had, and why; what is stored of them is known all the same.
+    pub(in crate::cli) failed: BTreeMap<KpiId, anyhow::Error>,
+}
+
+impl Past {
+    /// For whoever needs all of them.
+    pub(in crate::cli) fn whole(mut self) -> anyhow::Result<Past> {
+        match self.failed.pop_first() {
+            Some((_, why)) => Err(why),
+            None => Ok(self),
+        }
+    }
 }
 
 /// What the state holds of these KPIs; what it lacks from an instant on, or of their histories, is pulled into memory.
@@ -84,20 +96,23 @@ pub(in crate::cli) async fn past(
         feedback = store.feedback().await?;
         events = store.events().await?.into_iter().map(Arc::new).collect();
     }
-    let warnings = lacking::fill(config, &kpis, &mut versions, (from, now)).await?;
+    let Filled { warnings, mut failed } = lacking::fill(config, &kpis, &mut versions, (from, now)).await?;
     let mut known = Vec::new();
     for kpi in kpis {
         let versions = versions.remove(&kpi.id).unwrap_or_default();
         if versions.is_empty() {
-            bail!(
-                "nothing is known of KPI '{0}', and its source has nothing; `vigie query {0}` shows what it says",
-                kpi.id
-            );
+            failed.entry(kpi.id.clone()).or_insert_with(|| {
+                anyhow!(
+                    "nothing is known of KPI '{0}', and its source has nothing; `vigie query {0}` shows what it says",
+                    kpi.id
+                )
+            });
+            continue;
         }
         let judged = judged.remove(&kpi.id).unwrap_or_default();
         known.push(Lived { kpi, versions, judged });
     }
-    Ok(Past { known, doubts, feedback, events, warnings })
+    Ok(Past { known, doubts, feedback, events, warnings, failed })
 }
 
 /// The rules that were named; all, if none was.

@@ -47,7 +47,7 @@ pub(super) async fn lived(config: &Config, objectives: &[Arc<Objective>], now: T
     }
     let mut pasts = Vec::new();
     for kpi in kpis.into_values() {
-        match past(config, vec![kpi.clone()], (None, now)).await {
+        match past(config, vec![kpi.clone()], (None, now)).await.and_then(Past::whole) {
             Ok(past) => {
                 past.warnings.iter().try_for_each(|warning| writeln!(std::io::stderr(), "warning: {warning}"))?;
                 pasts.push(past);
