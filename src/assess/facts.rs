@@ -41,6 +41,7 @@ impl Assessment {
             low: self.low().ok(),
             high: self.high().ok(),
             probability: self.probability().ok(),
+            probability_change: self.probability_change().ok(),
             basis: self.basis(),
             required_rate: self.required_rate().ok(),
             current_rate: self.current_rate().ok(),

@@ -173,11 +173,24 @@ pub const OBJECTIVE_FIELDS: &[Field] = &[
         a.too_early().map(flag)
     }),
     field("status", FieldUnit::Status, "how the objective stands, in one word", |a| {
-        a.the_objective()?;
-        Ok(Figure::Status(a.status()))
+        let objective = a.the_objective()?;
+        let status = a.status();
+        // Without a target that can be told there are only the words that fit any.
+        Ok(
+            if objective.target.is_kept()
+                && let Ok(target) = a.target_now()
+            {
+                Figure::Standing(status, target)
+            } else {
+                Figure::Status(status)
+            },
+        )
     }),
     field("target", FieldUnit::Kpi, "the target; of a band the nearer bound", |a| {
         a.target().map(|value| a.quantity(value))
+    }),
+    field("goal", FieldUnit::Text, "in texts what the target asks for: `reach 400 000`; to scripts its kind", |a| {
+        a.target_now().map(|target| Figure::Goal(target, a.kpi.unit.clone()))
     }),
     field("target_kind", FieldUnit::Text, "reach, reduce_to, at_least, at_most or between", |a| {
         a.the_objective().map(|objective| text(objective.target.as_str()))
@@ -328,8 +341,8 @@ mod tests {
                     FieldUnit::Ratio => matches!(figure, Figure::Ratio(_)),
                     FieldUnit::Days | FieldUnit::WorkingDays => matches!(figure, Figure::Days(_)),
                     FieldUnit::Date => matches!(figure, Figure::Date(_)),
-                    FieldUnit::Status => matches!(figure, Figure::Status(_)),
-                    FieldUnit::Text | FieldUnit::Names => matches!(figure, Figure::Text(_)),
+                    FieldUnit::Status => matches!(figure, Figure::Status(_) | Figure::Standing(..)),
+                    FieldUnit::Text | FieldUnit::Names => matches!(figure, Figure::Text(_) | Figure::Goal(..)),
                 };
                 assert!(fits, "{}: {figure:?}", field.name);
                 assert!(!field.doc.is_empty() && !field.doc.contains('\n') && !field.doc.ends_with('.'));

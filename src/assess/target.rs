@@ -28,7 +28,7 @@ pub(super) enum Held {
 
 impl Assessment {
     /// The target of the period under way: the only way by which any figure comes to it.
-    pub(super) fn target_now(&self) -> Measured<Target> {
+    pub fn target_now(&self) -> Measured<Target> {
         self.target.get_or_init(|| self.target_of(self.period()?)).clone()
     }
 

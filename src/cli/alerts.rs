@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::output::{Out, Table, ago, counted, moment, or_dash};
 use super::{configuration, state};
-use crate::locale::{Sign, chance, chance_label, days_late, landing, text};
+use crate::locale::{Sign, chance_told, days_late, landing, text};
 use crate::locale::{end_reason, freeze, percent, quantity, said, suspicion, vanished};
 use crate::model::alert::{Alert, AlertFacts, Change, Subject, Transition};
 use crate::model::catalog::Catalog;
@@ -126,10 +126,10 @@ fn headline(facts: &AlertFacts) -> String {
         parts.extend(objective.drift_days.map(|days| days_late(language, days)));
         let lands = objective.landing().map(|fan| landing(language, fan, &facts.unit));
         parts.extend(lands.or(objective.projected.map(amount)).map(|lands| format!("landing at {lands}")));
-        parts.extend(objective.chance().map(|probability| {
-            let label = text(language, chance_label(objective.target)).to_lowercase();
-            format!("{label} {}", chance(language, probability))
-        }));
+        parts.extend(
+            chance_told(language, objective)
+                .map(|(label, chance)| format!("{} {chance}", text(language, label).to_lowercase())),
+        );
     } else if let Some(text) = facts.said.as_ref().and_then(|text| said(text, language)) {
         parts.push(text);
     } else {
@@ -201,7 +201,11 @@ pub(super) fn change(transition: &Transition, catalog: &Catalog) -> String {
         Change::Fired => "fired".to_owned(),
         Change::Escalated { from } => format!("escalated from {}", from.as_str()),
         Change::Deescalated { from } => format!("eased from {}", from.as_str()),
-        Change::Resolved(end) => format!("ended: {}", end_reason(Language::En, end).to_lowercase()),
+        Change::Resolved(end) => {
+            let objective = transition.key.objective().and_then(|id| catalog.objective(id));
+            let target = objective.map(|objective| objective.target.bare());
+            format!("ended: {}", end_reason(Language::En, end, target).to_lowercase())
+        }
         Change::Frozen(why) => freeze(Language::En, why, catalog.zone_of(&transition.key)),
         Change::Unfrozen => "moves again".to_owned(),
         Change::Acknowledged { by } => format!("acknowledged by {by}"),

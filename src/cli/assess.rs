@@ -19,7 +19,7 @@ use super::query::{kpi_named, label_text};
 use crate::assess::{Assessment, Lessons};
 use crate::config::Config;
 use crate::engine::{Doubt, History};
-use crate::locale::{picture, quantity, unmeasurable_and_remedy};
+use crate::locale::{chance, picture, quantity, unmeasurable_and_remedy};
 use crate::model::assessment::{Measured, ObjectiveFacts, Unmeasurable};
 use crate::model::event::BusinessEvent;
 use crate::model::ids::Labels;
@@ -269,6 +269,7 @@ pub(super) fn objective_record(objective: &Objective, facts: &ObjectiveFacts) ->
         "id": objective.id, "period": {"from": facts.period_start, "to": facts.period_end},
         "target": facts.target, "expected": facts.expected, "actual": facts.actual, "drift": facts.drift, "drift_ratio": facts.drift_ratio,
         "projected": facts.projected, "low": facts.low, "high": facts.high, "probability": facts.probability,
+        "probability_change": facts.probability_change,
         "status": facts.status, "required_rate": facts.required_rate, "current_rate": facts.current_rate,
     })
 }
@@ -302,7 +303,7 @@ fn cells(line: &Line<'_>, config: &Config) -> [String; 10] {
         shown(of(|facts| facts.actual)),
         shown(of(|facts| facts.expected)),
         shown(of(|facts| facts.projected)),
-        of(|facts| facts.probability).map_or_else(|| "-".to_owned(), |chance| format!("{:.0} %", chance * 100.0)),
+        of(ObjectiveFacts::chance).map_or_else(|| "-".to_owned(), |probability| chance(Language::En, probability)),
         line.objective.as_ref().map_or_else(String::new, |_| line.assessment.status().as_str().to_owned()),
     ]
 }

@@ -4,6 +4,7 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::model::period::{Period, PeriodSpec};
 use crate::model::unit::Language;
 
 const MONTHS_FR: [&str; 12] = [
@@ -99,6 +100,23 @@ pub fn period(lang: Language, first: Date, last: Date) -> String {
         (true, from @ (1 | 7), to) if to == from + 5 => half(lang, to / 6, first.year()),
         (true, from, to) if from % 3 == 1 && to == from + 2 => quarter(lang, to / 3, first.year()),
         _ => between(lang, first, last),
+    }
+}
+
+/// The period of those that recur that holds a day, or the only one, as people call it: `exercice 2026`, `October 2026`.
+pub fn period_of(lang: Language, spec: PeriodSpec, day: Date) -> String {
+    let Some(Period { first, last }) = spec.single().or_else(|| spec.holding(day)) else { return spec.to_string() };
+    if !matches!(spec, PeriodSpec::FiscalYear { .. }) {
+        return period(lang, first, last);
+    }
+    let years = if first.year() == last.year() {
+        first.year().to_string()
+    } else {
+        format!("{}-{}", first.year(), last.year())
+    };
+    match lang {
+        Language::Fr => format!("exercice {years}"),
+        Language::En => format!("fiscal year {years}"),
     }
 }
 
@@ -209,11 +227,30 @@ mod tests {
     use jiff::civil::date as day;
 
     use super::*;
+    use crate::model::closure::DayOfYear;
 
     #[track_caller]
     fn check_period(first: Date, last: Date, fr: &str, en: &str) {
         assert_eq!(period(Fr, first, last), fr);
         assert_eq!(period(En, first, last), en);
+    }
+
+    #[test]
+    fn periods_that_recur_have_the_names_that_people_give_them() {
+        let day = jiff::civil::date(2026, 11, 28);
+        let check = |spec: PeriodSpec, fr: &str, en: &str| {
+            assert_eq!((&*period_of(Fr, spec, day), &*period_of(En, spec, day)), (fr, en));
+        };
+        let fiscal = |month| PeriodSpec::FiscalYear { starts: DayOfYear { month, day: 1 } };
+        check(fiscal(1), "exercice 2026", "fiscal year 2026");
+        check(fiscal(4), "exercice 2026-2027", "fiscal year 2026-2027");
+        check(PeriodSpec::Month, "novembre 2026", "November 2026");
+        check(PeriodSpec::Year, "2026", "2026");
+        let single = PeriodSpec::Between { from: jiff::civil::date(2026, 7, 1), to: jiff::civil::date(2026, 9, 30) };
+        assert_eq!(
+            period_of(En, single, day),
+            period(En, jiff::civil::date(2026, 7, 1), jiff::civil::date(2026, 9, 30))
+        );
     }
 
     #[test]

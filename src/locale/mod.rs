@@ -4,6 +4,7 @@
 
 mod compact;
 mod dates;
+mod goals;
 mod numbers;
 mod outlook;
 mod pictures;
@@ -12,9 +13,10 @@ mod sentences;
 mod texts;
 mod words;
 
-pub use dates::{date, datetime, duration, month, period, short_date};
+pub use dates::{date, datetime, duration, month, period, period_of, short_date};
+pub use goals::{chance_label, goal, push_goal, rate_label};
 pub use numbers::{Decimals, Sign, currency_symbol, days, days_late, number, percent, quantity, signed, working_days};
-pub use outlook::{basis, chance, chance_label, landing, picture};
+pub use outlook::{basis, chance, chance_told, landing, picture};
 pub use pictures::PictureWords;
 pub use render::{figure, render, said};
 pub use sentences::{

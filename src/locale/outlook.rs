@@ -3,10 +3,10 @@
 use crate::model::assessment::{Basis, ObjectiveFacts};
 use crate::model::course::{Course, Fan};
 use crate::model::notification::Picture;
-use crate::model::objective::Target;
 use crate::model::unit::{Language, Unit};
 
 use super::dates::period;
+use super::goals::chance_label;
 use super::numbers::{Sign, percent, quantity};
 use super::texts::{Text, text};
 
@@ -23,7 +23,7 @@ pub fn landing(lang: Language, fan: Fan, unit: &Unit) -> String {
     }
 }
 
-/// A probability while something is open, in whole per cent: never none at all, never all.
+/// A probability in whole per cent: never none at all, never all.
 pub fn chance(lang: Language, probability: f64) -> String {
     let shown = |probability| percent(lang, probability, Sign::Negative);
     if probability < CERTAIN {
@@ -43,12 +43,23 @@ pub fn chance(lang: Language, probability: f64) -> String {
     shown((probability * 100.0).round() / 100.0)
 }
 
-/// What is told with a probability: a target is reached once, or kept to all the time.
-pub fn chance_label(target: Target) -> Text {
-    match target {
-        Target::Reach(_) | Target::ReduceTo(_) => Text::ChanceToReach,
-        Target::AtLeast(_) | Target::AtMost(_) | Target::Between(..) => Text::ChanceToKeep,
-    }
+/// What a probability became within a week, in points; none where nothing would show.
+fn chance_change(lang: Language, change: f64) -> Option<String> {
+    let points = (change * 100.0).round();
+    let shown = (points != 0.0 && points.is_finite()).then(|| quantity(lang, points.abs(), &Unit::Points))?;
+    let sign = if points < 0.0 { '-' } else { '+' };
+    Some(match lang {
+        Language::Fr => format!("{sign}{shown} en 7 jours"),
+        Language::En => format!("{sign}{shown} in 7 days"),
+    })
+}
+
+/// The probability of an objective under its label, with its change where that is known; none once nothing is open.
+pub fn chance_told(lang: Language, facts: &ObjectiveFacts) -> Option<(Text, String)> {
+    let now = chance(lang, facts.chance()?);
+    let change = facts.probability_change.and_then(|change| chance_change(lang, change));
+    let change = change.map(|change| format!(" ({change})")).unwrap_or_default();
+    Some((chance_label(facts.target), format!("{now}{change}")))
 }
 
 /// `apprise sur 24 périodes`, or what stands in for it and why.
@@ -83,10 +94,9 @@ pub fn picture(lang: Language, title: &str, facts: &ObjectiveFacts, unit: &Unit,
         Language::Fr => "\u{a0}: ",
         Language::En => ": ",
     };
-    let label = text(lang, chance_label(facts.target));
     Picture {
         title: format!("{title} – {}", period(lang, facts.period_start, facts.period_end)),
-        remark: facts.chance().map(|probability| format!("{label}{colon}{}", chance(lang, probability))),
+        remark: chance_told(lang, facts).map(|(label, chance)| format!("{}{colon}{chance}", text(lang, label))),
         unit: unit.clone(),
         course,
     }
@@ -122,6 +132,18 @@ mod tests {
         check(0.01, "1 %", "1%");
         check(0.99, "99 %", "99%");
         check(0.9949, "plus de 99 %", "more than 99%");
+    }
+
+    #[test]
+    fn what_a_probability_became_is_told_in_points() {
+        let check = |change, fr: Option<&str>, en: Option<&str>| {
+            let said = chance_change(Fr, change).map(|said| plain(&said));
+            assert_eq!((said.as_deref(), chance_change(En, change).as_deref()), (fr, en));
+        };
+        check(-0.18, Some("-18 points en 7 jours"), Some("-18 points in 7 days"));
+        check(0.012, Some("+1 point en 7 jours"), Some("+1 point in 7 days"));
+        check(0.004, None, None);
+        check(f64::NAN, None, None);
     }
 
     #[test]

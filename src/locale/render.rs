@@ -6,6 +6,7 @@ use crate::model::text::{Figure, Format, Part, Said, Template};
 use crate::model::unit::{Language, Unit};
 
 use super::dates::date;
+use super::goals::{goal, push_goal};
 use super::numbers::{Decimals, Sign, days, percent, quantity, signed};
 use super::outlook::chance;
 use super::texts::{Text, text};
@@ -13,6 +14,8 @@ use super::words::status;
 
 /// How texts name the probability of an objective.
 const PROBABILITY: &str = "objective.probability";
+/// And what it changed by.
+const CHANGE: &str = "objective.probability_change";
 
 /// The template's words with its figures; a figure that is absent reads `indisponible`.
 pub fn render(template: &Template, figures: &BTreeMap<String, Figure>, lang: Language) -> String {
@@ -22,9 +25,13 @@ pub fn render(template: &Template, figures: &BTreeMap<String, Figure>, lang: Lan
             Part::Literal(words) => out.push_str(words),
             Part::Field { path, format } => match figures.get(path).unwrap_or(&Figure::Unknown) {
                 // Not as a share, which has a sign and may be none at all.
-                Figure::Ratio(value) if path == PROBABILITY && 0.0 < *value && *value < 1.0 => {
-                    out.push_str(&chance(lang, *value));
+                Figure::Ratio(value) if path == PROBABILITY => out.push_str(&chance(lang, *value)),
+                // Not as per cent of itself.
+                Figure::Ratio(value) if path == CHANGE => {
+                    let points = Figure::Quantity((value * 100.0).round(), Unit::Points);
+                    out.push_str(&figure(&points, Format::Signed, lang));
                 }
+                Figure::Goal(target, unit) => push_goal(lang, &mut out, &goal(lang, *target, unit)),
                 found => out.push_str(&figure(found, *format, lang)),
             },
         }
@@ -42,7 +49,9 @@ pub fn figure(figure: &Figure, format: Format, lang: Language) -> String {
     match figure {
         Figure::Text(words) => words.clone(),
         Figure::Date(day) => date(lang, *day),
-        Figure::Status(how) => status(lang, *how).to_owned(),
+        Figure::Status(how) => status(lang, *how, None).to_owned(),
+        Figure::Standing(how, target) => status(lang, *how, Some(target.bare())).to_owned(),
+        Figure::Goal(target, unit) => goal(lang, *target, unit),
         Figure::Unknown => text(lang, Text::Unavailable).to_owned(),
         Figure::Quantity(value, unit) => written(*value, unit, format, lang),
         Figure::Number(value) => written(*value, &Unit::None, format, lang),
@@ -77,6 +86,7 @@ mod tests {
 
     use super::*;
     use crate::model::assessment::Status;
+    use crate::model::objective::Target;
     use crate::model::text::Localized;
 
     fn figures() -> BTreeMap<String, Figure> {
@@ -89,6 +99,9 @@ mod tests {
             ("objective.drift_days".to_owned(), Figure::Days(-2.5)),
             ("objective.status".to_owned(), Figure::Status(Status::OffTrajectory)),
             ("objective.probability".to_owned(), Figure::Ratio(0.224)),
+            ("objective.probability_change".to_owned(), Figure::Ratio(-0.178)),
+            ("objective.goal".to_owned(), Figure::Goal(Target::Reach(400.0), Unit::None)),
+            ("standing".to_owned(), Figure::Standing(Status::Missed, Target::AtMost(1.0))),
             ("n".to_owned(), Figure::Number(3.0)),
             ("by".to_owned(), Figure::Date(jiff::civil::date(2026, 11, 30))),
         ])
@@ -112,10 +125,26 @@ mod tests {
         check("{objective.drift_days|days}", "-2,5", "-2.5");
         check("{n|signed} {n|percent}", "+3 +300 %", "+3 +300%");
         check("{objective.probability|percent}", "22 %", "22%");
+        check(
+            "{objective.probability_change} {objective.probability_change|percent}",
+            "-18 points -18 points",
+            "-18 points -18 points",
+        );
+        check("chances de {objective.goal}", "chances d'atteindre 400", "chances de reach 400");
+        check("{standing}", "Limite dépassée", "Limit exceeded");
         check("{objective.status}", "Hors trajectoire", "Off trajectory");
         check("{by}", "30 novembre 2026", "30 November 2026");
         check("{nothing.here|unit}", "indisponible", "unavailable");
         check("{{n}}", "{n}", "{n}");
+    }
+
+    #[test]
+    fn a_probability_is_never_told_as_certain() {
+        let parsed = Template::parse("{objective.probability}").expect("valid template");
+        for (value, said) in [(0.0, "less than 1%"), (0.001, "less than 1%"), (0.5, "50%"), (1.0, "more than 99%")] {
+            let figures = BTreeMap::from([("objective.probability".to_owned(), Figure::Ratio(value))]);
+            assert_eq!(render(&parsed, &figures, En), said);
+        }
     }
 
     #[test]

@@ -174,13 +174,17 @@ pub fn during(lang: Language, events: &[EventFact], year: i16) -> Option<String>
     (!shown.is_empty()).then(|| format!("{lead}{}{more}", shown.join(", ")))
 }
 
-/// Why an alert ended.
-pub fn end_reason(lang: Language, end: &EndReason) -> String {
+/// Why an alert ended; `target` is that of its objective.
+pub fn end_reason(lang: Language, end: &EndReason, target: Option<Target<()>>) -> String {
     match (lang, end) {
         (Language::Fr, EndReason::Recovered) => "Rétabli".to_owned(),
         (Language::En, EndReason::Recovered) => "Recovered".to_owned(),
-        (Language::Fr, EndReason::PeriodEnded(how)) => format!("Période terminée : {}", outcome(lang, *how)),
-        (Language::En, EndReason::PeriodEnded(how)) => format!("Period ended: {}", outcome(lang, *how)),
+        (Language::Fr, EndReason::PeriodEnded(how)) => {
+            format!("Période terminée : {}", outcome(lang, *how, target))
+        }
+        (Language::En, EndReason::PeriodEnded(how)) => {
+            format!("Period ended: {}", outcome(lang, *how, target))
+        }
         (_, EndReason::Settled(how)) => settled(lang, *how).to_owned(),
         (Language::Fr, EndReason::Removed) => "Clos : règle ou indicateur retiré de la configuration".to_owned(),
         (Language::En, EndReason::Removed) => "Closed: rule or KPI removed from the configuration".to_owned(),
@@ -474,7 +478,7 @@ mod tests {
     #[test]
     fn ends_freezes_and_targets_have_words() {
         assert_eq!(
-            end_reason(Fr, &EndReason::PeriodEnded(PeriodOutcome::Missed)),
+            end_reason(Fr, &EndReason::PeriodEnded(PeriodOutcome::Missed), None),
             "Période terminée : objectif manqué"
         );
         assert_eq!(

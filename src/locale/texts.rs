@@ -44,6 +44,8 @@ texts! {
     ChanceToKeep: "Probabilité de tenir la cible", "Probability of keeping to the target";
     Trajectory: "Trajectoire", "Trajectory";
     RequiredRate: "Rythme requis", "Required rate";
+    LeftToSpend: "Reste à dépenser", "Left to spend";
+    LeftToUse: "Reste permis", "Left to use";
     CurrentRate: "Rythme actuel", "Current rate";
     PerWorkingDay: "par jour ouvré", "per working day";
     WorkingDaysLeft: "Jours ouvrés restants", "Working days left";

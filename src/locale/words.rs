@@ -3,6 +3,7 @@
 use crate::model::alert::{About, Aspect, PeriodOutcome, Phase};
 use crate::model::assessment::Status;
 use crate::model::notification::NotifyReason;
+use crate::model::objective::Target;
 use crate::model::suspect::Settled;
 use crate::model::unit::{Category, Language};
 use crate::model::verdict::Severity;
@@ -14,16 +15,28 @@ fn pick(lang: Language, fr: &'static str, en: &'static str) -> &'static str {
     }
 }
 
-/// How an objective stands.
-pub fn status(lang: Language, status: Status) -> &'static str {
+/// How an objective stands. Targets end as what they are: some are reached, others kept to or exceeded.
+pub fn status(lang: Language, status: Status, target: Option<Target<()>>) -> &'static str {
     match status {
         Status::Ahead => pick(lang, "En avance", "Ahead"),
         Status::OnTrack => pick(lang, "En bonne voie", "On track"),
         Status::Watch => pick(lang, "À surveiller", "To watch"),
         Status::AtRisk => pick(lang, "À risque", "At risk"),
         Status::OffTrajectory => pick(lang, "Hors trajectoire", "Off trajectory"),
-        Status::Reached => pick(lang, "Objectif atteint", "Objective reached"),
-        Status::Missed => pick(lang, "Objectif manqué", "Objective missed"),
+        Status::Reached => match target {
+            Some(Target::AtMost(())) => pick(lang, "Limite respectée", "Limit kept"),
+            Some(Target::AtLeast(()) | Target::Between((), ())) => pick(lang, "Objectif tenu", "Objective kept"),
+            Some(Target::Reach(()) | Target::ReduceTo(())) | None => {
+                pick(lang, "Objectif atteint", "Objective reached")
+            }
+        },
+        Status::Missed => match target {
+            Some(Target::AtMost(())) => pick(lang, "Limite dépassée", "Limit exceeded"),
+            Some(Target::AtLeast(()) | Target::Between((), ())) => {
+                pick(lang, "Objectif non tenu", "Objective not kept")
+            }
+            Some(Target::Reach(()) | Target::ReduceTo(())) | None => pick(lang, "Objectif manqué", "Objective missed"),
+        },
         Status::TooEarly => pick(lang, "Trop tôt pour conclure", "Too early to tell"),
         Status::InsufficientData => pick(lang, "Données insuffisantes", "Insufficient data"),
         Status::StaleData => pick(lang, "Données périmées, évaluation gelée", "Stale data, evaluation frozen"),
@@ -70,11 +83,11 @@ pub fn category(lang: Language, category: Category) -> &'static str {
 }
 
 /// How a period ended for its objective.
-pub fn outcome(lang: Language, outcome: PeriodOutcome) -> &'static str {
+pub fn outcome(lang: Language, outcome: PeriodOutcome, target: Option<Target<()>>) -> String {
     match outcome {
-        PeriodOutcome::Reached => pick(lang, "objectif atteint", "objective reached"),
-        PeriodOutcome::Missed => pick(lang, "objectif manqué", "objective missed"),
-        PeriodOutcome::ToBeConfirmed => pick(lang, "résultat à confirmer", "outcome to be confirmed"),
+        PeriodOutcome::Reached => status(lang, Status::Reached, target).to_lowercase(),
+        PeriodOutcome::Missed => status(lang, Status::Missed, target).to_lowercase(),
+        PeriodOutcome::ToBeConfirmed => pick(lang, "résultat à confirmer", "outcome to be confirmed").to_owned(),
     }
 }
 
@@ -118,14 +131,30 @@ mod tests {
 
     #[test]
     fn both_languages_have_their_words() {
-        assert_eq!(status(Language::Fr, Status::OffTrajectory), "Hors trajectoire");
-        assert_eq!(status(Language::En, Status::OffTrajectory), "Off trajectory");
+        assert_eq!(status(Language::Fr, Status::OffTrajectory, None), "Hors trajectoire");
+        assert_eq!(status(Language::En, Status::OffTrajectory, None), "Off trajectory");
         assert_eq!(severity(Language::Fr, Severity::Critical), "Critique");
         assert_eq!(phase(Language::Fr, Phase::Resolved), "Rétabli");
         assert_eq!(reason(Language::Fr, NotifyReason::Escalated), "Aggravation");
         assert_eq!(category(Language::En, Category::Customer), "Customer");
-        assert_eq!(outcome(Language::Fr, PeriodOutcome::Missed), "objectif manqué");
+        assert_eq!(outcome(Language::Fr, PeriodOutcome::Missed, None), "objectif manqué");
         assert_eq!(aspect(Language::En, Aspect::Outage), "Source outage");
         assert_eq!(about(Language::Fr, About::Data), "Données");
+    }
+
+    #[test]
+    fn every_target_ends_as_what_it_is() {
+        let check = |target: Target<()>, reached: [&str; 2], missed: [&str; 2]| {
+            let said = |how| [Language::Fr, Language::En].map(|lang| outcome(lang, how, Some(target)));
+            assert_eq!(said(PeriodOutcome::Reached), reached, "{target:?}");
+            assert_eq!(said(PeriodOutcome::Missed), missed, "{target:?}");
+        };
+        let (reached, missed) = (["objectif atteint", "objective reached"], ["objectif manqué", "objective missed"]);
+        check(Target::Reach(()), reached, missed);
+        check(Target::ReduceTo(()), reached, missed);
+        check(Target::AtMost(()), ["limite respectée", "limit kept"], ["limite dépassée", "limit exceeded"]);
+        let (kept, lost) = (["objectif tenu", "objective kept"], ["objectif non tenu", "objective not kept"]);
+        check(Target::AtLeast(()), kept, lost);
+        check(Target::Between((), ()), kept, lost);
     }
 }

@@ -138,6 +138,9 @@ pub struct ObjectiveFacts {
     /// That the period ends with the target met, 0 to 1.
     #[serde(default)]
     pub probability: Option<f64>,
+    /// The probability minus the one of seven days before.
+    #[serde(default)]
+    pub probability_change: Option<f64>,
     /// What the trajectory rests on, where it is to be learned.
     #[serde(default)]
     pub basis: Option<Basis>,

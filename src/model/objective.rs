@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{KpiId, Labels, ObjectiveId, PersonId};
 use super::period::{Period, PeriodSpec};
 use super::target::{Baseline, TargetFigure};
+use super::unit::Unit;
 
 /// A target on a series over a period.
 #[derive(Clone, Debug)]
@@ -104,6 +105,12 @@ impl<T> Target<T> {
         })
     }
 
+    /// What kind of target it is, without its figures.
+    pub fn bare(&self) -> Target<()> {
+        let Ok(bare) = self.try_map(|_| Ok::<(), std::convert::Infallible>(()));
+        bare
+    }
+
     /// True for what is to be had all the time.
     pub fn is_kept(&self) -> bool {
         match self {
@@ -146,6 +153,24 @@ impl Target {
                 }
             }
         }
+    }
+
+    /// A rate on the way to the target: with at most one decimal more than the target is written with, and none from a
+    /// thousand up, where the target has cents too. What that would leave nothing of stays as it is.
+    pub fn rate_rounded(&self, rate: f64, unit: &Unit) -> f64 {
+        const DECIMALS_MAX: i32 = 2;
+        let scale = if *unit == Unit::Ratio { 100.0 } else { 1.0 };
+        let rounded = |figure: f64, decimals: i32| (figure * 10_f64.powi(decimals)).round() / 10_f64.powi(decimals);
+        let is_written = |figure: &f64, decimals| (rounded(figure * scale, decimals) - figure * scale).abs() < 1e-6;
+        let of_target = (0..DECIMALS_MAX).find(|decimals| self.figures().all(|figure| is_written(figure, *decimals)));
+        let shown = rate * scale;
+        let decimals = match shown.abs() {
+            1_000.0.. => 0,
+            100.0.. => of_target.unwrap_or(DECIMALS_MAX),
+            _ => of_target.unwrap_or(DECIMALS_MAX) + 1,
+        };
+        let has_two_digits = shown.abs() * 10_f64.powi(decimals) >= 10.0;
+        if has_two_digits && shown.is_finite() { rounded(shown, decimals) / scale } else { rate }
     }
 
     /// True when `value` satisfies the target.
@@ -245,4 +270,28 @@ pub struct PlannedAction {
     pub what: String,
     pub who: Option<PersonId>,
     pub by: Option<Date>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_as_fine_as_their_target() {
+        let euro = Unit::Currency("EUR".to_owned());
+        let check = |target: Target, rate: f64, unit: &Unit, rounded: f64| {
+            assert!((target.rate_rounded(rate, unit) - rounded).abs() < 1e-9, "{rate} of {target:?}");
+        };
+        check(Target::Reach(400_000.0), 12_345.67, &euro, 12_346.0);
+        check(Target::Reach(400_000.5), -12_345.67, &euro, -12_346.0);
+        check(Target::AtMost(3_000.0), 109.47, &euro, 109.0);
+        check(Target::AtMost(3_000.25), 109.47, &euro, 109.47);
+        check(Target::AtMost(100.0), 4.762, &euro, 4.8);
+        check(Target::Reach(0.95), 0.001_234, &Unit::Ratio, 0.001_234);
+        check(Target::Reach(0.95), 0.012_34, &Unit::Ratio, 0.012);
+        check(Target::Reach(12.5), 1.237, &Unit::None, 1.24);
+        // One accident a year: nothing would be left.
+        check(Target::AtMost(1.0), 0.004, &Unit::None, 0.004);
+        check(Target::AtMost(1.0), 0.0, &Unit::None, 0.0);
+    }
 }

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::assessment::Status;
+use super::objective::Target;
 use super::unit::{Language, Unit};
 
 /// A text with placeholders, parsed once.
@@ -188,6 +189,10 @@ pub enum Figure {
     Days(f64),
     Date(Date),
     Status(Status),
+    /// How an objective with that target stands, whose end has other words where something was to be kept.
+    Standing(Status, Target),
+    /// What a target asks for: to reach 400 000 €, to stay within 50 000 €.
+    Goal(Target, Unit),
     Text(String),
     /// It could not be had.
     Unknown,

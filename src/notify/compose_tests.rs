@@ -6,7 +6,9 @@ use jiff::civil::date;
 
 use super::super::{Item, compose};
 use super::{alert, at, catalog, route};
-use crate::model::alert::{Alert, AlertFacts, Aspect, Correction, EndReason, Freeze, Phase, Stated, Subject};
+use crate::model::alert::{
+    Alert, AlertFacts, Aspect, Correction, EndReason, Freeze, PeriodOutcome, Phase, Stated, Subject,
+};
 use crate::model::assessment::{
     Basis, ComparisonBasis, ComparisonFact, DataFacts, ObjectiveFacts, Status, Unmeasurable,
 };
@@ -73,6 +75,7 @@ fn objective_facts(target: Target, actual: f64, expected: f64) -> ObjectiveFacts
         low: None,
         high: None,
         probability: None,
+        probability_change: None,
         basis: None,
         required_rate: Some(22_916.67),
         current_rate: Some(17_500.0),
@@ -214,6 +217,7 @@ fn foretold() -> Alert {
         low: Some(352_123.4),
         high: Some(388_987.6),
         probability: Some(0.004),
+        probability_change: Some(-0.18),
         basis: Some(Basis::Learned { periods: 24 }),
         ..objective_facts(Target::Reach(400_000.0), 262_500.0, 300_000.0)
     };
@@ -267,7 +271,7 @@ fn pictures_are_of_objectives_and_few() {
     assert_eq!((shown(&alerts[..1]), shown(&alerts)), (1, 8));
     let picture = message(&alerts).sections[0].picture.clone().expect("a picture");
     assert_eq!(picture.title, "Chiffre d'affaires – janvier 2027");
-    let remark = "Probabilité d'atteindre la cible\u{a0}: moins de 1\u{202f}%";
+    let remark = "Probabilité d'atteindre la cible\u{a0}: moins de 1\u{202f}% (-18\u{a0}points en 7 jours)";
     assert_eq!(picture.remark.as_deref(), Some(remark));
     let mut failed = foretold();
     failed.key.aspect = Aspect::Failed;
@@ -310,6 +314,39 @@ fn a_share_differs_in_points() {
     let base = AlertFacts { title: "Livraisons à l'heure".to_owned(), unit: Unit::Ratio, ..facts() };
     alert.facts = Some(AlertFacts { objective: Some(objective), value: Some(0.05), ..base }.into());
     snapshot("ratio", &alert, NotifyReason::Escalated);
+}
+
+#[test]
+fn a_budget_is_told_as_one() {
+    let objective = ObjectiveFacts {
+        required_rate: Some(1_234.56),
+        current_rate: Some(2_345.67),
+        probability: Some(0.24),
+        probability_change: Some(-0.18),
+        ..objective_facts(Target::AtMost(50_000.0), 45_000.0, 30_000.0)
+    };
+    let mut alert = firing();
+    alert.facts = Some(AlertFacts { objective: Some(objective), ..facts() }.into());
+    let told = |alert: &Alert| {
+        let message = compose(
+            &catalog(),
+            &group(alert),
+            &[Item { alert, reason: NotifyReason::First, heard: None }],
+            Language::Fr,
+            at(30),
+        );
+        message.sections.into_iter().next().expect("a section")
+    };
+    let figures = told(&alert).facts;
+    let value = |label: &str| {
+        let found = figures.iter().find(|fact| fact.label == label).unwrap_or_else(|| panic!("{label}: {figures:?}"));
+        found.value.replace(['\u{202f}', '\u{a0}'], " ")
+    };
+    assert_eq!(value("Reste à dépenser"), "1 235 € par jour ouvré");
+    assert_eq!(value("Rythme actuel"), "2 346 € par jour ouvré");
+    assert_eq!(value("Probabilité de tenir la cible"), "24 % (-18 points en 7 jours)");
+    (alert.phase, alert.end) = (Phase::Resolved, Some(EndReason::PeriodEnded(PeriodOutcome::Missed)));
+    assert_eq!(told(&alert).state, "Période terminée : limite dépassée");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::section::Writer;
 use crate::locale::{
-    Sign, Text, basis, chance, chance_label, days_late, landing, percent, period, picture, said, target as target_words,
+    Sign, Text, basis, chance_told, days_late, landing, percent, period, picture, rate_label, said,
+    target as target_words,
 };
 use crate::model::alert::{Aspect, Phase};
 use crate::model::assessment::ObjectiveFacts;
@@ -15,14 +16,17 @@ const ESTIMATES: [&str; 3] = ["objective.projected", "objective.low", "objective
 
 impl Writer<'_> {
     pub(super) fn objective_facts(&self, objective: &ObjectiveFacts, add: &mut impl FnMut(Text, String)) {
-        let rate = |value: f64| format!("{} {}", self.amount(value), self.word(Text::PerWorkingDay));
+        let target = objective.target;
+        let rate = |value: f64| {
+            format!("{} {}", self.amount(target.rate_rounded(value, self.unit())), self.word(Text::PerWorkingDay))
+        };
         if let Some(actual) = objective.actual {
             add(Text::Actual, self.amount(actual));
         }
         if let Some(expected) = objective.expected {
             add(Text::Expected, self.amount(expected));
         }
-        add(Text::Target, target_words(self.language, objective.target, self.unit()));
+        add(Text::Target, target_words(self.language, target, self.unit()));
         if let Some(drift) = objective.drift {
             let ratio =
                 objective.drift_ratio.map(|ratio| format!(" ({})", percent(self.language, ratio, Sign::Always)));
@@ -36,11 +40,11 @@ impl Writer<'_> {
         } else if let Some(projected) = objective.projected {
             add(Text::Landing, self.amount(projected));
         }
-        if let Some(probability) = objective.chance() {
-            add(chance_label(objective.target), chance(self.language, probability));
+        if let Some((label, chance)) = chance_told(self.language, objective) {
+            add(label, chance);
         }
         if let Some(required) = objective.required_rate.filter(|_| self.alert.phase == Phase::Firing) {
-            add(Text::RequiredRate, rate(required));
+            add(rate_label(target, objective.measure, self.unit()), rate(required));
         }
         if let Some(current) = objective.current_rate.filter(|_| self.alert.phase == Phase::Firing) {
             add(Text::CurrentRate, rate(current));

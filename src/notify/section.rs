@@ -104,16 +104,17 @@ impl Writer<'_> {
     /// `Critique · Hors trajectoire`, `Rétabli`, `Attention · Source en panne`.
     fn state(&self) -> String {
         if self.alert.phase == Phase::Resolved {
-            return self
-                .alert
-                .end
-                .as_ref()
-                .map_or_else(|| self.word(Text::Recovered).to_owned(), |end| end_reason(self.language, end));
+            return self.alert.end.as_ref().map_or_else(
+                || self.word(Text::Recovered).to_owned(),
+                |end| end_reason(self.language, end, self.objective().map(|objective| objective.target.bare())),
+            );
         }
         let Some(level) = self.alert.stated_level() else { return self.word(Text::NoBreach).to_owned() };
         let severity = severity_words(self.language, level);
         let what = match self.alert.key.aspect {
-            Aspect::Breach => self.objective().map(|objective| status_words(self.language, self.status(objective))),
+            Aspect::Breach => self
+                .objective()
+                .map(|objective| status_words(self.language, self.status(objective), Some(objective.target.bare()))),
             Aspect::NoData => Some(self.word(Text::NoData)),
             Aspect::Failed => Some(self.word(Text::RuleFailed)),
             Aspect::Outage if matches!(self.alert.key.subject, Subject::Data(_)) => Some(self.word(Text::NoData)),

@@ -13,8 +13,8 @@ use super::inline::original;
 use super::outcome::Outcome;
 use super::sandbox::OPERATIONS_MAX;
 use super::views::{Ended, KpiView, ObjectiveView, Param, ParamsView, Shared, Surroundings};
-use crate::assess::Assessment;
-use crate::model::assessment::Unmeasurable;
+use crate::assess::{Assessment, FieldUnit, OBJECTIVE_FIELDS};
+use crate::model::assessment::{Measured, Unmeasurable};
 use crate::model::calendar::Calendar;
 use crate::model::grain::day_of;
 use crate::model::ids::PersonId;
@@ -259,12 +259,23 @@ fn said(run: &Shared, text: &Localized, condition: Option<&ConditionRecord>) -> 
     Said { text: text.clone(), figures }
 }
 
+/// A figure of an objective, of which rates are as fine as the target; unknown where it can't be had.
+fn rate_rounded(assessment: &Assessment, name: &str, found: Measured<Figure>) -> Figure {
+    let is_rate = OBJECTIVE_FIELDS.iter().any(|field| field.name == name && field.unit == FieldUnit::KpiPerWorkingDay);
+    match (found, assessment.target_now()) {
+        (Ok(Figure::Quantity(rate, unit)), Ok(target)) if is_rate => {
+            Figure::Quantity(target.rate_rounded(rate, &unit), unit)
+        }
+        (found, _) => found.unwrap_or(Figure::Unknown),
+    }
+}
+
 fn figure(run: &Shared, path: &str, condition: Option<&ConditionRecord>) -> Figure {
     let Some((root, name)) = path.split_once('.') else { return Figure::Unknown };
     let assessment = &run.assessment;
     let known = match root {
         "kpi" => assessment.kpi_figure(name).map(|found| found.unwrap_or(Figure::Unknown)),
-        "objective" => assessment.objective_figure(name).map(|found| found.unwrap_or(Figure::Unknown)),
+        "objective" => assessment.objective_figure(name).map(|found| rate_rounded(assessment, name, found)),
         "label" => assessment.labels.get(name).map(|value| Figure::Text(value.to_owned())),
         "condition" => condition.map(|record| match name {
             "limit" => Figure::Number(record.limit),

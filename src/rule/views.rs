@@ -315,7 +315,9 @@ fn measured(found: Measured<Figure>, field: &Field) -> Measured<Dynamic> {
         Figure::Number(value) if field.unit == FieldUnit::Flag => (value != 0.0).into(),
         Figure::Quantity(value, _) | Figure::Number(value) | Figure::Ratio(value) | Figure::Days(value) => value.into(),
         Figure::Date(date) => Dynamic::from(Day(date)),
-        Figure::Status(status) => status_name(status).into(),
+        Figure::Status(status) | Figure::Standing(status, _) => status_name(status).into(),
+        // In words only texts have it.
+        Figure::Goal(target, _) => target.as_str().into(),
         Figure::Text(text) => text.into(),
         Figure::Unknown => Dynamic::UNIT,
     })

@@ -9,6 +9,7 @@ mod forecast;
 mod help;
 mod new;
 mod objectives;
+mod retarget;
 mod state;
 pub(crate) mod support;
 mod test;

@@ -80,18 +80,18 @@ fn shop() -> tempfile::TempDir {
     dir
 }
 
-fn ran(dir: &Path, words: &[&str]) -> Ran {
+pub(super) fn ran(dir: &Path, words: &[&str]) -> Ran {
     vigie(dir, &[&["objectives"], words, &["--config", "vigie.yaml"]].concat())
 }
 
 #[track_caller]
-fn shown(dir: &Path, words: &[&str]) -> String {
+pub(super) fn shown(dir: &Path, words: &[&str]) -> String {
     let ran = ran(dir, words);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
     ran.out
 }
 
-fn records(dir: &Path, words: &[&str]) -> Vec<Value> {
+pub(super) fn records(dir: &Path, words: &[&str]) -> Vec<Value> {
     let text = shown(dir, &[words, &["--format", "json"]].concat());
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -264,7 +264,7 @@ fn the_next_year_passes_check_beside_this_one() {
 }
 
 /// Takes a patch to the letter: every line that it does not add must stand where it says.
-fn applied(text: &str, patch: &str) -> String {
+pub(super) fn applied(text: &str, patch: &str) -> String {
     let old: Vec<&str> = text.lines().collect();
     let (mut new, mut at): (Vec<&str>, usize) = (Vec::new(), 0);
     for line in patch.lines().skip_while(|line| !line.starts_with("@@")) {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::config::{Loaded, Position};
+use crate::config::{Config, Loaded, Position};
+use crate::model::objective::Objective;
+use crate::model::target::TargetFigure;
 
 /// Lines around a change that a patch shows.
 const CONTEXT_LINES: usize = 3;
@@ -24,6 +26,13 @@ pub(super) struct Spot {
 pub(super) struct Edit {
     pub(super) spot: Spot,
     pub(super) text: String,
+}
+
+impl Edit {
+    /// The new text without its quotes.
+    pub(super) fn plain(&self) -> &str {
+        self.text.trim_matches(['"', '\''])
+    }
 }
 
 impl Spot {
@@ -75,6 +84,61 @@ fn line_of(text: &str, line: usize) -> Option<&str> {
     text.split('\n').nth(line.checked_sub(1)?)
 }
 
+/// The lines of an entry: its key's, and all below that are indented deeper.
+pub(super) fn block(loaded: &Loaded, key: &Spot) -> Option<Vec<String>> {
+    let mut lines = text_of(loaded, &key.file)?.lines().skip(key.line - 1).map(str::to_owned);
+    let mut block: Vec<String> = lines.next().into_iter().collect();
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    block.extend(lines.take_while(|line| line.trim().is_empty() || indent(line) > key.indent()));
+    while block.last().is_some_and(|line| line.trim().is_empty()) {
+        block.pop();
+    }
+    Some(block)
+}
+
+/// False for what an entry only refers to, by an alias.
+pub(super) fn is_within(loaded: &Loaded, key: &Spot, spot: &Spot) -> bool {
+    let lines = block(loaded, key).map_or(0, |block| block.len());
+    spot.file == key.file && (key.line..key.line + lines).contains(&spot.line)
+}
+
+/// The amounts of a split target, which sum to the new one; none where they are shares, or there are none. The last one has
+/// what rounding leaves.
+pub(super) fn parts(
+    config: &Config,
+    loaded: &Loaded,
+    whole: &Objective,
+    (old, new): (Figure, &str),
+) -> Result<Vec<Edit>, String> {
+    let id = whole.id.as_str();
+    let is_amount = whole.target.figures().all(|figure| matches!(figure, TargetFigure::Fixed(_)));
+    let new = Figure::read(new).filter(|_| is_amount && old.number != 0.0);
+    let Some(new) = new else { return Ok(Vec::new()) };
+    let mut amounts = Vec::new();
+    for part in config.catalog.objectives.values().filter(|part| part.id.whole() == Some(id)) {
+        let own = part.labels.iter().find(|(name, _)| whole.labels.get(name).is_none());
+        let spot = own.and_then(|(name, value)| Spot::value(loaded, &["objectives", id, "split", name, value]));
+        let figure = spot.as_ref().and_then(|spot| Figure::read(spot.plain()));
+        let amount = spot.zip(figure).ok_or_else(|| format!("the amount of `{}` was not found", part.id))?;
+        amounts.push(amount);
+    }
+    if amounts.iter().any(|(_, figure)| figure.per_cent) {
+        return Ok(Vec::new());
+    }
+    let Some((spot, figure)) = amounts.pop() else { return Ok(Vec::new()) };
+    let decimals = amounts.iter().map(|(_, other)| other.decimals).fold(figure.decimals.max(new.decimals), usize::max);
+    let (mut edits, mut left) = (Vec::new(), new.number);
+    for (spot, part) in amounts {
+        let text = part.with(part.number * new.number / old.number);
+        left -= Figure::read(&text).map_or(0.0, |part| part.number);
+        edits.push(spot.becomes(&text));
+    }
+    let rest = figure.decimals(decimals).with(left);
+    let rest = if rest.contains('.') { rest.trim_end_matches('0').trim_end_matches('.') } else { &rest };
+    edits.push(spot.becomes(rest));
+    Ok(edits)
+}
+
 /// A line with what is put in place in it.
 pub(super) fn edited<'a>(line: &str, edits: impl Iterator<Item = &'a Edit>) -> String {
     let mut edits: Vec<&Edit> = edits.collect();
@@ -96,6 +160,8 @@ pub(super) struct Figure {
 }
 
 impl Figure {
+    pub(super) const WHOLE: Figure = Figure { number: 0.0, decimals: 0, per_cent: false };
+
     /// None for what is no number by itself, such as `+15 %` of a baseline.
     pub(super) fn read(plain: &str) -> Option<Figure> {
         let per_cent = plain.ends_with('%');

@@ -11,9 +11,11 @@ use crate::cli::assess::as_of;
 use crate::cli::configuration;
 use crate::cli::output::{Out, Table, or_dash};
 use crate::config::Config;
-use crate::locale::{Sign, percent, quantity, target};
+use crate::locale::{chance, outcome, period_of, quantity, target};
 use crate::model::assessment::{ObjectiveFacts, Status};
+use crate::model::grain::day_of;
 use crate::model::objective::Objective;
+use crate::model::period::Period;
 use crate::model::unit::Language;
 
 pub(super) async fn list(out: &mut Out, paths: &[PathBuf], args: &ListArgs, now: Timestamp) -> anyhow::Result<u8> {
@@ -72,7 +74,7 @@ fn table(standings: &[Standing<'_>]) -> Table {
         ["OBJECTIVE", "KPI", "PERIOD", "TARGET", "ACTUAL", "EXPECTED", "LANDING", "CHANCE", "STATUS", "OWNER"];
     let mut table = Table::new(&heading);
     for standing in standings {
-        let Standing { objective, kpi, facts, .. } = standing;
+        let Standing { objective, kpi, facts, at, .. } = standing;
         let shown = |value: Option<f64>| or_dash(value.map(|value| quantity(Language::En, value, &kpi.unit)));
         let of = |figure: fn(&ObjectiveFacts) -> Option<f64>| facts.as_ref().and_then(figure);
         let between = of(|facts| facts.low).zip(of(|facts| facts.high));
@@ -82,25 +84,26 @@ fn table(standings: &[Standing<'_>]) -> Table {
             }
             Some(_) | None => shown(of(|facts| facts.projected)),
         };
-        let status = match (standing.stage, standing.last_outcome()) {
-            (Stage::Ended, Some(outcome)) if facts.is_none() => {
-                format!("ended: {}", crate::locale::outcome(Language::En, outcome))
-            }
-            _ => standing.status().to_owned(),
-        };
+        // What is over has the figures that it was decided by.
+        let ended = standing.closed.last().filter(|_| facts.is_none() && standing.stage == Stage::Ended);
+        let days = facts.as_ref().map(|facts| Period { first: facts.period_start, last: facts.period_end });
+        let days = days.or(ended.map(|closed| closed.period));
+        let aim = facts.as_ref().map(|facts| facts.target).or(ended.map(|closed| closed.target));
+        let status = ended.map(|closed| outcome(Language::En, closed.outcome, Some(closed.target.bare())));
+        let status = status.map(|outcome| format!("ended: {outcome}"));
         table.row([
             objective.id.to_string(),
             objective.kpi.base().to_owned(),
-            facts.as_ref().map_or_else(
-                || objective.period.to_string(),
-                |facts| format!("{}..{}", facts.period_start, facts.period_end),
+            days.map_or_else(
+                || period_of(Language::En, objective.period, day_of(*at, &kpi.zone)),
+                |days| format!("{}..{}", days.first, days.last),
             ),
-            or_dash(facts.as_ref().map(|facts| target(Language::En, facts.target, &kpi.unit))),
-            shown(of(|facts| facts.actual)),
+            or_dash(aim.map(|aim| target(Language::En, aim, &kpi.unit))),
+            shown(of(|facts| facts.actual).or(ended.map(|closed| closed.actual))),
             shown(of(|facts| facts.expected)),
             landing,
-            or_dash(of(|facts| facts.probability).map(|chance| percent(Language::En, chance, Sign::Negative))),
-            status,
+            or_dash(of(ObjectiveFacts::chance).map(|probability| chance(Language::En, probability))),
+            status.unwrap_or_else(|| standing.status().to_owned()),
             or_dash(objective.owner.as_ref()),
         ]);
     }

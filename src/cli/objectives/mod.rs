@@ -6,6 +6,7 @@ mod edit;
 mod known;
 mod list;
 mod outcomes;
+mod retarget;
 mod review;
 mod roll;
 mod show;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::OutcomesArgs;
 use super::known::HitRate;
-use crate::cli::output::{Out, Table, moment};
+use crate::cli::output::{Out, Table, counted, moment};
 use crate::cli::{configuration, state};
 use crate::config::Config;
 use crate::locale::{Sign, outcome, percent, quantity, target};
@@ -43,18 +43,27 @@ pub(super) async fn outcomes(out: &mut Out, paths: &[PathBuf], args: &OutcomesAr
     out.table(&table(&config, &closed))?;
     out.line("")?;
     for of_one in by_objective {
-        out.line(&format!("{}: {}", of_one[0].objective, rate_words(Language::En, HitRate::of(of_one))))?;
+        out.line(&format!("{}: {}", of_one[0].objective, rate_words(Language::En, of_one)))?;
     }
     Ok(0)
 }
 
-/// `5 of 12 periods reached (42 %)`.
-pub(super) fn rate_words(language: Language, rate: HitRate) -> String {
+/// How many periods of an objective were reached, or kept to: `5 of 12 periods reached (42 %)`.
+pub(super) fn rate_words(language: Language, closed: &[ClosedPeriod]) -> String {
+    let rate = HitRate::of(closed);
     let HitRate { periods, reached } = rate;
+    let is_kept = closed.last().is_some_and(|newest| newest.target.is_kept());
     let share = percent(language, rate.share().unwrap_or(0.0), Sign::Negative);
     match language {
-        Language::Fr => format!("{reached} périodes atteintes sur {periods} ({share})"),
-        Language::En => format!("{reached} of {periods} periods reached ({share})"),
+        Language::Fr => {
+            let plural = if reached < 2 { "" } else { "s" };
+            let word = if is_kept { "tenue" } else { "atteinte" };
+            format!("{reached} période{plural} {word}{plural} sur {periods} ({share})")
+        }
+        Language::En => {
+            let word = if is_kept { "kept" } else { "reached" };
+            format!("{reached} of {} {word} ({share})", counted(periods, "period"))
+        }
     }
 }
 
@@ -77,7 +86,7 @@ fn table(config: &Config, closed: &[ClosedPeriod]) -> Table {
         table.row([
             closed.objective.to_string(),
             format!("{}..{}", closed.period.first, closed.period.last),
-            outcome(Language::En, closed.outcome).to_owned(),
+            outcome(Language::En, closed.outcome, Some(closed.target.bare())),
             target(Language::En, closed.target, unit),
             quantity(Language::En, closed.actual, unit),
             closed.alerts.to_string(),
@@ -87,7 +96,7 @@ fn table(config: &Config, closed: &[ClosedPeriod]) -> Table {
             table.remark(format!(
                 "revision {}: it was {} with {}, decided {}",
                 closed.revision,
-                outcome(Language::En, was.outcome),
+                outcome(Language::En, was.outcome, Some(closed.target.bare())),
                 quantity(Language::En, was.actual, unit),
                 moment(was.decided_at, &config.catalog.zone)
             ));

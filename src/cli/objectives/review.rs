@@ -9,28 +9,27 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::json;
 
 use super::args::ReviewArgs;
-use super::edit::{Edit, Figure, Spot, edited, text_of, unified};
-use super::known::{HitRate, Stage, closed, kpi_of, lived, named};
+use super::edit::{Edit, edited, text_of, unified};
+use super::known::{Stage, closed, kpi_of, lived, named};
 use super::outcomes::rate_words;
+use super::retarget::{Ends, Entry, Retarget};
 use crate::cli::assess::{Line, as_of, replay};
 use crate::cli::configuration;
 use crate::cli::output::Out;
 use crate::config::{Config, Loaded};
-use crate::locale::{Sign, date, percent, quantity};
+use crate::locale::{Sign, chance, date, goal, landing, percent, push_goal, quantity, rate_label, text};
 use crate::model::assessment::ObjectiveFacts;
 use crate::model::grain::day_of;
 use crate::model::ids::ObjectiveId;
 use crate::model::kpi::Kpi;
 use crate::model::objective::{Objective, Target};
 use crate::model::outcome::ClosedPeriod;
-use crate::model::unit::{Language, Unit};
+use crate::model::unit::Language;
 
 /// How long a target must have been out of reach, unless that is more than a third of the period so far.
 const DAYS: i32 = 14;
 /// Days of a period that are looked at, one by one.
 const DAYS_MAX: i64 = 400;
-/// Digits of a proposed target: more would pretend to know.
-const DIGITS: i32 = 3;
 const EVEN: f64 = 0.5;
 const LIKELY: f64 = 0.8;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -99,9 +98,7 @@ struct Track {
 
 struct Newest {
     facts: ObjectiveFacts,
-    /// What the period ends at least at (at most, where less is better), with an even chance and with 80 %.
-    even: Option<f64>,
-    likely: Option<f64>,
+    ends: Option<Ends>,
 }
 
 fn note(tracks: &mut BTreeMap<ObjectiveId, Track>, line: &Line<'_>) {
@@ -111,13 +108,10 @@ fn note(tracks: &mut BTreeMap<ObjectiveId, Track>, line: &Line<'_>) {
         *track = Track { first: Some(facts.period_start), ..Track::default() };
     }
     track.days.extend(facts.probability.map(|probability| (line.at, probability)));
-    let at =
-        |chance: f64| line.assessment.quantile(if more_is_good(facts.target) { 1.0 - chance } else { chance }).ok();
-    track.newest = Some(Newest { facts: facts.clone(), even: at(EVEN), likely: at(LIKELY) });
-}
-
-fn more_is_good(target: Target) -> bool {
-    !matches!(target, Target::ReduceTo(_) | Target::AtMost(_))
+    let below = |probability: f64| line.assessment.quantile(probability).ok();
+    let ends = below(1.0 - LIKELY).zip(below(EVEN)).zip(below(LIKELY));
+    let ends = ends.map(|((low, even), high)| Ends { low, even, high });
+    track.newest = Some(Newest { facts: facts.clone(), ends });
 }
 
 impl Track {
@@ -155,7 +149,8 @@ struct Case<'a> {
 
 /// A target within reach.
 struct Proposal {
-    edit: Edit,
+    /// That of the target first.
+    edits: Vec<Edit>,
     even: f64,
     likely: f64,
     /// Comments that stand above it.
@@ -168,30 +163,14 @@ impl Case<'_> {
     }
 
     fn proposal(&self) -> Result<Proposal, String> {
-        let by_hand = |why: &str| format!("{why}; change it by hand");
         let newest = self.newest().ok_or("nothing is known of it now")?;
-        let (even, likely) = newest.even.zip(newest.likely).ok_or("where it ends can't be told")?;
-        let name = match newest.facts.target {
-            Target::Reach(_) => "reach",
-            Target::ReduceTo(_) => "reduce_to",
-            Target::AtLeast(_) => "at_least",
-            Target::AtMost(_) => "at_most",
-            Target::Between(..) => return Err(by_hand("its target is a band")),
-        };
-        let spot = Spot::value(self.loaded, &["objectives", self.objective.id.as_str(), name]);
-        let spot = spot.ok_or_else(|| by_hand("its target is no plain figure of its entry"))?;
-        let figure = Figure::read(spot.plain()).ok_or_else(|| by_hand("its target is no plain figure"))?;
-        let scale = if figure.per_cent && self.kpi.unit == Unit::Ratio { 100.0 } else { 1.0 };
-        // Another figure than the one that is written decides: a table, or a period's own.
-        let written = figure.number / scale;
-        if (newest.facts.target.figure(written) - written).abs() > 1e-9 * written.abs().max(1.0) {
-            return Err(by_hand("its target is not the figure that its entry names"));
-        }
-        let is_raised = more_is_good(newest.facts.target);
-        let (even, text) = sensible(even * scale, is_raised, figure);
-        let (likely, likely_text) = sensible(likely * scale, is_raised, figure);
-        let evidence = self.evidence(newest, (spot.plain(), &text, &likely_text));
-        Ok(Proposal { edit: spot.becomes(&text), even: even / scale, likely: likely / scale, evidence })
+        let ends = newest.ends.ok_or("where it ends can't be told")?;
+        let now = self.track.days.last().map_or(self.since, |(at, _)| *at);
+        let Case { config, loaded, objective, kpi, .. } = *self;
+        let today = day_of(now, &kpi.zone);
+        let retarget = Entry { config, loaded, objective, kpi, facts: &newest.facts, ends, today }.retarget()?;
+        let evidence = self.evidence(newest, &retarget);
+        Ok(Proposal { edits: retarget.edits, even: retarget.even.0, likely: retarget.likely.0, evidence })
     }
 
     fn amount(&self, value: f64) -> String {
@@ -200,85 +179,72 @@ impl Case<'_> {
 
     /// The whole case in a line.
     fn gist(&self) -> String {
-        let chance = self.newest().and_then(|newest| newest.facts.probability).unwrap_or(0.0);
+        let probability = self.newest().and_then(|newest| newest.facts.probability).unwrap_or(0.0);
         let since = day_of(self.since, &self.kpi.zone);
-        format!("probability {}, low since {since}", percent(Language::En, chance, Sign::Negative))
+        format!("probability {}, low since {since}", chance(Language::En, probability))
     }
 
-    fn evidence(&self, newest: &Newest, (old, new, likely): (&str, &str, &str)) -> Vec<String> {
+    fn evidence(&self, newest: &Newest, retarget: &Retarget) -> Vec<String> {
         let language = self.config.catalog.language;
         let facts = &newest.facts;
-        let share = |value: f64| percent(language, value, Sign::Negative);
+        let (old, new, unit) = (&retarget.old, &retarget.new, &self.kpi.unit);
+        let share = |value: f64| chance(language, value);
         let day = |at: Timestamp| date(language, day_of(at, &self.kpi.zone));
-        let (now, chance) = self.track.days.last().copied().unwrap_or((self.since, 0.0));
-        let (then, chance_then) = self.track.before(now).unwrap_or((now, chance));
-        let landing = facts.projected.map(|value| self.amount(value)).unwrap_or_default();
-        let between = facts.low.zip(facts.high).map(|(low, high)| (self.amount(low), self.amount(high)));
+        let meeting = |target: Target, before: &str| {
+            let mut words = before.to_owned();
+            push_goal(language, &mut words, &goal(language, target, unit));
+            words
+        };
+        let (now, now_at) = self.track.days.last().copied().unwrap_or((self.since, 0.0));
+        let (then, then_at) = self.track.before(now).unwrap_or((now, now_at));
+        let lands = facts.landing().map(|fan| landing(language, fan, unit));
+        let lands = lands.or_else(|| facts.projected.map(|value| self.amount(value))).unwrap_or_default();
         let rates = facts.required_rate.zip(facts.current_rate);
-        let rates = rates.map(|(required, current)| (self.amount(required), self.amount(current)));
-        let past = rate_words(language, HitRate::of(self.closed));
+        let rates = rates.map(|(required, current)| {
+            let shown = |rate| self.amount(facts.target.rate_rounded(rate, unit));
+            (text(language, rate_label(facts.target, facts.measure, unit)), shown(required), shown(current))
+        });
+        let past = rate_words(language, self.closed);
         let mut lines = Vec::new();
         match language {
             Language::Fr => {
+                lines.push(format!("Révision proposée le {} : {new} au lieu de {old}.", day(now)));
+                let even = meeting(retarget.even.1, "La période a une chance sur deux de ");
+                lines.push(format!("{even} ;"));
+                lines.push(format!("{}.", meeting(retarget.likely.1, "elle a 80 % de chances de ")));
                 lines.push(format!(
-                    "Révision proposée le {} : {new} au lieu de {old}, que la période a une chance",
-                    day(now)
-                ));
-                lines.push(format!("sur deux d'atteindre ; {likely} le serait avec 80 % de chances."));
-                lines.push(format!(
-                    "Probabilité : {} aujourd'hui, {} le {} ; sous le seuil depuis le {}.",
-                    share(chance),
-                    share(chance_then),
+                    "Probabilité de la cible actuelle : {} aujourd'hui, {} le {} ; sous le seuil depuis le {}.",
+                    share(now_at),
+                    share(then_at),
                     day(then),
                     day(self.since)
                 ));
-                let between = between.map(|(low, high)| format!(" (80 % : de {low} à {high})"));
-                lines.push(format!("Atterrissage : {landing}{}.", between.unwrap_or_default()));
-                lines.extend(rates.map(|(required, current)| {
-                    format!("Rythme requis : {required} par jour ouvré, contre {current} jusqu'ici.")
+                lines.push(format!("Atterrissage : {lands}."));
+                lines.extend(rates.map(|(label, required, current)| {
+                    format!("{label} : {required} par jour ouvré, contre {current} jusqu'ici.")
                 }));
                 lines.extend((!self.closed.is_empty()).then(|| format!("Périodes terminées : {past}.")));
             }
             Language::En => {
+                lines.push(format!("Review of {}: {new} instead of {old}.", day(now)));
+                lines.push(format!("{};", meeting(retarget.even.1, "The period has an even chance to ")));
+                lines.push(format!("{}.", meeting(retarget.likely.1, "it has a chance of 80 % to ")));
                 lines.push(format!(
-                    "Review of {}: {new} instead of {old}, which the period reaches with an even",
-                    day(now)
-                ));
-                lines.push(format!("chance; {likely} would be reached with a probability of 80 %."));
-                lines.push(format!(
-                    "Probability: {} now, {} on {}; under the limit since {}.",
-                    share(chance),
-                    share(chance_then),
+                    "Probability of the present target: {} now, {} on {}; under the limit since {}.",
+                    share(now_at),
+                    share(then_at),
                     day(then),
                     day(self.since)
                 ));
-                let between = between.map(|(low, high)| format!(" (80 %: {low} to {high})"));
-                lines.push(format!("Landing: {landing}{}.", between.unwrap_or_default()));
-                lines.extend(rates.map(|(required, current)| {
-                    format!("Required rate: {required} per working day, against {current} so far.")
+                lines.push(format!("Landing: {lands}."));
+                lines.extend(rates.map(|(label, required, current)| {
+                    format!("{label}: {required} per working day, against {current} so far.")
                 }));
                 lines.extend((!self.closed.is_empty()).then(|| format!("Periods that ended: {past}.")));
             }
         }
         lines
     }
-}
-
-/// Three digits, on the side that is easier to reach; with its text.
-fn sensible(value: f64, more_is_good: bool, figure: Figure) -> (f64, String) {
-    if value == 0.0 || !value.is_finite() {
-        return (0.0, figure.decimals(0).with(0.0));
-    }
-    let places = DIGITS - 1 - value.abs().log10().floor() as i32;
-    let step = 10_f64.powi(-places);
-    let steps = value / step;
-    let rounded = if more_is_good { (steps + 1e-9).floor() } else { (steps - 1e-9).ceil() } * step;
-    let decimals = usize::try_from(places).unwrap_or(0);
-    let text = figure.decimals(decimals).with(rounded);
-    // 1.20 says no more than 1.2.
-    let (number, sign) = text.split_once(' ').map_or((text.as_str(), ""), |(number, _)| (number, " %"));
-    let short = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
-    (rounded, format!("{short}{sign}"))
 }
 
 fn record(case: &Case<'_>, proposal: &Result<Proposal, String>) -> serde_json::Value {
@@ -299,26 +265,28 @@ fn record(case: &Case<'_>, proposal: &Result<Proposal, String>) -> serde_json::V
     })
 }
 
-/// All changes, file by file.
+/// All changes, file by file; the reasons stand above the target.
 fn patch<'a>(loaded: &Loaded, proposals: impl Iterator<Item = &'a Proposal>) -> String {
-    let mut by_file: BTreeMap<&str, Vec<&Proposal>> = BTreeMap::new();
+    type Line<'a> = (Vec<&'a String>, Vec<&'a Edit>);
+    let mut by_file: BTreeMap<&str, BTreeMap<usize, Line<'a>>> = BTreeMap::new();
     for proposal in proposals {
-        by_file.entry(&proposal.edit.spot.file).or_default().push(proposal);
+        for (place, edit) in proposal.edits.iter().enumerate() {
+            let line = by_file.entry(&edit.spot.file).or_default().entry(edit.spot.line).or_default();
+            line.0.extend(proposal.evidence.iter().filter(|_| place == 0));
+            line.1.push(edit);
+        }
     }
     let mut patch = String::new();
-    for (file, proposals) in by_file {
+    for (file, changed) in by_file {
         let Some(text) = text_of(loaded, file) else { continue };
         let lines: Vec<&str> = text.split('\n').collect();
         let mut changes: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-        for proposal in proposals {
-            let number = proposal.edit.spot.line;
+        for (number, (evidence, edits)) in changed {
             let Some(line) = lines.get(number - 1) else { continue };
             let indent: String = line.chars().take_while(|c| *c == ' ').collect();
-            // A second change of one line builds on the first.
-            let new = changes.entry(number).or_insert_with(|| vec![(*line).to_owned()]);
-            let last = new.pop().unwrap_or_default();
-            new.extend(proposal.evidence.iter().map(|why| format!("{indent}# {why}")));
-            new.push(edited(&last, std::iter::once(&proposal.edit)));
+            let mut new: Vec<String> = evidence.iter().map(|why| format!("{indent}# {why}")).collect();
+            new.push(edited(line, edits.into_iter()));
+            changes.insert(number, new);
         }
         patch.push_str(&unified(&as_seen_from_here(file), text, &changes));
     }

@@ -12,13 +12,14 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use super::args::RollArgs;
-use super::edit::{Edit, Figure, Spot, edited, text_of};
+use super::edit::{Edit, Figure, Spot, block, edited, is_within, parts};
 use super::known::named;
 use crate::cli::configuration;
 use crate::cli::output::Out;
 use crate::config::{Config, Draft, Environment, LoadOptions, Loaded, Problem, load_beside, render};
 use crate::model::objective::{Objective, Trajectory};
-use crate::model::period::PeriodSpec;
+use crate::model::period::{Period, PeriodSpec};
+use crate::model::target::Baseline;
 
 /// The targets of one figure.
 const FIGURES: [&str; 4] = ["reach", "reduce_to", "at_least", "at_most"];
@@ -34,7 +35,11 @@ pub(super) fn roll(out: &mut Out, paths: &[PathBuf], args: &RollArgs) -> anyhow:
     // Parts go with their whole.
     for objective in objectives.iter().filter(|objective| objective.id.whole().is_none()) {
         let Some((_, to)) = fixed(objective) else {
-            remarks.push(format!("{}: recurs every {}; nothing to do", objective.id, objective.period));
+            let every = match objective.period {
+                PeriodSpec::FiscalYear { .. } => "fiscal year".to_owned(),
+                spec => spec.to_string(),
+            };
+            remarks.push(format!("{}: recurs every {every}; nothing to do", objective.id));
             continue;
         };
         let year = args.to.unwrap_or(to.year().saturating_add(1));
@@ -144,24 +149,28 @@ impl Job<'_> {
         if !key.begins_line(self.loaded) {
             return Err("it shares a line with others; give its entry a line of its own".to_owned());
         }
-        let lines = self.block(&key)?;
+        let lines = block(self.loaded, &key).ok_or("its file was not read")?;
         let (new, mut notes) = (self.new_id()?, Vec::new());
         let mut edits = vec![key.clone().becomes(&new)];
         self.period(&mut edits)?;
         self.dates(&mut edits)?;
         self.figures(&mut edits, &mut notes)?;
         self.statement(&mut edits, &mut notes);
-        if self.objective.baseline.is_some() {
-            notes.push("its baseline is still that of the period before".to_owned());
-        }
+        notes.extend(self.objective.baseline.map(|baseline| match baseline {
+            Baseline::Figure(_) => "its baseline is the figure that it was; write that of the new period".to_owned(),
+            Baseline::Over(Period { first, last }) => {
+                format!("its baseline is still what {first} to {last} came to; name the period that it is to be")
+            }
+            Baseline::PeriodBefore | Baseline::YearBefore => {
+                "its baseline moves along: it is what the period rolled from comes to".to_owned()
+            }
+        }));
         let dropped = match Spot::key(self.loaded, &["objectives", id, "was"]) {
             Some(was) if was.begins_line(self.loaded) => Some(was.line),
             Some(_) => return Err("its `was` shares a line with other fields; give it a line of its own".to_owned()),
             None => None,
         };
-        let last = key.line + lines.len();
-        let is_within = |edit: &Edit| edit.spot.file == key.file && (key.line..last).contains(&edit.spot.line);
-        if let Some(stray) = edits.iter().find(|edit| !is_within(edit)) {
+        if let Some(stray) = edits.iter().find(|edit| !is_within(self.loaded, &key, &edit.spot)) {
             return Err(format!("`{}` stands elsewhere, by an alias; write it out in its entry", stray.spot.raw));
         }
         let mut by_line: HashMap<usize, Vec<&Edit>> = HashMap::new();
@@ -175,19 +184,6 @@ impl Job<'_> {
             let _ = writeln!(text, "{}", format!("  {body}").trim_end());
         }
         Ok(Rolled { from: id.to_owned(), id: new, text, notes })
-    }
-
-    /// Its lines: the key's, and all below that are indented deeper.
-    fn block(&self, key: &Spot) -> Result<Vec<String>, String> {
-        let text = text_of(self.loaded, &key.file).ok_or("its file was not read")?;
-        let mut lines = text.lines().skip(key.line - 1).map(str::to_owned);
-        let mut block: Vec<String> = lines.next().into_iter().collect();
-        let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
-        block.extend(lines.take_while(|line| line.trim().is_empty() || indent(line) > key.indent()));
-        while block.last().is_some_and(|line| line.trim().is_empty()) {
-            block.pop();
-        }
-        Ok(block)
     }
 
     /// With the year in it moved, else with the year behind it.
@@ -288,8 +284,13 @@ impl Job<'_> {
         }
         let before = edits.len();
         for name in FIGURES {
-            if self.spot(&[name]).is_some() {
-                edits.push(self.raised(&[name])?);
+            if let Some(spot) = self.spot(&[name]) {
+                let raised = self.raised(&[name])?;
+                if let Some(old) = Figure::read(spot.plain()) {
+                    let parts = parts(self.config, self.loaded, self.objective, (old, raised.plain()))?;
+                    edits.extend(parts);
+                }
+                edits.push(raised);
             }
         }
         for end in ["0", "1"] {

@@ -6,18 +6,19 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::ShowArgs;
-use super::known::{HitRate, Known, Stage, Standing, closed, figures, kpi_of, lived, named};
+use super::known::{Known, Stage, Standing, closed, figures, kpi_of, lived, named};
 use super::outcomes::{rate_words, record};
 use crate::cli::assess::as_of;
 use crate::cli::configuration;
 use crate::cli::output::{Out, blocks};
 use crate::config::Config;
 use crate::locale::{
-    Sign, Text, chance, chance_label, date, days_late, outcome, percent, period, picture, quantity,
+    Sign, Text, chance_told, date, days_late, outcome, percent, period, period_of, picture, quantity, rate_label,
     status as status_words, target, text,
 };
 use crate::model::assessment::{ObjectiveFacts, Status};
 use crate::model::course::Course;
+use crate::model::grain::day_of;
 use crate::model::ids::{Labels, PersonId};
 use crate::model::outcome::ClosedPeriod;
 use crate::model::unit::{Language, Unit};
@@ -86,7 +87,7 @@ impl Words<'_> {
     }
 
     fn lines(&self, course: Option<Course>) -> Vec<String> {
-        let Standing { objective, kpi, facts, closed, .. } = self.standing;
+        let Standing { objective, kpi, at, facts, closed, .. } = self.standing;
         let mut lines = vec![self.labelled(objective.id.as_str(), &objective.statement)];
         let labels =
             if objective.labels == Labels::total() { String::new() } else { format!(", {}", objective.labels) };
@@ -100,10 +101,11 @@ impl Words<'_> {
                 }
             }
             None => {
-                lines.push(self.word(Text::Period, &objective.period.to_string()));
+                lines
+                    .push(self.word(Text::Period, &period_of(self.language, objective.period, day_of(*at, &kpi.zone))));
                 let state = match self.standing.stage {
                     Stage::Running if self.standing.missing.is_some() => {
-                        status_words(self.language, Status::InsufficientData)
+                        status_words(self.language, Status::InsufficientData, None)
                     }
                     Stage::NotBegun => self.pick("pas encore commencé", "not begun"),
                     Stage::Running => text(self.language, Text::NoData),
@@ -131,11 +133,15 @@ impl Words<'_> {
 
     fn figures(&self, facts: &ObjectiveFacts) -> Vec<String> {
         let language = self.language;
-        let rate = |value: f64| format!("{} {}", self.amount(value), text(language, Text::PerWorkingDay));
+        let unit = &self.standing.kpi.unit;
+        let rate = |value: f64| {
+            let rounded = self.amount(facts.target.rate_rounded(value, unit));
+            format!("{rounded} {}", text(language, Text::PerWorkingDay))
+        };
         let mut lines = vec![
-            self.word(Text::State, status_words(language, facts.status)),
+            self.word(Text::State, status_words(language, facts.status, Some(facts.target.bare()))),
             self.word(Text::Period, &period(language, facts.period_start, facts.period_end)),
-            self.word(Text::Target, &target(language, facts.target, &self.standing.kpi.unit)),
+            self.word(Text::Target, &target(language, facts.target, unit)),
         ];
         let mut add = |label: Text, words: Option<String>| lines.extend(words.map(|words| self.word(label, &words)));
         add(Text::Actual, facts.actual.map(|value| self.amount(value)));
@@ -143,13 +149,11 @@ impl Words<'_> {
         add(Text::Drift, facts.drift.map(|drift| self.drift(drift, facts.drift_ratio)));
         add(Text::DriftDays, facts.drift_days.map(|days| days_late(language, days)));
         add(Text::Landing, facts.projected.map(|value| self.landing(value, facts)));
-        add(Text::RequiredRate, facts.required_rate.map(rate));
+        add(rate_label(facts.target, facts.measure, unit), facts.required_rate.map(rate));
         add(Text::CurrentRate, facts.current_rate.map(rate));
         add(Text::WorkingDaysLeft, facts.working_days_left.map(|left| left.to_string()));
         add(Text::Completeness, Some(percent(language, facts.completeness, Sign::Negative)));
-        if let Some(probability) = facts.probability {
-            lines.push(self.labelled(text(language, chance_label(facts.target)), &chance(language, probability)));
-        }
+        lines.extend(chance_told(language, facts).map(|(label, chance)| self.word(label, &chance)));
         lines
     }
 
@@ -177,10 +181,8 @@ impl Words<'_> {
     fn past(&self, closed: &[ClosedPeriod]) -> Vec<String> {
         let Some(first) = closed.first() else { return Vec::new() };
         let unit = if first.kpi == self.standing.kpi.id { &self.standing.kpi.unit } else { &Unit::None };
-        let head = self.labelled(
-            self.pick("Périodes terminées", "Periods that ended"),
-            &rate_words(self.language, HitRate::of(closed)),
-        );
+        let head =
+            self.labelled(self.pick("Périodes terminées", "Periods that ended"), &rate_words(self.language, closed));
         let lines = closed.iter().rev().take(PERIODS_SHOWN).map(|closed| {
             let when = period(self.language, closed.period.first, closed.period.last);
             let figures = format!(
@@ -189,7 +191,13 @@ impl Words<'_> {
                 text(self.language, Text::Target).to_lowercase(),
                 target(self.language, closed.target, unit)
             );
-            format!("- {}", self.labelled(&when, &format!("{} ({figures})", outcome(self.language, closed.outcome))))
+            format!(
+                "- {}",
+                self.labelled(
+                    &when,
+                    &format!("{} ({figures})", outcome(self.language, closed.outcome, Some(closed.target.bare())))
+                )
+            )
         });
         [String::new(), head].into_iter().chain(lines).collect()
     }
