@@ -249,7 +249,7 @@ fn a_landing_has_its_interval_its_probability_and_its_basis() {
     let said = read(&short, NotifyReason::First, Language::Fr);
     let said = said.replace(['\u{202f}', '\u{a0}'], " ");
     assert!(said.contains("Trajectoire = jours ouvrés (historique trop court pour l'apprendre)\n"), "{said}");
-    assert!(said.contains("Probabilité d'atteindre la cible = 22 %\n"), "{said}");
+    assert!(said.contains("Probabilité d'atteindre la cible = 22 % (-18 points en 7 jours)\n"), "{said}");
     // Once it is over nothing is probable any more, and the end has no interval.
     let objective = facts.objective.as_mut().expect("an objective");
     (objective.projected, objective.low, objective.high, objective.probability) =
