@@ -16,6 +16,7 @@ people:
   claire: {mail: claire@example.test}
 sources:
   shop: {csv: {path: shop.csv}}
+  stocks: {csv: {path: stock.csv}}
 kpis:
   revenue:
     title: Chiffre d'affaires
@@ -38,16 +39,16 @@ kpis:
     title: Stock
     category: operational
     kind: level
-    source: shop
-    query: {time: date, value: stock, where: {canal: web}}
+    source: stocks
+    query: {time: date, value: stock}
     history: 9000d
   returns:
     title: Retours
     category: operational
     kind: level
     better: lower
-    source: shop
-    query: {time: date, value: stock, where: {canal: web}}
+    source: stocks
+    query: {time: date, value: stock}
     history: 9000d
 objectives:
   split:
@@ -121,14 +122,18 @@ route: {to: direction}
 fn shop() -> tempfile::TempDir {
     let dir = folder(SHOP);
     let days = date(2024, 1, 1).series(1.days()).take_while(|day| *day <= date(2026, 10, 20));
-    let lines = |day: Date| {
-        let swing = i64::from(day.day() % 7);
-        let sold = 8_000 + 800 * i64::from(day.year() - 2025) + 40 * swing;
-        let (rest, costs, stock) = (4_000 + 20 * swing, 4_500 + 30 * swing, 97 + swing);
-        format!("{day};web;{sold};{costs};{stock}\n{day};boutique;{rest};{costs};0\n")
+    let days: Vec<Date> = days.collect();
+    let swing = |day: Date| i64::from(day.day() % 7);
+    let sales = |day: &Date| {
+        let sold = 8_000 + 800 * i64::from(day.year() - 2025) + 40 * swing(*day);
+        let (rest, costs) = (4_000 + 20 * swing(*day), 4_500 + 30 * swing(*day));
+        format!("{day};web;{sold};{costs}\n{day};boutique;{rest};{costs}\n")
     };
-    let text: String = std::iter::once("date;canal;montant;frais;stock\n".to_owned()).chain(days.map(lines)).collect();
-    std::fs::write(dir.path().join("shop.csv"), text).unwrap();
+    let stock = |day: &Date| format!("{day};{}\n", 97 + swing(*day));
+    let write =
+        |name: &str, head: &str, rows: String| std::fs::write(dir.path().join(name), format!("{head}{rows}")).unwrap();
+    write("shop.csv", "date;canal;montant;frais\n", days.iter().map(sales).collect());
+    write("stock.csv", "date;stock\n", days.iter().map(stock).collect());
     dir
 }
 

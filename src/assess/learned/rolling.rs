@@ -26,6 +26,8 @@ const PRESENT_LEAST: f64 = 0.5;
 const VOLUME_LEAST: f64 = 0.25;
 /// Buckets of the period from which its own level counts by itself, and its prior weight.
 const SINCE: (usize, f64) = (3, 0.2);
+/// The prior weight of all that is there, where nothing can be tried.
+const UNTRIED: f64 = 0.35;
 
 /// A series up to now, and what its buckets weigh.
 #[derive(Clone, Copy)]
@@ -237,8 +239,15 @@ impl Coming<'_> {
         if ahead.take > 1 && ahead.since >= SINCE.0 {
             lengths.push((ahead.since, SINCE.1));
         }
+        let now = self.past.values.len();
+        let shortest = lengths.iter().map(|(length, _)| *length).min().unwrap_or(now);
         // There must be as many origins as the longest level has buckets.
-        lengths.retain(|(length, _)| *length * 2 <= self.past.values.len());
+        lengths.retain(|(length, _)| *length * 2 <= now);
+        // Where no origin has come to its end nothing can be tried: a bad week is not all that is known then.
+        if now < shortest + ahead.reach() {
+            lengths.truncate(FORECASTS_MAX - 1);
+            lengths.push((now, UNTRIED));
+        }
         lengths.truncate(FORECASTS_MAX);
         lengths
     }

@@ -339,6 +339,19 @@ fn intervals_hold_what_they_promise() {
     assert!((0.7..=0.92).contains(&share), "{share} of {months}");
 }
 
+#[test]
+fn a_bad_week_is_not_all_that_is_known_of_a_short_history() {
+    // A quarter of 90 days, of which 30 brought 10 and seven 4: as many as are ahead have not passed anywhere.
+    let quarter = (date(2026, 10, 1), date(2026, 12, 29));
+    let series = Series::daily(Kind::Flow).fill(date(2026, 10, 1), date(2026, 10, 30), 10.0);
+    let series = series.fill(date(2026, 10, 31), november(6), 4.0);
+    let whole = span(&series, quarter);
+    let landing = learn(&series, quarter).landing(Figure::Sum, whole, &history(&series, november(6)), &series.kpi);
+    let mean = landing.unwrap().mean();
+    // Between 328 + 53 times 4, and times the 8.9 of all.
+    assert!((620.0..780.0).contains(&mean), "{mean}");
+}
+
 /// How often the interval held a ratio's end, and how far the probabilities of each fifth were from what came true: 150
 /// years of orders whose number is chance, some of them late.
 fn promises_of_ratios((orders, rate): (f64, f64), through: i8) -> (f64, [f64; 5]) {
