@@ -231,7 +231,7 @@ pub const OBJECTIVE_FIELDS: &[Field] = &[
     field(
         "probability",
         FieldUnit::Ratio,
-        "that the period ends with the target met; of what each bucket is to keep, that all those left do",
+        "that the period ends with the target met; of one that is to be held once it is met, that every bucket left holds it",
         |a| a.probability().map(Figure::Ratio),
     ),
     field(

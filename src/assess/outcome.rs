@@ -58,7 +58,8 @@ impl Assessment {
         }
         let Ok(target) = self.target_now() else { return Status::InsufficientData };
         let met = target.is_met_by(standing.actual);
-        if standing.is_final(objective, &self.data, &self.kpi) {
+        // What was to be held is in doubt until the bucket that missed it is final as well.
+        if standing.is_final(objective, &self.data, &self.kpi) && standing.held != Some(Held::Doubtful) {
             return if met { Status::Reached } else { Status::Missed };
         }
         if standing.course == Course::Accumulates {
@@ -171,6 +172,7 @@ impl Assessment {
         let (actual, is_met) = match self.held(period, (whole, whole.to)) {
             // The last figure would not say why it was missed.
             Some(Held::Lost(worst)) => (worst, false),
+            Some(Held::Doubtful) => return None,
             _ => (actual, target.is_met_by(actual)),
         };
         let outcome = if is_met { PeriodOutcome::Reached } else { PeriodOutcome::Missed };

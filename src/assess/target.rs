@@ -3,7 +3,7 @@
 
 use super::assessment::{Assessment, not_defined, value_of};
 use super::objective::{aggregate_of, figure_over, measured_span};
-use super::trajectory::{Course, more_is_good};
+use super::trajectory::more_is_good;
 use super::window::{Aggregate, Span};
 use crate::model::assessment::{Measured, Unmeasurable};
 use crate::model::grain::{BucketIndex, start_of_day};
@@ -128,7 +128,7 @@ impl Assessment {
     /// Whether a target that is to be held is, as far as a bucket; none while it need not be met yet.
     pub(super) fn held(&self, period: Period, (whole, to): (Span, BucketIndex)) -> Option<Held> {
         let target = self.target_of(period).ok()?;
-        let from = self.held_from(target, period, (whole, to))?;
+        let from = self.held_from(target, (whole, to))?;
         // A ratio without cases meets and misses nothing.
         let counts = |point: &Point| !point.value.is_nan();
         let missed = || self.data.range(from, to).filter(counts).filter(|point| !target.is_met_by(point.value));
@@ -146,23 +146,18 @@ impl Assessment {
     pub(super) fn to_keep(&self, known_to: BucketIndex) -> Option<Target> {
         let (target, period) = (self.target_now().ok()?, self.period().ok()?);
         let whole = self.passages().buckets_of(period, &self.kpi);
-        self.held_from(target, period, (whole, known_to)).map(|_| target)
+        self.held_from(target, (whole, known_to)).map(|_| target)
     }
 
     /// The bucket from which on a target is to be held, as far as that is known up to another; none while it need not be
-    /// met yet. Where each bucket counts by itself, what is to be kept is so from the first.
-    fn held_from(&self, target: Target, period: Period, (whole, to): (Span, BucketIndex)) -> Option<BucketIndex> {
-        let objective = self.the_objective().ok()?;
-        match objective.hold {
-            None => {
-                let keeps_each = objective.measure == Measure::Each && Course::of(objective, period) == Course::Keeps;
-                keeps_each.then_some(whole.from)
-            }
-            Some(Hold::OnceMet) => {
+    /// met yet.
+    fn held_from(&self, target: Target, (whole, to): (Span, BucketIndex)) -> Option<BucketIndex> {
+        match self.the_objective().ok()?.hold? {
+            Hold::OnceMet => {
                 let mut finals = self.data.range(whole.from, to).filter(|point| !point.provisional);
                 finals.find(|point| target.is_met_by(point.value)).map(|point| point.index)
             }
-            Some(Hold::DoneBy(day)) => {
+            Hold::DoneBy(day) => {
                 let due = last_bucket_of(Period { first: day, last: day }, &self.kpi).min(whole.to);
                 if to < due {
                     return None;

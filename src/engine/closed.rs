@@ -273,8 +273,7 @@ fn judged(measure: Measure, period: Period) -> Period {
 
 fn takes_last(measure: Measure) -> bool {
     match measure {
-        // Days that nobody knows of may have missed what each is to hold.
-        Measure::Sum | Measure::Pooled | Measure::Mean | Measure::Each | Measure::Rolling(_) => false,
-        Measure::ToDate | Measure::AtEnd => true,
+        Measure::Sum | Measure::Pooled | Measure::Mean | Measure::Rolling(_) => false,
+        Measure::Each | Measure::ToDate | Measure::AtEnd => true,
     }
 }

@@ -193,7 +193,7 @@ pub enum Measure {
     Pooled,
     /// Mean of the buckets to date.
     Mean,
-    /// Every bucket on its own: what is to be kept is to be kept by each of them, and the newest is the figure shown.
+    /// Every bucket on its own: the newest counts.
     Each,
     /// What the source says of the period to date.
     ToDate,

@@ -89,7 +89,7 @@ fn table(none: f64, next: impl Fn(f64) -> f64) -> Vec<f64> {
 }
 
 /// The logarithm of the gamma function above zero, by Stirling's series from 7 on.
-fn ln_gamma(x: f64) -> f64 {
+pub(super) fn ln_gamma(x: f64) -> f64 {
     let (mut x, mut below) = (x, 0.0);
     while x < 7.0 {
         below += x.ln();

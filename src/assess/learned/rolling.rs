@@ -243,8 +243,9 @@ impl Coming<'_> {
         let shortest = lengths.iter().map(|(length, _)| *length).min().unwrap_or(now);
         // There must be as many origins as the longest level has buckets.
         lengths.retain(|(length, _)| *length * 2 <= now);
-        // Where no origin has come to its end nothing can be tried: a bad week is not all that is known then.
-        if now < shortest + ahead.reach() {
+        // Where no origin has come to its end nothing can be tried: a bad week is not all that is known then of a sum. What
+        // stands at a moment goes on from there.
+        if ahead.take > 1 && now < shortest + ahead.reach() {
             lengths.truncate(FORECASTS_MAX - 1);
             lengths.push((now, UNTRIED));
         }

@@ -6,6 +6,7 @@
 //! if so many were independent as their autocorrelation leaves (Bayley and Hammersley, "The 'effective' number of
 //! independent observations in an autocorrelated time series", 1946, in its simplest form).
 
+use super::counted::ln_gamma;
 use super::rolling::{Ahead, Lesson, Outlook, Past};
 use crate::model::objective::Target;
 
@@ -13,6 +14,9 @@ use crate::model::objective::Target;
 const WINDOWS_MAX: usize = 128;
 /// Independent windows that weigh as much as the law does.
 const LAW_WINDOWS: f64 = 8.0;
+/// How much each bucket is taken to be like the one before it, until so many are known.
+const ALIKE: f64 = 0.9;
+const ALIKE_KNOWN_FROM: usize = 14;
 
 pub(super) struct Staying<'a> {
     pub(super) past: Past<'a>,
@@ -40,7 +44,7 @@ impl Staying<'_> {
         let (stayed, of_all) =
             (share(windows.iter().map(|window| (window.weight, window.has_stayed()))), self.met(&windows));
         let others = (count as f64 - 1.0) * self.independence();
-        let by_law = hardest * of_all.powf(others);
+        let by_law = hardest * of_all.all(others);
         let trust = self.outlook.windows / (self.outlook.windows + LAW_WINDOWS);
         stayed.map_or(by_law, |stayed| trust * stayed + (1.0 - trust) * by_law).clamp(0.0, 1.0)
     }
@@ -79,9 +83,9 @@ impl Staying<'_> {
         self.target.is_met_by(value) || self.target.is_met_by(value + hair) || self.target.is_met_by(value - hair)
     }
 
-    /// The share of single buckets that meet the target: of those of past windows, else of those that came. That the next
-    /// one does not is never excluded.
-    fn met(&self, windows: &[Window]) -> f64 {
+    /// The single buckets that met the target, and those that missed it, by the share in past windows, else in those that
+    /// came.
+    fn met(&self, windows: &[Window]) -> Single {
         let known = || self.past.values.iter().filter(|value| !value.is_nan());
         let (met, there) = windows.iter().fold((0.0, 0.0), |(met, there), window| {
             (met + window.weight * window.met as f64, there + window.weight * window.there as f64)
@@ -92,7 +96,7 @@ impl Staying<'_> {
         } else {
             known().filter(|value| self.is_met_by(**value)).count() as f64 / seen.max(1.0)
         };
-        (share * seen + 0.5) / (seen + 1.0)
+        Single { met: share * seen, missed: (1.0 - share) * seen }
     }
 
     /// The part of buckets that count as independent, above 0 to 1, by how much each is like the one before it.
@@ -105,8 +109,26 @@ impl Staying<'_> {
         let squares: f64 = there().map(|level| (level - mean).powi(2)).sum();
         let pairs = levels.iter().zip(levels.iter().skip(1)).map(|(one, next)| (one - mean) * (next - mean));
         let products: f64 = pairs.filter(|product| product.is_finite()).sum();
-        let alike = if squares > 0.0 { (products / squares).clamp(0.0, 1.0) } else { 0.0 };
+        // Of a short history, and of one that stands still, nothing is known of how much hangs together: a level does.
+        let is_known = squares > 0.0 && there().count() >= ALIKE_KNOWN_FROM;
+        let alike = if is_known { (products / squares).clamp(0.0, 1.0) } else { ALIKE };
         (1.0 - alike) / (1.0 + alike)
+    }
+}
+
+/// How many single buckets met the target, and how many missed it.
+struct Single {
+    met: f64,
+    missed: f64,
+}
+
+impl Single {
+    /// The probability that so many more all meet it: how often one does is itself uncertain, as a beta law around what was
+    /// seen, from half a bucket each (Jeffreys). With none missed in ten, ten more are not nearly as sure as the share of ten
+    /// in ten says, nor as unlikely as its tenth power after half a miss.
+    fn all(&self, more: f64) -> f64 {
+        let (good, of) = (self.met + 0.5, self.met + self.missed + 1.0);
+        (ln_gamma(good + more) - ln_gamma(good) + ln_gamma(of) - ln_gamma(of + more)).exp()
     }
 }
 

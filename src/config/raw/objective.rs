@@ -39,9 +39,8 @@ pub struct RawObjective {
     /// How the period's buckets make one figure: `sum` (flows), `pooled` (ratios), `each`, `mean`, `at_end`, `to_date`
     /// (windows: the source is asked for the period so far, which is a KPI of its own, such as `users@month`), or
     /// `{rolling: 28d}`, `{rolling: 12 months}`: the newest stretch of time, whose figure is judged at the period's end.
-    /// With `each`, `at_least`, `at_most` and `between` are missed once a final bucket misses them; `at_end` asks it of the
-    /// last one alone. Default: `sum` for flows, `pooled` for ratios, `to_date` for windows; for levels `each` when
-    /// something is to be kept (`at_least`, `at_most`, `between`), else `at_end`.
+    /// Default: `sum` for flows, `pooled` for ratios, `to_date` for windows; for levels `each` when something is to be kept
+    /// (`at_least`, `at_most`, `between`), else `at_end`.
     pub measure: Option<RawMeasure>,
     /// `month`, `quarter`, `half`, `year`, `fiscal_year` (as the top-level `fiscal_year` has it), which recur; one of them
     /// by name (`2026-11`, `2026-Q4`, `2026-H1`, `2026`, `FY2026`); or two days, both included:
