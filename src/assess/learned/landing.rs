@@ -27,11 +27,6 @@ pub(super) const RATE_MOVES: f64 = 0.10;
 pub(super) const RATE_WINDOWS: f64 = 3.0;
 const BIAS_WINDOWS: f64 = 8.0;
 
-/// Buckets alike in which nothing came, from which nothing is expected of such.
-const NOTHING_FROM: usize = 8;
-/// Variance of a bucket over its squared level from which a series is of things that come now and then.
-const SPARSE_FROM: f64 = 4.0;
-
 /// How the buckets of a span make its figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::assess) enum Figure {
@@ -61,9 +56,7 @@ pub(super) struct Coming<'a> {
     outlook: Outlook,
     /// Whole numbers that are mostly small.
     is_rare: bool,
-    /// Nothing was ever taken back.
-    is_above_zero: bool,
-    /// What chance alone does to their level, on the scale of the forecast.
+    /// What chance alone does to their level, as a share of it.
     chance: f64,
     /// What they weigh together.
     pub(super) gain: f64,
@@ -75,8 +68,6 @@ pub(super) enum Law {
     /// So many times a level.
     Level {
         gain: f64,
-        /// No less than that comes.
-        least: f64,
         scale: Scale,
         center: f64,
         spread: Spread,
@@ -168,13 +159,8 @@ impl Learned {
 
     /// What is foretold of the buckets ahead, of which the share `gaps` will be there.
     pub(super) fn coming<'a>(&'a self, ahead: Ahead, gaps: f64, now: &'a Now<'_>) -> Option<Coming<'a>> {
-        let (mut scale, is_rare) = (scale_of(&now.values), is_rare(&now.values));
-        // Of orders that come now and then the logarithm of a week says nothing.
-        if matches!(scale, Scale::Log { .. }) && jitter(&now.values, &now.factors.of, scale) > SPARSE_FROM {
-            scale = Scale::plain(&now.values);
-        }
-        let is_above_zero = now.values.iter().all(|value| value.is_nan() || *value >= 0.0);
-        let is_signed = !is_above_zero && matches!(scale, Scale::Plain { .. }) && !is_rare;
+        let (scale, is_rare) = (scale_of(&now.values), is_rare(&now.values));
+        let is_signed = matches!(scale, Scale::Plain { .. }) && !is_rare;
         let past = Past {
             values: &now.values,
             // What goes to and fro about zero has no spikes to be told by its level.
@@ -182,19 +168,14 @@ impl Learned {
             volumes: &now.factors.of,
             rhythm: &self.rhythm,
             scale,
-            chance: if is_rare {
-                mean_of(&now.values) / scale.take(1.0).powi(2)
-            } else {
-                jitter(&now.values, &now.factors.of, scale)
-            },
+            chance: if is_rare { mean_of(&now.values) / scale.take(1.0).powi(2) } else { 0.0 },
         };
         let outlook = Outlook::of(past, ahead)?;
         let (sum_ahead, squares) = volume(now, ahead);
         // Buckets that each vary by a share make a sum that varies by that times the root of their coarseness.
         let coarseness = if sum_ahead > 0.0 { squares.sqrt() / sum_ahead } else { 1.0 };
-        let chance = past.chance.sqrt().max(0.02 * scale.share_at(outlook.center)) * coarseness;
-        let gain = if brings_nothing(now, ahead) { 0.0 } else { gaps * sum_ahead };
-        Some(Coming { past, outlook, is_rare, is_above_zero, chance, gain })
+        let chance = now.factors.spread.clamp(0.02, 2.0) * coarseness;
+        Some(Coming { past, outlook, is_rare, chance, gain: gaps * sum_ahead })
     }
 
     /// The share of the buckets to come that will be there.
@@ -208,20 +189,6 @@ impl Learned {
     }
 }
 
-/// Whether nothing ever came in buckets that weigh as little as those ahead: what is closed on Sundays is over on Saturday.
-fn brings_nothing(now: &Now<'_>, ahead: Ahead) -> bool {
-    let start = now.values.len() + ahead.skip;
-    let most = now.factors.of[start..start + ahead.take].iter().fold(0.0, |most: f64, factor| most.max(*factor));
-    let known = now.values.iter().zip(&now.factors.of).filter(|(value, _)| !value.is_nan());
-    let mut like = known.filter(|(_, factor)| **factor <= most * (1.0 + 1e-9)).map(|(value, _)| *value);
-    let mut count = 0;
-    let nothing = like.all(|value| {
-        count += 1;
-        value == 0.0
-    });
-    nothing && count >= NOTHING_FROM
-}
-
 /// What the buckets ahead weigh: the sum of their factors, and that of the squares.
 fn volume(now: &Now<'_>, ahead: Ahead) -> (f64, f64) {
     let start = now.values.len() + ahead.skip;
@@ -233,33 +200,6 @@ pub(super) fn ahead_of(figure: Figure, span: Span, next: BucketIndex) -> Ahead {
     let from = if let Figure::Last | Figure::Each(_) = figure { span.to } else { next.max(span.from) };
     let buckets = |count: BucketIndex| usize::try_from(count).unwrap_or(0);
     Ahead { skip: buckets(from - next), take: buckets(span.to - from + 1), since: buckets(next - span.from) }
-}
-
-/// The variance of a single bucket's level around what it would be without chance, on the scale of a forecast: half the mean
-/// square of the steps from each bucket to the next, which leaves out how the level itself moves (von Neumann, "Distribution
-/// of the ratio of the mean square successive difference to the variance", 1941). Buckets that weigh little say
-/// little.
-fn jitter(values: &[f64], volumes: &[f64], scale: Scale) -> f64 {
-    let (mut sum, mut weighs, mut level, mut due, mut last) = (0.0, 0.0, 0.0, 0.0, None);
-    for (value, volume) in values.iter().zip(volumes).filter(|(value, volume)| !value.is_nan() && **volume > 0.0) {
-        let here = value / volume;
-        (level, due) = (level + value, due + volume);
-        if let Some((before, its)) = last.replace((here, *volume)) {
-            let weight = volume.min(its).powi(2);
-            sum += weight * (here - before) * (here - before) / 2.0;
-            weighs += weight;
-        }
-    }
-    if weighs <= 0.0 {
-        return 0.0;
-    }
-    let variance = sum / weighs;
-    match scale {
-        // So many shares of the level.
-        Scale::Log { .. } => variance * (due / level.max(f64::MIN_POSITIVE)).powi(2),
-        Scale::Plain { unit } => variance / (unit * unit),
-        Scale::Part => variance,
-    }
 }
 
 fn mean_of(values: &[f64]) -> f64 {
@@ -301,23 +241,19 @@ impl Coming<'_> {
     /// The law of what buckets of so much weight bring together.
     pub(super) fn law(&self, gain: f64) -> Law {
         let (outlook, scale) = (&self.outlook, self.past.scale);
-        if self.is_rare && gain > 0.0 && gain * scale.take(outlook.center) <= EXPECTED_MAX {
+        if self.is_rare && gain * scale.take(outlook.center) <= EXPECTED_MAX {
             return Law::Counted(rare(outlook, scale, gain));
         }
-        let least = if self.is_above_zero { 0.0 } else { f64::NEG_INFINITY };
-        Law::level(outlook, scale, (gain, least), self.chance)
+        Law::level(outlook, scale, gain, self.chance)
     }
 }
 
 impl Law {
-    /// `chance` is what it alone does to the level of the buckets ahead, on the scale of the forecast.
-    pub(super) fn level(outlook: &Outlook, scale: Scale, (gain, least): (f64, f64), chance: f64) -> Law {
+    pub(super) fn level(outlook: &Outlook, scale: Scale, gain: f64, chance: f64) -> Law {
         let share = scale.share_at(outlook.center);
         let errors = outlook.lessons.iter().map(|lesson| (lesson.error, lesson.weight));
-        // The level that is foretold came about by chance as well.
-        let noise = chance.hypot(outlook.chance.sqrt());
-        let spread = Spread::of(errors.collect(), outlook.windows, noise, share);
-        Law::Level { gain, least, scale, center: outlook.center, spread }
+        let spread = Spread::of(errors.collect(), outlook.windows, chance * share, share);
+        Law::Level { gain, scale, center: outlook.center, spread }
     }
 
     /// The probability that less than that is to come.
@@ -327,8 +263,7 @@ impl Law {
             Law::Shares(law) => law.below(amount),
             // A bucket in which nothing is due brings nothing.
             Law::Level { gain: 0.0, .. } => f64::from(u8::from(amount > 0.0)),
-            Law::Level { least, .. } if amount <= *least => 0.0,
-            Law::Level { gain, scale, center, spread, .. } => {
+            Law::Level { gain, scale, center, spread } => {
                 scale.error(amount / gain, *center).map_or(0.0, |error| spread.at_most(error))
             }
         }
@@ -347,9 +282,7 @@ impl Law {
         match self {
             Law::Counted(law) => law.quantile(probability),
             Law::Shares(law) => law.quantile(probability),
-            Law::Level { gain, least, scale, center, spread } => {
-                (gain * scale.take(center + spread.quantile(probability))).max(*least)
-            }
+            Law::Level { gain, scale, center, spread } => gain * scale.take(center + spread.quantile(probability)),
         }
     }
 
@@ -357,7 +290,7 @@ impl Law {
         match self {
             Law::Counted(law) => law.mean,
             Law::Shares(law) => law.mean(),
-            Law::Level { gain, scale, center, spread, .. } => gain * spread.mean(|error| scale.take(center + error)),
+            Law::Level { gain, scale, center, spread } => gain * spread.mean(|error| scale.take(center + error)),
         }
     }
 }

@@ -47,16 +47,10 @@ impl Learned {
             let shares = Shares::of(&outlook, scale, &volume, (done, over))?;
             return Some(Landing { done: 0.0, over: 1.0, law: Law::Shares(shares), kept: None });
         }
-        let least = if are_parts { 0.0 } else { f64::NEG_INFINITY };
         let off = rates.iter().filter(|other| other.is_finite()).map(|other| (other - rate).abs());
         let size = scale.take(scale.share_at(outlook.center)).max(f64::MIN_POSITIVE);
         let chance = off.sum::<f64>() / (size * rates.len() as f64 * (ahead.take as f64).sqrt());
-        Some(Landing {
-            done,
-            over: over + trials,
-            law: Law::level(&outlook, scale, (trials, least), chance * scale.share_at(outlook.center)),
-            kept: None,
-        })
+        Some(Landing { done, over: over + trials, law: Law::level(&outlook, scale, trials, chance), kept: None })
     }
 }
 
