@@ -152,7 +152,8 @@ def figures_agree(mail, html, month):
     landing, low, high = (int(each.replace("\u202f", "")) for each in re.findall(r"\d[\d\u202f]+(?=\u202f€)", words))
     expect(month < low < landing < high, f"landing {landing} between {low} and {high}, realised {month}")
     chance = lines["Probabilité d'atteindre la cible"]
-    expect(re.fullmatch(r"(moins de )?\d+\u202f%", chance), f"the probability reads {chance!r}")
+    change = r"( \([+-]\d+\xa0points? en 7 jours\))?"
+    expect(re.fullmatch(r"(moins de |plus de )?\d+\u202f%" + change, chance), f"the probability reads {chance!r}")
     basis = lines["Trajectoire"]
     expect(re.fullmatch(r"apprise sur \d+ périodes", basis), f"the trajectory reads {basis!r}")
     alt = re.search(r'alt="([^"]*)"', html).group(1)
