@@ -27,9 +27,8 @@ const CHANGE_DAYS: i64 = 7;
 
 impl Assessment {
     /// The probability that the period ends with the target met: strictly between 0 and 1 while that may change, 0 or 1
-    /// once its last bucket is final. Of a target that each bucket is to keep, or that is held once it is met: that every
-    /// bucket left holds it, and 0 as soon as it is lost. Of one that is to be met by a day: until then, that it is met that
-    /// day.
+    /// once its last bucket is final. Of a target that is held once it is met: that every bucket left holds it, and 0 as
+    /// soon as it is lost. Of one that is to be met by a day: until then, that it is met that day.
     pub fn probability(&self) -> Measured<f64> {
         let (standing, target) = (self.standing()?, self.target_now()?);
         match standing.held {
