@@ -66,6 +66,11 @@ impl Assessment {
         value_of(before.ok_or(Unmeasurable::NoHistory)?)
     }
 
+    /// The baseline of the period under way.
+    pub fn baseline_now(&self) -> Measured<f64> {
+        self.baseline_of(self.period()?)
+    }
+
     /// The baseline of a period; walked once, whoever asks.
     pub(super) fn baseline_of(&self, period: Period) -> Measured<f64> {
         let (of, measured) = self.baseline.get_or_init(|| (period, self.measured_baseline(period)));

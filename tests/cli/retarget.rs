@@ -204,3 +204,13 @@ fn a_baseline_is_noted_for_what_it_becomes() {
     let relative = ran(dir.path(), &["roll", "growth", "--by", "+5 %"]);
     assert!(relative.code == 1 && relative.err.contains("leave --by out"), "{relative:?}");
 }
+
+#[test]
+fn a_change_is_from_the_baseline_that_is_written() {
+    let dir = shop();
+    let lossy = SHOP.replace("reach: +50 %\n    baseline: year_before", "reach: +250 %\n    baseline: -4000000");
+    std::fs::write(dir.path().join("vigie.yaml"), &lossy).unwrap();
+    let patch = shown(dir.path(), &["review", "--at", "2026-10-15", "growth"]);
+    // The year ends at about 4,740,000: that is 8,740,000 more than -4,000,000.
+    assert_eq!(number(&applied(&lossy, &patch), "growth", "reach"), 218.0, "{patch}");
+}

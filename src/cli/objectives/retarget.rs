@@ -29,6 +29,8 @@ pub(super) struct Entry<'a> {
     pub(super) kpi: &'a Kpi,
     pub(super) facts: &'a ObjectiveFacts,
     pub(super) ends: Ends,
+    /// Of a target that is relative to it.
+    pub(super) baseline: Option<f64>,
     pub(super) today: Date,
 }
 
@@ -90,7 +92,7 @@ impl Entry<'_> {
         let form = match (&spot, figure) {
             (_, Some(TargetFigure::Table(_)) | None) | (None, _) => None,
             (Some(spot), Some(TargetFigure::Fixed(_))) => self.plain(spot, side.was),
-            (Some(spot), Some(TargetFigure::Change(change))) => self.relative(spot, *change, side.was),
+            (Some(spot), Some(TargetFigure::Change(change))) => self.relative(spot, *change),
         };
         let (Some(spot), Some(form)) = (spot, form) else {
             let by_period = matches!(figure, Some(TargetFigure::Table(_)));
@@ -156,13 +158,8 @@ impl Entry<'_> {
         is_it.then_some(Form::Plain { figure, scale })
     }
 
-    /// The baseline is what the target came from.
-    fn relative(&self, spot: &Spot, change: Change, was: f64) -> Option<Form> {
-        let baseline = match change {
-            Change::Amount(amount) => was - amount,
-            Change::Share(share) if was / (1.0 + share) > 0.0 => was / (1.0 + share),
-            Change::Share(share) => was / (1.0 - share),
-        };
+    fn relative(&self, spot: &Spot, change: Change) -> Option<Form> {
+        let baseline = self.baseline?;
         let scale = match change {
             Change::Share(_) => 100.0,
             Change::Amount(_) => self.scale(true),

@@ -99,6 +99,8 @@ struct Track {
 struct Newest {
     facts: ObjectiveFacts,
     ends: Option<Ends>,
+    /// Of a target that is relative to it.
+    baseline: Option<f64>,
 }
 
 fn note(tracks: &mut BTreeMap<ObjectiveId, Track>, line: &Line<'_>) {
@@ -111,7 +113,8 @@ fn note(tracks: &mut BTreeMap<ObjectiveId, Track>, line: &Line<'_>) {
     let below = |probability: f64| line.assessment.quantile(probability).ok();
     let ends = below(1.0 - LIKELY).zip(below(EVEN)).zip(below(LIKELY));
     let ends = ends.map(|((low, even), high)| Ends { low, even, high });
-    track.newest = Some(Newest { facts: facts.clone(), ends });
+    let baseline = objective.target.change().and_then(|_| line.assessment.baseline_now().ok());
+    track.newest = Some(Newest { facts: facts.clone(), ends, baseline });
 }
 
 impl Track {
@@ -168,7 +171,9 @@ impl Case<'_> {
         let now = self.track.days.last().map_or(self.since, |(at, _)| *at);
         let Case { config, loaded, objective, kpi, .. } = *self;
         let today = day_of(now, &kpi.zone);
-        let retarget = Entry { config, loaded, objective, kpi, facts: &newest.facts, ends, today }.retarget()?;
+        let Newest { facts, baseline, .. } = newest;
+        let entry = Entry { config, loaded, objective, kpi, facts, ends, baseline: *baseline, today };
+        let retarget = entry.retarget()?;
         let evidence = self.evidence(newest, &retarget);
         Ok(Proposal { edits: retarget.edits, even: retarget.even.0, likely: retarget.likely.0, evidence })
     }
